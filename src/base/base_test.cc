@@ -1,0 +1,52 @@
+#include <doctest/doctest.h>
+
+#include <array>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/suggest.h"
+
+using namespace latticegate::base;
+
+TEST_CASE("hex and base64 go round and refuse what is not theirs") {
+  for (const std::string_view text : {"", "f", "fo", "foo", "foob", "fooba", "foobar"}) {
+    CHECK(from_hex(to_hex(bytes_of(text))) == text);
+    CHECK(from_base64(to_base64(bytes_of(text))) == text);
+  }
+  CHECK(to_base64(bytes_of("fooba")) == "Zm9vYmE=");
+  for (const std::string_view bad : {"Zg=", "Zg", "Z===", "Zh==", "Zg==Zg==", "Zm9v\n"})
+    CHECK_FALSE(from_base64(bad).has_value());
+  CHECK_FALSE(from_hex("abc").has_value());
+  CHECK_FALSE(from_hex("zz").has_value());
+}
+
+TEST_CASE("is_utf8 refuses overlong forms, surrogates and cut sequences") {
+  CHECK(is_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"));
+  for (const std::string_view bad : {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFF"})
+    CHECK_FALSE(is_utf8(bad));
+}
+
+TEST_CASE("nearest finds a typing error and nothing far away") {
+  constexpr auto known = std::to_array<std::string_view>({"listen", "servers", "policy", "audit"});
+  CHECK(nearest("sevrers", known) == "servers");
+  CHECK(nearest("polcy", known) == "policy");
+  CHECK_FALSE(nearest("zzz", known).has_value());
+}
+
+TEST_CASE("printable lets nothing reach a terminal") {
+  CHECK(printable("a\x1b[2Jb\n") == "a\\x1b[2Jb\\n");
+  CHECK(printable("x\xE2\x80\xAEy") == "x\\xe2\\x80\\xaey");
+  CHECK(printable("\xC3\xA4") == "\xC3\xA4");
+}
+
+TEST_CASE("errors carry their context outermost first") {
+  const auto inner = fail(Code::malformed, "line 3");
+  const Result<int> outer = within("policies", inner.error());
+  CHECK(describe(outer.error()) == "policies: line 3");
+}
+
+TEST_CASE("times print as RFC 3339 in UTC") {
+  CHECK(to_rfc3339(Time(std::chrono::milliseconds(1'795'359'731'000))) == "2026-11-22T15:02:11.000Z");
+}

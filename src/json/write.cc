@@ -1,0 +1,202 @@
+#include "json/write.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+namespace latticegate::json {
+namespace {
+
+constexpr std::string_view hex = "0123456789abcdef";
+
+void write_scalar(const Node& node, std::string& out) {
+  switch (node.kind) {
+    case Kind::null: out += "null"; return;
+    case Kind::boolean: out += node.truth ? "true" : "false"; return;
+    case Kind::number: out.append(node.text, node.length); return;
+    case Kind::string:
+      if (node.plain) {
+        out += '"';
+        out.append(node.text, node.length);
+        out += '"';
+      } else {
+        write_string({node.text, node.length}, out);
+      }
+      return;
+    case Kind::array:
+    case Kind::object: break;
+  }
+}
+
+// Depth is bounded by the parse limit, so recursion is too.
+const Edit* write_tree(const Node* node, const Edit* edit, const Edit* last, std::string& out) {
+  if (node->kind != Kind::array && node->kind != Kind::object) {
+    write_scalar(*node, out);
+    return edit;
+  }
+  const bool object = node->kind == Kind::object;
+  out += object ? '{' : '[';
+  bool first = true;
+  const Node* const end = node + node->span;
+  for (const Node* child = node + 1; child != end;) {
+    const Node* const value = object ? child + 1 : child;
+    const bool edited = edit != last && edit->at.node() == value;
+    if (edited && edit->text.empty()) {
+      ++edit;
+      child = value + value->span;
+      continue;
+    }
+    if (!first) out += ',';
+    first = false;
+    if (object) {
+      write_scalar(*child, out);
+      out += ':';
+    }
+    if (edited) {
+      out += edit->text;
+      ++edit;
+    } else {
+      edit = write_tree(value, edit, last, out);
+    }
+    child = value + value->span;
+  }
+  out += object ? '}' : ']';
+  return edit;
+}
+
+// Orders UTF-8 texts as their UTF-16 code units would order (RFC 8785 section 3.2.3): differs from byte order only
+// between U+E000..U+FFFF and the characters above U+FFFF.
+bool utf16_less(std::string_view a, std::string_view b) {
+  const auto [x, y] = std::ranges::mismatch(a, b);
+  if (x == a.end() || y == b.end()) return y != b.end();
+  const auto lead = [](char c) { return static_cast<unsigned char>(c) >= 0xC0; };
+  if (lead(*x) && lead(*y)) {
+    const auto rank = [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return byte >= 0xF0 ? 0xEDU * 2 + 1 : byte * 2U;  // four-byte characters sort before U+E000 (lead 0xEE)
+    };
+    if (rank(*x) != rank(*y)) return rank(*x) < rank(*y);
+  }
+  return static_cast<unsigned char>(*x) < static_cast<unsigned char>(*y);
+}
+
+void canonical_number(const Node& node, std::string& out) {
+  const std::string_view digits(node.text, node.length);
+  const bool plain = digits.find_first_of(".eE") == std::string_view::npos;
+  double number = 0;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), number);
+  constexpr double exact = 9007199254740992.0;
+  if (error != std::errc() || (plain && std::abs(number) > exact)) {
+    out += digits;
+    return;
+  }
+  if (number == 0) {
+    out += '0';
+    return;
+  }
+  // ECMAScript Number::toString: plain digits from 1e-6 up to below 1e21, else exponent form with a sign.
+  std::array<char, 400> buffer{};
+  const double size = std::abs(number);
+  const bool fixed = size >= 1e-6 && size < 1e21;
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
+                                    fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  std::string text(buffer.data(), result.ptr);
+  if (!fixed) {  // 1e+21 as ECMAScript has it: no leading zero in the exponent
+    const std::size_t e = text.find('e');
+    if (e != std::string::npos && e + 2 < text.size() && text[e + 2] == '0') text.erase(e + 2, 1);
+  }
+  out += text;
+}
+
+void canonical_tree(const Node* node, std::string& out) {
+  if (node->kind == Kind::array) {
+    out += '[';
+    bool first = true;
+    for (const Value element : Value(node).elements()) {
+      if (!first) out += ',';
+      first = false;
+      canonical_tree(element.node(), out);
+    }
+    out += ']';
+  } else if (node->kind == Kind::object) {
+    std::vector<Member> members;
+    members.reserve(node->count);
+    for (const Member member : Value(node).members()) members.push_back(member);
+    std::ranges::sort(members, utf16_less, &Member::key);
+    out += '{';
+    bool first = true;
+    for (const Member& member : members) {
+      if (!first) out += ',';
+      first = false;
+      write_string(member.key, out);
+      out += ':';
+      canonical_tree(member.value.node(), out);
+    }
+    out += '}';
+  } else if (node->kind == Kind::number) {
+    canonical_number(*node, out);
+  } else {
+    write_scalar(*node, out);
+  }
+}
+
+}  // namespace
+
+void write_string(std::string_view text, std::string& out) {
+  out += '"';
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    out.append(text, done, i - done);
+    done = i + 1;
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\b': out += "\\b"; break;
+      case '\f': out += "\\f"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        out += "\\u00";
+        out += hex[c >> 4];
+        out += hex[c & 15];
+    }
+  }
+  out.append(text, done);
+  out += '"';
+}
+
+void write(Value value, std::string& out) {
+  if (value.exists()) write_tree(value.node(), nullptr, nullptr, out);
+  else out += "null";
+}
+
+std::string to_string(Value value) {
+  std::string out;
+  write(value, out);
+  return out;
+}
+
+void write(Value value, std::span<const Edit> edits, std::string& out) {
+  if (edits.empty()) {
+    write(value, out);
+    return;
+  }
+  if (edits.front().at.node() == value.node()) {
+    out += edits.front().text;
+    return;
+  }
+  write_tree(value.node(), edits.data(), edits.data() + edits.size(), out);
+}
+
+std::string canonical(Value value) {
+  std::string out;
+  if (value.exists()) canonical_tree(value.node(), out);
+  return out;
+}
+
+}  // namespace latticegate::json
