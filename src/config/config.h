@@ -1,0 +1,248 @@
+// The whole configuration as one immutable, checked value: what a file means, with every default
+// filled in.
+//
+// config/read.h makes it from text, config/files.h from a file on disk. Whoever holds a Config may
+// rely on what the comments here say (names unique, references resolved, paths absolute, limits
+// within range); nobody checks again. Every member has the default of the key table in
+// config/keys.h, so that tests can start from Config{} and change what they need. Secrets are
+// resolved and held in Secret, which nothing prints. Immutable once published
+// (std::shared_ptr<const Config>); safe from any thread.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "behaviour/settings.h"
+#include "config/secret.h"
+#include "identity/authenticator.h"
+#include "pqc/profile.h"
+
+namespace latticegate::config {
+
+using std::chrono::milliseconds;
+using namespace base::literals;
+
+// "host:port" taken apart. The host is an IPv4 or IPv6 address without brackets, or "localhost".
+struct Address {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8443;  // 0: any free one (tests)
+  bool operator==(const Address&) const = default;
+};
+std::string describe(const Address& address);
+
+// A listener's TLS. Without certificate and key a development certificate is made in the state
+// directory on first run.
+struct ServerTls {
+  pqc::Profile profile = pqc::Profile::preferred;
+  std::filesystem::path
+      certificate;                  // PEM chain, leaf first; given together with key or not at all
+  std::filesystem::path key;        // PEM
+  std::filesystem::path client_ca;  // PEM bundle; empty: client certificates are not asked for
+  bool require_client_certificate = false;  // only with client_ca
+};
+
+struct Listen {
+  Address address;
+  std::optional<ServerTls> tls = ServerTls{};  // absent: `tls: off`, plain HTTP
+  // What a Host header may say besides the address itself and, on loopback, the loopback names; a
+  // port is ignored.
+  std::vector<std::string> hosts;
+  // Origins that browsers may call from ("https://console.example"), besides our own; requests
+  // without Origin pass.
+  std::vector<std::string> origins;
+  unsigned threads = 0;  // event loops; 0: one per core
+};
+
+// The management commands talk to the running gateway over this socket file (mode 0600).
+struct Control {
+  std::filesystem::path socket = "state/control.sock";  // at most 107 bytes, the kernel's limit
+};
+
+// A group or segment and what it lies in directly. The hierarchy has no cycle; every name in `in`
+// is defined.
+struct Named {
+  std::string name;
+  std::vector<std::string> in;
+};
+
+// What a call of a tool does, which decides the Cedar action groups that it belongs to. destructive
+// and actuate are kinds of write. Empty set: not known (tools annotations then decide, and unknown
+// counts as destructive and egress).
+struct Effects {
+  bool read = false;
+  bool write = false;
+  bool destructive = false;
+  bool egress = false;
+  bool actuate = false;
+  bool operator==(const Effects&) const = default;
+  bool any() const { return read || write || destructive || egress || actuate; }
+};
+
+struct Tool {
+  Effects effects;                                  // as configured; none: not overridden
+  std::optional<std::vector<std::string>> domains;  // absent: the server's
+  std::optional<std::int64_t> sensitivity;          // absent: the server's
+  std::string segment;                              // empty: the server's
+  std::string region;                               // empty: the server's
+  std::int64_t retention_years = 0;
+  std::optional<std::uint64_t> max_records;  // per call; absent: behaviour.max_records
+};
+
+// A variable of a child's environment, value resolved.
+struct Variable {
+  std::string name;
+  Secret value;  // literal, or from {env} or {file}
+};
+
+// A child process that speaks on its standard input and output.
+struct Stdio {
+  std::vector<std::string> command;  // argv, at least one element, no shell
+  std::vector<Variable> env;         // set for the child; nothing else is inherited except `pass`
+  std::vector<std::string> pass;     // variables of our own environment that the child inherits
+  std::filesystem::path
+      directory;  // where it starts; the configuration file's directory by default
+};
+
+// A server reached by HTTP.
+struct Http {
+  std::string url;   // normalised: scheme, host in lower case, explicit path
+  bool tls = true;   // https
+  std::string host;  // IPv6 without brackets
+  std::uint16_t port = 443;
+  std::string target;  // path and query, "/mcp"
+  pqc::Profile profile = pqc::Profile::preferred;
+  std::filesystem::path ca;      // PEM bundle to trust instead of the system's; empty: the system's
+  std::optional<Secret> bearer;  // credential that we present; absent: none
+};
+
+enum class Era : std::uint8_t { automatic, legacy, modern };
+enum class Mode : std::uint8_t { observe, enforce };
+
+struct ServerTimeouts {
+  milliseconds connect{5'000};  // TCP and TLS, or a child's first answer
+  milliseconds request{
+      120'000};  // from the last byte sent to the complete answer; progress restarts it
+  milliseconds idle{60'000};  // of a pooled connection
+};
+
+struct Server {
+  std::string name;  // [a-z0-9][a-z0-9_-]*, at most 64 bytes; its path is /mcp/<name>
+  std::variant<Stdio, Http> transport;
+  Era era = Era::automatic;
+  std::string segment;  // empty: none
+  std::string region;
+  std::vector<std::string> domains;  // data domains that it holds: "personal-eu", "phi", ...
+  std::vector<std::string>
+      taint;  // labels that reading from it leaves on a conversation: "web", "email", ...
+  std::int64_t sensitivity = 0;  // 0 public .. 4 restricted
+  bool verified = false;
+  Effects effects;  // for tools without their own
+  std::map<std::string, Tool, std::less<>> tools;
+  ServerTimeouts timeouts;
+  std::optional<Mode> mode;  // absent: policy.mode
+};
+
+struct Policy {
+  std::filesystem::path directory = "policies";  // of .cedar files
+  Mode mode = Mode::enforce;
+};
+
+// What to do with what a detector found, per direction. Policies see the findings in any case
+// except `off`.
+enum class Treatment : std::uint8_t { off, report, redact };
+
+struct Inspect {
+  Treatment secrets_in_arguments = Treatment::report;
+  Treatment secrets_in_results = Treatment::redact;
+  Treatment hidden_text_in_arguments = Treatment::report;
+  Treatment hidden_text_in_results =
+      Treatment::redact;        // redact: the hidden characters are taken out
+  bool argument_schema = true;  // refuse arguments that the tool's inputSchema does not accept
+  bool hold_changed = true;  // a descriptor that differs from its pin is held back until approved
+  bool hold_new = false;     // also one that was never seen before (false: pinned on first sight)
+  std::filesystem::path
+      rules;                // directory with further secret rules; empty: the built-in ones only
+  milliseconds budget{20};  // per message; passing it is itself a finding
+};
+
+struct Audit {
+  std::filesystem::path directory = "state/audit";
+  std::string origin =
+      "latticegate/local";        // names this log in records and checkpoints: org/environment/node
+  base::Bytes segment = 64_MiB;   // a file is closed and a new one begun at this size
+  bool refuse_on_failure = true;  // a call that cannot be recorded is refused
+};
+
+struct Timeouts {
+  milliseconds handshake{10'000};  // TLS, from accept
+  milliseconds header{10'000};     // a request head, from its first byte
+  milliseconds body{30'000};       // between two bytes of a body
+  milliseconds write{30'000};      // a client that takes nothing
+  milliseconds idle{75'000};       // keep-alive between two requests
+  milliseconds drain{10'000};      // after SIGTERM, for calls under way
+};
+
+struct Limits {
+  base::Bytes body = 4_MiB;     // of a request
+  base::Bytes answer = 16_MiB;  // of one message from a server
+  base::Bytes header = 32_KiB;  // request line and header fields together
+  std::uint32_t header_fields = 100;
+  std::uint32_t json_depth = 32;
+  std::uint32_t connections = 20'000;
+  std::uint32_t connections_per_address = 10'000;
+  std::uint32_t streams = 16;  // open event streams of one conversation
+  std::uint32_t calls = 64;    // calls under way of one conversation
+  std::uint32_t conversations = 100'000;
+  Timeouts timeouts;
+};
+
+struct Logging {
+  base::Level level = base::Level::info;
+  base::Log::Format format = base::Log::Format::text;
+};
+
+struct State {
+  std::filesystem::path directory = "state";  // pins, kills, baselines, the development certificate
+};
+
+struct Config {
+  std::filesystem::path file;       // where it was read from; empty for text that has no file
+  std::filesystem::path directory;  // that relative paths started from
+  Listen listen;
+  Control control;
+  identity::Rules identity;  // make an identity::Authenticator from it
+  std::vector<identity::User> users;
+  std::vector<std::string> roles;  // every role that a user has
+  std::vector<Named> groups;       // every group that is named anywhere
+  std::vector<Named> segments;     // every segment that is named anywhere
+  std::map<std::string, Server, std::less<>> servers;
+  Policy policy;
+  Inspect inspect;
+  behaviour::Settings behaviour;
+  Audit audit;
+  Limits limits;
+  Logging log;
+  State state;
+
+  // The mode in force for a server.
+  Mode mode_of(const Server& server) const { return server.mode.value_or(policy.mode); }
+};
+
+std::string_view name(Era era);
+std::string_view name(Mode mode);
+std::string_view name(Treatment treatment);
+
+// What was understood, one "key: value" line per setting that differs from nothing: defaults
+// included, secrets as where they came from ("from env CRM_TOKEN"), in a fixed order. For
+// `latticegate config show` and for golden tests.
+std::string describe(const Config& config);
+
+}  // namespace latticegate::config
