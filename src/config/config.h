@@ -21,7 +21,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "behaviour/settings.h"
-#include "config/secret.h"
+#include "crypto/secret.h"
 #include "identity/authenticator.h"
 #include "pqc/profile.h"
 
@@ -29,6 +29,13 @@ namespace latticegate::config {
 
 using std::chrono::milliseconds;
 using namespace base::literals;
+
+// A value that is used but never shown, and where it came from, for people: "env CRM_TOKEN",
+// "file /run/secrets/crm", "text". Only the origin is ever printed.
+struct Secret {
+  crypto::Secret value;
+  std::string origin;
+};
 
 // "host:port" taken apart. The host is an IPv4 or IPv6 address without brackets, or "localhost".
 struct Address {

@@ -14,8 +14,6 @@
 // other tokens. Immutable after make(); safe from any thread. Costs one SHA-256 and one hash
 // look-up per call.
 #pragma once
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,17 +24,17 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "crypto/certificate.h"
+#include "crypto/hash.h"
 #include "identity/caller.h"
 
 namespace latticegate::identity {
 
 inline constexpr base::Bytes longest_authorization{8 * 1024};
 
-using Digest = std::array<std::byte, 32>;
-
 // `profile.method` and `profile.fingerprint` are filled in by make(); the rest is taken as it is.
 struct TokenRule {
-  Digest sha256{};
+  crypto::Digest sha256{};
   CallerProfile profile;
 };
 
@@ -65,20 +63,12 @@ struct Rules {
   std::optional<CallerProfile> loopback;  // the anonymous caller; absent: nobody is anonymous
 };
 
-// The names of a verified client certificate; all empty when none was presented.
-struct PeerCertificate {
-  bool presented = false;
-  std::vector<std::string> uris;
-  std::vector<std::string> dns_names;
-  std::string common_name;
-  std::string subject;  // RFC 2253
-};
-
 // What the request says about who sent it. Views are read during authenticate() only.
 struct Credentials {
-  std::span<const std::string_view> authorization;  // every Authorization header value, as received
-  const PeerCertificate* certificate = nullptr;     // null: none
-  std::string_view address;                         // of the connection: "127.0.0.1", "::1", "unix"
+  std::span<const std::string_view>
+      authorization{};  // every Authorization header value, as received
+  const crypto::Certificate* certificate = nullptr;  // the verified leaf; null: none was presented
+  std::string_view address{};  // of the connection: "127.0.0.1", "::1", "unix"
   // A proxy's header (Forwarded, X-Forwarded-For, X-Real-IP, Via) was present: then the loopback
   // address is the proxy's and says nothing about who asks, so nobody is anonymous.
   bool forwarded = false;

@@ -30,28 +30,28 @@ std::string_view name(Method method);
 
 // A person, as the configuration describes them.
 struct User {
-  UserId id;
-  std::string department;
+  UserId id{};
+  std::string department{};
   std::int64_t clearance = 0;  // 0 public .. 4 restricted
-  std::string residency;
-  std::vector<std::string> roles;
-  std::vector<std::string> groups;  // direct ones; the hierarchy above them belongs to the policy
+  std::string residency{};
+  std::vector<std::string> roles{};
+  std::vector<std::string> groups{};  // direct ones; the hierarchy above them belongs to the policy
   bool operator==(const User&) const = default;
 };
 
 struct CallerProfile {
-  AgentId agent;
-  TenantId tenant;  // empty: the only tenant
-  std::optional<User> user;
-  std::vector<std::string> groups;    // direct ones
-  std::vector<std::string> segments;  // direct ones
-  std::vector<std::string> domains;   // data domains that the agent was approved for
-  std::string department;
+  AgentId agent{};
+  TenantId tenant{};  // empty: the only tenant
+  std::optional<User> user{};
+  std::vector<std::string> groups{};    // direct ones
+  std::vector<std::string> segments{};  // direct ones
+  std::vector<std::string> domains{};   // data domains that the agent was approved for
+  std::string department{};
   std::int64_t clearance = 0;
   Method method = Method::token;
   // token: first 16 hex digits of its SHA-256; certificate: of the SHA-256 of the name that matched
   // ("spiffe://..."); anonymous: empty. Tells two credentials of one agent apart in the record.
-  std::string fingerprint;
+  std::string fingerprint{};
   bool operator==(const CallerProfile&) const = default;
 };
 
