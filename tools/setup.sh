@@ -1,122 +1,220 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need: Debian packages, and Node 24 plus the test peers from npm.
-# Idempotent, quiet when there is nothing to do. Called by ./dev; usage: tools/setup.sh [--yes] [build|test|bench]
+# Installs what a verb of ./dev needs: Debian packages, and (for the tests) Node 24 and the official MCP clients and
+# servers from npm, the latter inside tests/e2e/ only. Idempotent; silent and quick when there is nothing to do.
+#
+#   tools/setup.sh [--yes] [build|test|bench|lint|fuzz|fresh]      default: test
+#
+# Reference system: Debian 13. Debian 12 is too old for some packages; there the Debian 13 suite is added, derived from
+# the machine's own apt sources and pinned so low that it changes nothing by itself. That needs consent: --yes, or a
+# terminal to ask on, or CI=true.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 yes=${LATTICEGATE_YES:-}
 [[ ${CI:-} == true ]] && yes=1
-purpose=test
+purpose="test"
 for argument in "$@"; do
   case $argument in
     --yes | -y) yes=1 ;;
-    build | test | bench) purpose=$argument ;;
-    *) echo "setup: unknown argument '$argument' (expected --yes, build, test or bench)" >&2; exit 2 ;;
+    build | test | bench | lint | fuzz | fresh) purpose=$argument ;;
+    *) echo "setup: unknown argument '$argument' (expected --yes, build, test, bench, lint, fuzz or fresh)" >&2; exit 2 ;;
   esac
 done
 
-say() { printf '\033[1msetup\033[0m  %s\n' "$*" >&2; }
-die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
-
 # What is needed, and the lowest version that will do ("0" = any).
-packages_build=(
+wanted=(
   g++-14:14 cmake:3.25 ninja-build:0 pkg-config:0 git:0 ca-certificates:0
-  libssl-dev:3.5.7 libsimdjson-dev:3.12 libboost1.88-dev:0 libvectorscan-dev:0 libyaml-cpp-dev:0
+  libssl-dev:3.5.7 libsimdjson-dev:3.12 libboost1.88-dev:0 libvectorscan-dev:5.4.11 libyaml-cpp-dev:0.8
   libsqlite3-dev:0 libzstd-dev:0 libllhttp-dev:9 libcli11-dev:0 doctest-dev:0
 )
-packages_test=(python3:0 openssl:3.5.7 xz-utils:0)
-packages_bench=(wrk:0 nginx:0 haproxy:0)
-# Those that Debian 12 has too old or not at all; taken from the Debian 13 suite there.
-from_trixie=" g++-14 libssl-dev openssl libsimdjson-dev libboost1.88-dev libvectorscan-dev libllhttp-dev libcli11-dev libyaml-cpp-dev doctest-dev libzstd-dev libsqlite3-dev wrk nginx haproxy "
+case $purpose in
+  test) wanted+=(python3:0 openssl:3.5.7 xz-utils:0) ;;
+  bench) wanted+=(python3:0 openssl:3.5.7 wrk:4.1 nginx:1.26 haproxy:3.0) ;;
+  lint) wanted+=(python3:0 clang-tidy-19:0 clang-format-19:0) ;;
+  fuzz) wanted+=(clang-19:0 libclang-rt-19-dev:0) ;;
+  fresh) wanted=(debootstrap:0 git:0 ca-certificates:0) ;;
+esac
 
-wanted=("${packages_build[@]}")
-[[ $purpose == build ]] || wanted+=("${packages_test[@]}")
-[[ $purpose == bench ]] && wanted+=("${packages_bench[@]}")
-
-installed_version() { dpkg-query -W -f '${db:Status-Abbrev}${Version}' "$1" 2>/dev/null | sed -n 's/^ii //p' | head -n 1; }
-satisfied() {  # name minimum
-  local have
-  have=$(installed_version "$1")
-  [[ -n $have ]] && { [[ $2 == 0 ]] || dpkg --compare-versions "$have" ge "$2"; }
-}
-
-missing=()
-for entry in "${wanted[@]}"; do
-  satisfied "${entry%%:*}" "${entry##*:}" || missing+=("${entry%%:*}")
-done
-if [[ $purpose != build ]] && ! command -v npm >/dev/null; then missing+=(nodejs npm); fi
-
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { say "$*"; exit 2; }
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
 
-consent() {  # question
-  [[ -n $yes ]] && return 0
-  [[ -t 0 ]] || die "this needs consent: run again with --yes, or in a terminal ($1)"
-  local answer
-  read -r -p "$1 [y/N] " answer </dev/tty
-  [[ $answer == [yY]* ]] || die "stopped: nothing was changed"
-}
-
-suite_file=/etc/apt/sources.list.d/latticegate-trixie.sources
-pin_file=/etc/apt/preferences.d/latticegate-trixie
-add_trixie() {
-  [[ -e $suite_file || -e ${suite_file%.sources}.list ]] && return 0
-  say "Debian 12 found: some packages have to come from the Debian 13 (trixie) suite."
-  say "It is derived from this machine's own apt source, and pinned so low that nothing else is upgraded by it:"
-  say "  $suite_file, $pin_file"
-  consent "Add the trixie suite?"
-  local source made=
-  for source in /etc/apt/sources.list.d/*.sources; do
-    [[ -e $source ]] && grep -qE '^Suites:.*\bbookworm\b' "$source" || continue
-    sed -E '/^(Suites|# )/s/bookworm/trixie/g; s/^URIs:(.*)debian-security(.*)$/URIs:\1debian-security\2/' "$source" | as_root tee "$suite_file" >/dev/null
-    made=1
-    break
+# --- what is missing -----------------------------------------------------------------------------------------------
+missing=()
+find_missing() {
+  local name state version entry
+  local -A have=()
+  while read -r state name version; do
+    [[ $state == ii ]] && have[${name%%:*}]=$version
+  done < <(dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' "${wanted[@]%%:*}" 2>/dev/null || true)
+  missing=()
+  for entry in "${wanted[@]}"; do
+    name=${entry%%:*}
+    version=${have[$name]:-}
+    [[ -n $version ]] && { [[ ${entry##*:} == 0 ]] || dpkg --compare-versions "$version" ge "${entry##*:}"; } && continue
+    missing+=("$entry")
   done
-  if [[ -z $made ]] && grep -qE '^deb .*\bbookworm\b' /etc/apt/sources.list 2>/dev/null; then
-    grep -E '^deb .*\bbookworm' /etc/apt/sources.list | grep -v backports | sed 's/bookworm/trixie/g' |
-      as_root tee "${suite_file%.sources}.list" >/dev/null
-    made=1
-  fi
-  [[ -n $made ]] || die "no Debian 12 apt source was found from which the Debian 13 one could be derived"
-  as_root tee "$pin_file" >/dev/null <<'PIN'
-Package: *
-Pin: release n=trixie*
-Pin-Priority: 100
-PIN
+  if [[ $purpose == test ]] && ! command -v npm >/dev/null; then missing+=(nodejs:0 npm:0); fi
 }
 
-quiet_apt() {  # runs apt-get, shows its output only when it fails
-  local log
+# --- apt, with one line that moves instead of pages of text --------------------------------------------------------
+trixie='/^trixie(|-security|-updates)$/'   # the three suites together, so that a security fix wins over the release
+apt_log=
+service_guard=
+cleanup() {
+  rm -f "${apt_log:-}"
+  [[ -z $service_guard ]] || as_root rm -f "$service_guard"
+}
+trap cleanup EXIT
+
+run_apt() {  # what-it-does apt-get-arguments...
+  local title=$1 line percent shown=-10 rest
+  shift
+  apt_log=${apt_log:-$(mktemp)}
+  say "$title"
+  if ! as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -o Dpkg::Use-Pty=0 -o APT::Status-Fd=1 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null 2>&1 |
+    while IFS= read -r line; do
+      case $line in
+        dlstatus:* | pmstatus:*)
+          rest=${line#*:*:}
+          percent=${rest%%[.:]*}
+          [[ ${line%%:*} == dlstatus ]] && rest="fetching" || rest="unpacking"
+          if [[ -t 2 ]]; then
+            printf '\rsetup:   %s %s %% ' "$rest" "$percent" >&2
+          elif [[ $percent =~ ^[0-9]+$ ]] && ((percent >= shown + 50 || percent < shown)); then
+            shown=$percent
+            say "  $rest $percent %"
+          fi
+          ;;
+        *) printf '%s\n' "$line" >>"$apt_log" ;;
+      esac
+    done; then
+    tail -n 30 "$apt_log" >&2
+    die "apt-get ${1} failed"
+  fi
+  if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+}
+
+# Which of the missing packages this machine's apt does not offer in the needed version.
+too_old=() offered=()
+sort_missing() {
+  local entry name line
+  local -A candidate=()
+  name=
+  while read -r line; do
+    case $line in
+      *:) name=${line%:} ;;
+      "Candidate: "*) candidate[$name]=${line#Candidate: } ;;
+    esac
+  done < <(LC_ALL=C apt-cache policy "${missing[@]%%:*}")
+  too_old=() offered=()
+  for entry in "${missing[@]}"; do
+    name=${entry%%:*}
+    line=${candidate[$name]:-(none)}
+    if [[ $line == "(none)" ]] || { [[ ${entry##*:} != 0 ]] && dpkg --compare-versions "$line" lt "${entry##*:}"; }; then
+      too_old+=("$name")
+    else
+      offered+=("$name")
+    fi
+  done
+}
+
+# --- Debian 12: the Debian 13 suite beside it ----------------------------------------------------------------------
+suite_file=/etc/apt/sources.list.d/latticegate-trixie
+pin_file=/etc/apt/preferences.d/latticegate-trixie
+
+# This machine's own Debian 12 sources with the suite's name changed; nothing but Debian's main archive and its
+# security and updates suites (a third party's source is never touched, backports are left out).
+derived_deb822() {
+  local file
+  for file in /etc/apt/sources.list.d/*.sources; do
+    [[ -e $file && $file != "$suite_file.sources" ]] || continue
+    awk 'BEGIN { RS = ""; FS = "\n" }
+      {
+        suites = ""; main = 0; off = 0; rest = ""
+        for (i = 1; i <= NF; ++i) {
+          if ($i ~ /^#/) continue
+          if ($i ~ /^Enabled:[ \t]*(no|false|0)/) off = 1
+          if ($i ~ /^Components:.*[ \t]main([ \t]|$)/) main = 1
+          if ($i ~ /^Suites:/) {
+            n = split(substr($i, 8), word, /[ \t]+/)
+            for (j = 1; j <= n; ++j)
+              if (word[j] ~ /^bookworm(-updates|-security)?$/) { sub(/bookworm/, "trixie", word[j]); suites = suites " " word[j] }
+            continue
+          }
+          rest = rest $i "\n"
+        }
+        if (suites != "" && main && !off) printf "%sSuites:%s\n\n", rest, suites
+      }' "$file"
+  done
+}
+derived_one_line() {
+  local file
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [[ -e $file && $file != "$suite_file.list" ]] || continue
+    sed -nE '/^deb[ \t].*[ \t]bookworm(-updates|-security)?[ \t]+(.*[ \t])?main([ \t]|$)/{s/([ \t])bookworm/\1trixie/;p}' "$file"
+  done
+}
+add_trixie() {
+  local sources lines answer
+  LC_ALL=C apt-cache policy | grep -q 'n=trixie' && return 0
+  sources=$(derived_deb822) lines=$(derived_one_line)
+  [[ -n $sources$lines ]] ||
+    die "this machine's apt offers no (or too old): ${too_old[*]}; the reference system is Debian 13, and no Debian 12
+       source was found from which that suite could be derived"
+  say "this machine's Debian is too old for: ${too_old[*]}"
+  say "they can come from Debian 13 (trixie), derived from this machine's own apt sources, in"
+  say "  $suite_file.* and $pin_file"
+  say "pinned below everything installed, so that only these packages and what they need come from it;"
+  say "delete these files before you upgrade the machine to Debian 13"
+  if [[ -z $yes ]]; then
+    [[ -t 0 && -t 2 ]] || die "that needs consent: run again with --yes, or in a terminal"
+    read -r -p "setup: add the Debian 13 suite? [y/N] " answer
+    [[ $answer == [yY]* ]] || die "stopped; nothing was changed"
+  fi
+  [[ -z $sources ]] || as_root tee "$suite_file.sources" <<<"$sources" >/dev/null
+  [[ -z $lines ]] || as_root tee "$suite_file.list" <<<"$lines" >/dev/null
+  printf 'Package: *\nPin: release n=trixie*\nPin-Priority: 100\n' | as_root tee "$pin_file" >/dev/null
+  run_apt "reading the Debian 13 package lists" update
+}
+
+install_packages() {
+  command -v apt-get >/dev/null || die "this set-up knows Debian 12 and 13; needed here: ${missing[*]%%:*}"
+  [[ $(id -u) == 0 ]] || command -v sudo >/dev/null || die "root or sudo is needed to install: ${missing[*]%%:*}"
+  run_apt "reading package lists" update
+  sort_missing
+  if ((${#too_old[@]})); then add_trixie; fi
+  if [[ $purpose == bench && ! -e /usr/sbin/policy-rc.d ]]; then   # nginx and haproxy are wanted as programs, not as services
+    service_guard=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$service_guard" >/dev/null
+    as_root chmod 755 "$service_guard"
+  fi
+  if ((${#too_old[@]})); then
+    run_apt "installing from Debian 13: ${too_old[*]}" install -y --no-install-recommends -t "$trixie" "${too_old[@]}"
+  fi
+  if ((${#offered[@]})); then
+    run_apt "installing: ${offered[*]}" install -y --no-install-recommends "${offered[@]}"
+  fi
+  find_missing
+  ((${#missing[@]} == 0)) || die "still missing or too old: ${missing[*]}"
+}
+
+# --- npm: the test peers, in tests/e2e/node_modules and nowhere else -----------------------------------------------
+install_peers() {
+  local folder=$root/tests/e2e log
+  local stamp=$folder/node_modules/.installed
+  [[ -e $stamp ]] && cmp -s "$stamp" "$folder/package.json" && return 0
+  say "installing Node 24 and the MCP test peers into tests/e2e/node_modules (half a minute)"
   log=$(mktemp)
-  if ! as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1; then
-    tail -n 40 "$log" >&2
+  if ! (cd "$folder" && npm install --no-progress && node_modules/.bin/node --version) </dev/null >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
     rm -f "$log"
-    die "apt-get $1 failed"
+    die "npm install failed in tests/e2e"
   fi
   rm -f "$log"
+  cp "$folder/package.json" "$stamp"
 }
 
-if ((${#missing[@]})); then
-  command -v apt-get >/dev/null || die "this set-up knows Debian 12 and 13 only; needed: ${missing[*]}"
-  [[ $(id -u) == 0 ]] || command -v sudo >/dev/null || die "root or sudo is needed to install: ${missing[*]}"
-  # base-files itself may have been upgraded by an earlier run, so our own suite file counts as "this is Debian 12" too.
-  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-unknown}")
-  [[ -e $suite_file || -e ${suite_file%.sources}.list ]] && codename=bookworm
-  plain=() newer=()
-  for name in "${missing[@]}"; do
-    if [[ $codename == bookworm && $from_trixie == *" $name "* ]]; then newer+=("$name"); else plain+=("$name"); fi
-  done
-  ((${#newer[@]})) && add_trixie
-  say "reading package lists"
-  quiet_apt update
-  if ((${#newer[@]})); then
-    say "installing from the Debian 13 suite: ${newer[*]}"
-    quiet_apt install -y --no-install-recommends -t trixie "${newer[@]}"
-  fi
-  if ((${#plain[@]})); then
-    say "installing: ${plain[*]}"
-    quiet_apt install -y --no-install-recommends "${plain[@]}"
-  fi
-  for entry in "${wanted[@]}"; do
-    satisfied "${entry%%:*}" "${entry##*:}" ||
-      die "${entry%%:*} is still older than ${entry##*:}: this machine's apt sources do not offer it"
-  done
-fi
+find_missing
+if ((${#missing[@]})); then install_packages; fi
+if [[ $purpose == test && -e $root/tests/e2e/package.json ]]; then install_peers; fi
