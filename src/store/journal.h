@@ -1,0 +1,149 @@
+// The durable log: records from any thread, on disk before anybody is told so.
+//
+// One writer thread owned by the Journal takes everything that is queued, gives it consecutive
+// seqs, and makes one write and one fdatasync of it; the next commit starts when the last one ends,
+// so batches grow with the load and a lone record waits for nothing. A call waits for the disk by
+// suspending, not by blocking: when a batch is durable the notifier gets, once per home (event
+// loop), the list of that home's appends in seq order.
+//
+// When the disk fails (full, I/O error): the batch is cut off the file again, its waiters get an
+// error, further appends are refused at once, and the writer tries to go on in a new segment, first
+// after 100 ms, then less often. Posted records are kept meanwhile. Nothing is dropped unseen:
+// status() tells, and the log itself says log.resumed.
+//
+// A process that dies at any moment leaves at most a torn tail of records that nobody was told
+// about; the next open() puts the torn bytes aside in a file beside the segment and goes on after
+// the last valid leaf.
+//
+// Threads: submit, post and status from any; open and destruction from the owner. Files:
+// <directory>/seg/000001.log ... (format in audit/segment.h), one process at a time (lock file).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "audit/record.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "crypto/random.h"
+#include "store/file.h"
+
+namespace latticegate::store {
+
+// Proof that the decision about one call is on disk. Only a Journal makes one, from an append that
+// it completed; it can be moved and used up, not copied.
+class Ticket {
+ public:
+  Ticket(Ticket&&) noexcept = default;
+  Ticket& operator=(Ticket&&) noexcept = default;
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+  ~Ticket() = default;
+
+  const crypto::Uuid& call_uid() const [[clang::lifetimebound]] { return call_uid_; }
+  std::uint64_t seq() const { return seq_; }
+
+ private:
+  friend class Append;
+  Ticket(const crypto::Uuid& call_uid, std::uint64_t seq) : call_uid_(call_uid), seq_(seq) {}
+  crypto::Uuid call_uid_;
+  std::uint64_t seq_;
+};
+
+// One record on its way to the disk, and the place where its waiter finds the result. Lives with
+// the waiter, which must not touch or destroy it between submit() and the notification; can be used
+// again afterwards (its text keeps its capacity).
+class Append {
+ public:
+  Append() = default;
+  Append(const Append&) = delete;
+  Append& operator=(const Append&) = delete;
+  ~Append();
+
+  // Takes a copy of the leaf. `home` is the event loop to be told, `waiter` whatever that loop
+  // needs to go on.
+  void set(audit::Leaf leaf, const crypto::Uuid& call_uid, std::uint32_t home, void* waiter);
+
+  // In the notifier and after it: the next append of the same batch and home, or null. Read it
+  // before resuming.
+  Append* next() const { return next_; }
+  void* waiter() const { return waiter_; }
+  // Once, after the notification: the proof, or why there is none (Code::unavailable: the disk).
+  [[nodiscard]] base::Result<Ticket> take_ticket();
+
+ private:
+  friend class Journal;
+  enum class State : std::uint8_t { idle, ready, queued, durable, failed };
+  std::string leaf_;
+  crypto::Uuid call_uid_;
+  std::uint64_t seq_ = 0;
+  Append* next_ = nullptr;
+  void* waiter_ = nullptr;
+  std::uint32_t seq_at_ = 0;
+  std::uint32_t home_ = 0;
+  State state_ = State::idle;
+};
+
+struct JournalOptions {
+  std::filesystem::path directory;
+  std::string origin;       // <org>/<cluster>/<node>
+  std::uint32_t homes = 1;  // event loops; Append homes are below this
+  base::Bytes segment{std::uint64_t{64} * 1024 * 1024};
+  base::Bytes queue{std::uint64_t{8} * 1024 * 1024};  // leaves that wait; above: Code::overloaded
+  std::chrono::milliseconds first_retry{100};
+  std::chrono::milliseconds last_retry{5000};
+};
+
+class Journal {
+ public:
+  // Called on the writer thread, once per home and batch, with that home's appends linked by
+  // next(), durable or failed. It hands the list to the event loop and returns: it must not block
+  // and not throw.
+  using Notifier = std::function<void(std::uint32_t home, Append* list)>;
+
+  // Opens or creates the log, recovers from a crash, writes log.opened durably and starts the
+  // writer. The clock and the files outlive the Journal. Code::conflict: another process has it;
+  // Code::io, Code::unavailable: the disk; Code::malformed: the last segment is none of ours.
+  [[nodiscard]] static base::Result<std::unique_ptr<Journal>> open(JournalOptions options,
+                                                                   const base::Clock& clock,
+                                                                   Files& files, Notifier notifier);
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  // Writes what is queued, tells its waiters, writes log.closed and ends the thread.
+  ~Journal();
+
+  // Queues a record whose waiter will be told through the notifier. An error means that it was not
+  // queued and nobody will be told: Code::overloaded (queue full), Code::unavailable (the disk does
+  // not work now), Code::closed.
+  [[nodiscard]] base::Result<void> submit(Append& append);
+
+  // Queues a copy of a record that nobody waits for. Kept over a failure of the disk;
+  // Code::overloaded when the queue is full, and then counted as lost.
+  [[nodiscard]] base::Result<void> post(audit::Leaf leaf);
+
+  struct Status {
+    bool working = true;
+    std::string trouble;         // why not, for the operator
+    std::uint64_t next_seq = 0;  // all before it are durable
+    std::uint64_t queued_bytes = 0;
+    std::uint64_t batches = 0;
+    std::uint64_t records = 0;  // durable since open()
+    std::uint64_t refused = 0;  // appends that got an error, at once or by a failed batch
+    std::uint64_t lost = 0;     // posted records that found the queue full
+    std::uint64_t segment = 0;
+    std::uint64_t cut_bytes = 0;  // torn tail found by open()
+  };
+  Status status() const;
+
+ private:
+  class Writer;
+  explicit Journal(std::unique_ptr<Writer> writer);
+  std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace latticegate::store
