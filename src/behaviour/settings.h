@@ -9,25 +9,23 @@ namespace latticegate::behaviour {
 
 struct Settings {
   // A pair of agent and tool is learning until it has taught this many calls and this much time has
-  // passed since its first one. While it learns, only the absolute caps below alarm.
+  // passed since its first one. While it learns, only the absolute cap below alarms.
   std::uint32_t learn_calls = 20;
   std::chrono::seconds learn_time{0};
-  // After that: more than `factor` times the usual maximum (99th percentile) is an alarm, unless it
-  // is below the floor.
+  // After that: more than `factor` times the usual maximum is an alarm, unless it is below the
+  // floor.
   double factor = 10.0;
   std::uint64_t floor_records = 100;
   std::uint64_t floor_bytes = std::uint64_t{1024} * 1024;
-  std::uint64_t floor_calls_per_minute = 60;
-  // Absolute cap per call, in force from the first call; absent: none.
+  std::uint64_t floor_calls = 60;  // per minute
+  // Absolute cap on the records of one call, in force from the first call; absent: none.
   std::optional<std::uint64_t> max_records;
-  // What is old counts half after this long.
+  // What was learnt counts half after this long.
   std::chrono::seconds half_life{std::chrono::hours{24 * 7}};
-  // Score from which a conversation is killed, and whether it is killed at all (false: policies see
-  // the risk only).
+  // For whoever acts on the risk: whether a conversation is killed, and from which score.
   bool kill = true;
   std::uint32_t kill_score = 90;
-  // Agent x tool pairs that are remembered; above it the one that was quiet for longest is
-  // forgotten.
+  // Pairs that are remembered; above it the one that was quiet for longest is forgotten.
   std::size_t pairs = 100'000;
   bool operator==(const Settings&) const = default;
 };

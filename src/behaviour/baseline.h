@@ -1,0 +1,92 @@
+// What is usual for one agent with one tool, and how far a call is from it.
+//
+// Four distributions (records asked for, records answered, bytes answered, calls per minute),
+// learnt while calls are normal. A value is an alarm when it is above `factor` times the usual
+// maximum and at least the floor; the score grows with the logarithm of the ratio, so that 5 ->
+// 5,000 is 100 and 5 -> 60 is nothing.
+//
+// Against slow poisoning: an alarm teaches nothing, a value above twice the usual teaches only
+// twice the usual, and one outlier while learning does not raise the usual maximum at all.
+//
+// A plain value of about 1.1 KiB; the owner locks. Time comes in as an argument.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "behaviour/risk.h"
+#include "behaviour/settings.h"
+#include "behaviour/sketch.h"
+#include "json/value.h"
+#include "json/write.h"
+
+namespace latticegate::behaviour {
+
+// What is known of a call before it is made.
+struct Intent {
+  base::Time at{};
+  std::optional<std::uint64_t> asked{};        // records, from asked_records()
+  std::optional<std::uint64_t> max_records{};  // the tool's own cap instead of the settings'
+};
+
+// What came back.
+struct Observation {
+  base::Time at{};
+  std::uint64_t records = 0;  // from count_records()
+  std::uint64_t bytes = 0;    // of the answer
+  std::optional<std::uint64_t> asked{};
+  std::optional<std::uint64_t> max_records{};
+  bool teach = true;  // false: killed conversation, denied or failed call; judged but not learnt
+};
+
+// What an observation taught, so that it can be taken back.
+struct Lesson {
+  std::uint8_t records = 0;  // buckets
+  std::uint8_t bytes = 0;
+  std::uint8_t asked = 0xff;  // 0xff: nothing was asked
+};
+
+class Baseline {
+ public:
+  // Counts the call and judges what it asks for.
+  Risk before(const Intent& intent, const Settings& settings);
+  // Judges the answer and, unless it alarms, learns from it; `lesson` is set when it did.
+  Risk after(const Observation& seen, const Settings& settings, std::optional<Lesson>& lesson);
+  void unlearn(const Lesson& lesson);
+
+  bool mature(base::Time now, const Settings& settings) const;
+  // An operator says: what was seen so far is normal. Ends the learning period.
+  void ratify() { ratified_ = true; }
+
+  std::uint32_t samples() const { return samples_; }
+  base::Time since() const { return since_; }
+  std::uint64_t usual_records() const { return records_.usual(); }
+  std::uint64_t usual_bytes() const { return bytes_.usual(); }
+  std::uint64_t usual_asked() const { return asked_.usual(); }
+  std::uint64_t usual_calls_per_minute() const { return calls_.usual(); }
+
+  // One JSON object; counts that are zero are left out.
+  void save(json::Writer& out) const;
+  [[nodiscard]] static base::Result<Baseline> load(json::Value saved);
+
+ private:
+  void age(base::Time now, const Settings& settings);
+  std::uint32_t count_call(base::Time now);
+
+  Sketch asked_;
+  Sketch records_;
+  Sketch bytes_;
+  Sketch calls_;  // per minute that had any
+  base::Time since_{};
+  base::Time aged_{};
+  std::int64_t minute_ = 0;  // of the window that is counted, since 1970
+  std::uint32_t calls_in_minute_ = 0;
+  std::uint32_t samples_ = 0;
+  std::uint32_t minutes_ = 0;  // windows that taught
+  bool minute_alarmed_ = false;
+  bool ratified_ = false;
+};
+
+}  // namespace latticegate::behaviour
