@@ -80,7 +80,7 @@ chroot "$root" update-ca-certificates >/dev/null 2>&1
 if command -v npm >/dev/null; then
   umask_before=$(umask)
   umask 077
-  for file in "$(npm config get globalconfig)" "$(npm config get userconfig)"; do
+  for file in "$(npm config get userconfig 2>/dev/null)" "$(npm config get globalconfig 2>/dev/null)"; do   # the first word on a key counts
     if [[ -e $file ]]; then cat "$file"; echo; fi
   done | awk -F= '!/^(prefix|nodedir|globalconfig)/ && !seen[$1]++' >"$root/root/.npmrc"
   umask "$umask_before"
