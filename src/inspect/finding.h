@@ -1,0 +1,77 @@
+// What inspection reports: findings are data, never verdicts. Module policy decides what follows
+// from them.
+//
+// Lifetimes
+//   Finding::at     a view into the scanned json::Document; valid as long as that lives
+//   everything else owned
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "json/value.h"
+
+namespace latticegate::inspect {
+
+// Where a text was seen; each surface has its own compiled rules.
+enum class Surface : std::uint8_t {
+  arguments,     // of a call, on the way to a server
+  result,        // of a call: text content, structuredContent, embedded resources
+  descriptor,    // tools, prompts, resources as a server lists them
+  instructions,  // of a server, for the model
+  error,         // JSON-RPC error or isError text
+};
+inline constexpr std::size_t surfaces = 5;
+std::string_view name(Surface surface);
+
+enum class FindingKind : std::uint8_t {
+  secret,           // a credential
+  hidden_text,      // characters that people do not see and models do
+  terminal_escape,  // bytes that drive a terminal
+};
+std::string_view name(FindingKind kind);
+
+enum class Severity : std::uint8_t { info, low, medium, high, critical };
+std::string_view name(Severity severity);
+
+// How sure a rule can be: shape only; shape with entropy or context; a checksum or parse that
+// cannot hold by chance.
+enum class Confidence : std::uint8_t { possible, likely, verified };
+std::string_view name(Confidence confidence);
+
+struct Finding {
+  std::string rule;  // "github-pat", "hidden-tag-characters", ...
+  FindingKind kind{};
+  Severity severity{};
+  Confidence confidence{};
+  std::string pointer;  // RFC 6901, from the value that was scanned: "/content/0/text"; "" is that
+                        // value itself
+  bool in_key = false;  // the text is the key of the member that the pointer names
+  json::Value at;  // the string; for a key: the member's value. Absent when a bare text was scanned
+  std::size_t begin = 0;  // bytes of the unescaped string
+  std::size_t end = 0;
+  std::string
+      excerpt;  // safe to log and show: masked for secrets, decoded and printable for hidden text
+};
+
+struct Findings {
+  std::vector<Finding> items;  // in document order
+  std::uint64_t scanned = 0;   // bytes of keys and strings that were looked at
+  std::uint64_t skipped = 0;   // bytes that were not, because the budget was spent
+  std::uint32_t dropped = 0;   // findings above the limit that are not listed (at least; 0 = none)
+
+  // False when something was not inspected or not listed: the absence of a finding then proves
+  // nothing.
+  bool complete() const { return skipped == 0 && dropped == 0; }
+  bool empty() const { return items.empty(); }
+  bool has(FindingKind kind) const;
+  bool has(FindingKind kind, Severity at_least) const;
+  // The worst severity of a kind; info when there is none.
+  Severity worst(FindingKind kind) const;
+  // Rule ids without repetition, sorted.
+  std::vector<std::string> rules() const;
+};
+
+}  // namespace latticegate::inspect

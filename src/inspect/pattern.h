@@ -1,0 +1,79 @@
+// A small regular-expression engine that runs in time linear in the text: for JSON Schema's
+// "pattern" and for the confirmation of secrets. Not a search engine for large texts (that is
+// Vectorscan's work).
+//
+// The syntax is the part of ECMA-262 that needs no backtracking: characters, ".", classes, \d \w \s
+// \b and their opposites, escapes, groups, |, greedy and lazy quantifiers, ^ and $. Refused as
+// unsupported: look-around, back references, \p{..}, and patterns above the limits. Texts are
+// UTF-8; the unit is the code point.
+//
+// Posture: pattern and text are hostile. At most `most_steps` instructions after expanding the
+// quantifiers, nesting 32; a match costs at most (instructions x code points) steps. Immutable,
+// shared by threads; no allocation while matching short patterns. Fuzz target:
+// fuzz/pattern_fuzz.cc.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace latticegate::inspect {
+
+class Pattern {
+ public:
+  static constexpr std::size_t most_steps = 4096;
+
+  struct Options {
+    bool ignore_case = false;  // ASCII letters only
+  };
+
+  Pattern() = default;  // matches the empty text
+  // Code::malformed for a syntax error, Code::unsupported for what needs backtracking,
+  // Code::too_large above the limit.
+  [[nodiscard]] static base::Result<Pattern> compile(std::string_view pattern, Options options);
+  [[nodiscard]] static base::Result<Pattern> compile(std::string_view pattern) {
+    return compile(pattern, Options());
+  }
+
+  // The end of the longest match that begins exactly at `begin`, or nothing.
+  std::optional<std::size_t> match_at(std::string_view text, std::size_t begin) const;
+  // Whether there is a match anywhere.
+  bool found_in(std::string_view text) const;
+  // How many instructions it has: the cost per code point at worst.
+  std::size_t steps() const { return program_.size(); }
+
+ private:
+  friend class PatternCompiler;
+  enum class Op : std::uint8_t {
+    accept,
+    one_of,
+    split,
+    jump,
+    text_begin,
+    text_end,
+    word_edge,
+    no_word_edge
+  };
+  struct Step {
+    Op op{};
+    std::uint32_t a = 0;  // one_of: the class; split and jump: the next step
+    std::uint32_t b = 0;  // split: the other next step
+  };
+  struct Range {
+    char32_t first = 0, last = 0;
+  };
+  struct Class {
+    std::array<std::uint64_t, 2> ascii{};
+    std::vector<Range> ranges;  // above ASCII, sorted
+    bool has(char32_t c) const;
+  };
+  struct Run;
+  std::vector<Step> program_;
+  std::vector<Class> classes_;
+};
+
+}  // namespace latticegate::inspect
