@@ -58,41 +58,44 @@ find_missing() {
 
 # --- apt, with one line that moves instead of pages of text --------------------------------------------------------
 trixie='/^trixie(|-security|-updates)$/'   # the three suites together, so that a security fix wins over the release
-apt_log=
+scratch=
 service_guard=
 cleanup() {
-  rm -f "${apt_log:-}"
+  [[ -z $scratch ]] || rm -rf "$scratch"
   [[ -z $service_guard ]] || as_root rm -f "$service_guard"
 }
 trap cleanup EXIT
 
-run_apt() {  # what-it-does apt-get-arguments...
-  local title=$1 line percent shown=-10 rest
-  shift
-  apt_log=${apt_log:-$(mktemp)}
-  say "$title"
-  if ! as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -o Dpkg::Use-Pty=0 -o APT::Status-Fd=1 \
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null 2>&1 |
-    while IFS= read -r line; do
-      case $line in
-        dlstatus:* | pmstatus:*)
-          rest=${line#*:*:}
-          percent=${rest%%[.:]*}
-          [[ ${line%%:*} == dlstatus ]] && rest="fetching" || rest="unpacking"
-          if [[ -t 2 ]]; then
-            printf '\rsetup:   %s %s %% ' "$rest" "$percent" >&2
-          elif [[ $percent =~ ^[0-9]+$ ]] && ((percent >= shown + 50 || percent < shown)); then
-            shown=$percent
-            say "  $rest $percent %"
-          fi
-          ;;
-        *) printf '%s\n' "$line" >>"$apt_log" ;;
-      esac
-    done; then
-    tail -n 30 "$apt_log" >&2
-    die "apt-get ${1} failed"
-  fi
+show_progress() {  # apt's status lines, "kind:package:percent:words"
+  local kind percent shown=-50 doing
+  while IFS=: read -r kind _ percent _; do
+    percent=${percent%%.*}
+    [[ $percent =~ ^[0-9]+$ ]] || continue
+    [[ $kind == dlstatus ]] && doing="fetching" || doing="unpacking"
+    if [[ -t 2 ]]; then
+      printf '\r\033[Ksetup:   %s %s %%' "$doing" "$percent" >&2
+    elif ((percent >= shown + 50 || percent < shown)); then
+      shown=$percent
+      say "  $doing $percent %"
+    fi
+  done
   if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+}
+
+run_apt() {  # what-it-does apt-get-arguments...
+  local failed='' reader
+  say "$1"
+  shift
+  scratch=${scratch:-$(mktemp -d)}
+  [[ -p $scratch/status ]] || mkfifo "$scratch/status"
+  show_progress <"$scratch/status" &
+  reader=$!
+  # The status goes through a pipe that is opened as root: sudo would close any further descriptor of ours.
+  as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l bash -c 'exec apt-get "$@" 3>"$0"' "$scratch/status" \
+    -q -o Dpkg::Use-Pty=0 -o APT::Status-Fd=3 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    "$@" </dev/null >"$scratch/log" 2>&1 || failed=1
+  wait "$reader"
+  [[ -z $failed ]] || { tail -n 30 "$scratch/log" >&2; die "apt-get $1 failed"; }
 }
 
 # Which of the missing packages this machine's apt does not offer in the needed version.
