@@ -137,7 +137,7 @@ HttpParser::HttpParser(Side side, Limits limits) : side_(side), limits_(limits),
     if (p->upgrade != 0 || machine.owner->head_.method == "CONNECT")
       return machine.refuse(Code::unsupported, "protocol upgrades are not offered");
     // 1 = no body follows.
-    return machine.owner->side_ == Side::response && machine.response_to_head ? 1 : 0;
+    return machine.owner->side_ == Side::response && machine.response_to_head ? 1 : static_cast<int>(HPE_PAUSED);
   };
   m.settings.on_body = [](llhttp_t* p, const char* at, std::size_t n) -> int {
     Machine& machine = Machine::of(p);
