@@ -62,115 +62,114 @@ enum class Outcome : std::uint8_t {
 std::string_view name(Outcome outcome);
 
 struct Agent {
-  std::string_view instance;
-  std::string_view model;
-  std::string_view name;
-  std::string_view ref;  // our id of the workload
-  std::string_view version;
+  std::string_view instance{};
+  std::string_view model{};
+  std::string_view name{};
+  std::string_view ref{};  // our id of the workload
+  std::string_view version{};
 };
 
 struct Client {
-  std::string_view addr;
-  std::string_view name;
+  std::string_view addr{};
+  std::string_view name{};
   std::int64_t port = -1;
-  std::string_view tls_group;    // "X25519MLKEM768"
-  std::string_view tls_version;  // "TLSv1.3"
-  std::string_view version;
+  std::string_view tls_group{};    // "X25519MLKEM768"
+  std::string_view tls_version{};  // "TLSv1.3"
+  std::string_view version{};
 };
 
 struct Principal {
-  std::string_view auth;  // how it was proved: "bearer", "mtls", ...
-  std::string_view cred;  // jti or hash of the credential's public part
-  std::span<const std::string_view> delegation;
-  std::string_view iss;
-  std::string_view kind;
-  std::string_view ref;  // pseudonym
+  std::string_view auth{};  // how it was proved: "bearer", "mtls", ...
+  std::string_view cred{};  // jti or hash of the credential's public part
+  std::span<const std::string_view> delegation{};
+  std::string_view iss{};
+  std::string_view kind{};
+  std::string_view ref{};  // pseudonym
 };
 
 struct Server {
-  std::string_view addr;
-  std::string_view id;
+  std::string_view addr{};
+  std::string_view id{};
   std::int64_t port = -1;
-  std::string_view residency;
-  std::string_view segment;
+  std::string_view residency{};
+  std::string_view segment{};
 };
 
 struct Finding {
   std::int64_t confidence = -1;  // percent
   std::int64_t count = -1;
-  std::string_view id;
-  std::string_view path;  // JSON pointer
-  std::string_view severity;
+  std::string_view id{};
+  std::string_view path{};  // JSON pointer
+  std::string_view severity{};
 };
 
 struct Redaction {
-  std::string_view kind;  // "aws_key"; the JSON name is "class"
+  std::string_view kind{};  // "aws_key"; the JSON name is "class"
   std::int64_t count = -1;
-  std::string_view path;
+  std::string_view path{};
 };
 
 // A body that is not in the leaf.
 struct Body {
-  std::optional<crypto::Digest> commit;     // audit::commitment
-  std::optional<crypto::Digest> ct_sha256;  // of its AEAD envelope, once bodies are kept
-  std::string_view key;                     // id of the envelope's key
+  std::optional<crypto::Digest> commit{};     // audit::commitment
+  std::optional<crypto::Digest> ct_sha256{};  // of its AEAD envelope, once bodies are kept
+  std::string_view key{};                     // id of the envelope's key
   std::int64_t len = -1;
   bool exists() const { return commit || ct_sha256 || !key.empty() || len >= 0; }
 };
 
 struct Record {
   Type type{};
-  base::Time time;  // written with nanoseconds
+  base::Time time{};  // written with nanoseconds
 
-  std::int64_t added_us =
-      -1;  // time that we added to the call; JSON name added_ms, a number with three decimals
-  Agent agent;
+  std::int64_t added_ns = -1;  // time that we added to the call; JSON added_ms, with decimals
+  Agent agent{};
   std::int64_t bytes_in = -1;   // from the client
   std::int64_t bytes_out = -1;  // to the client
-  crypto::Uuid call_uid;        // nil: none
-  Client client;
-  std::string_view config_hash;
+  crypto::Uuid call_uid{};      // nil: none
+  Client client{};
+  std::string_view config_hash{};
   Decision decision = Decision::none;
   std::int64_t dur_ns = -1;
-  std::string_view effect;  // read, write, delete, send, pay, admin
-  std::string_view error;   // for the operator; no secret, no body
-  std::span<const Finding> findings;
+  std::string_view effect{};  // read, write, delete, send, pay, admin
+  std::string_view error{};   // for the operator; no secret, no body
+  std::span<const Finding> findings{};
   std::int64_t inspect_ns = -1;
   bool inspect_truncated = false;
-  std::span<const std::string_view> labels_in;
-  std::span<const std::string_view> labels_out;
-  std::string_view method;
-  std::string_view mode;  // enforce, observe
-  std::span<const std::string_view> obligations;
+  std::span<const std::string_view> labels_in{};
+  std::span<const std::string_view> labels_out{};
+  std::string_view method{};
+  std::string_view mode{};  // enforce, observe
+  std::span<const std::string_view> obligations{};
   Outcome outcome = Outcome::none;
-  std::string_view policy_hash;
+  std::string_view policy_hash{};
   std::int64_t policy_ver = -1;
-  Principal principal;
-  std::string_view prompt;
-  std::string_view proto;  // protocol revision
-  std::span<const Redaction> redactions;
-  Body req;
-  Body res;
-  std::string_view resource_uri;
+  Principal principal{};
+  std::string_view prompt{};
+  std::string_view proto{};  // protocol revision
+  std::span<const Redaction> redactions{};
+  Body req{};
+  Body res{};
+  std::string_view resource_uri{};
   std::int64_t rows_out = -1;
-  std::optional<std::int64_t> rpc_code;
-  std::string_view rpc_id;  // as JSON text: 7 and "7" differ
-  std::span<const std::string_view> rules;
-  Server server;
-  std::string_view session;  // our conversation
-  std::string_view span_id;
-  std::string_view tenant;
-  std::string_view tool;
-  std::string_view tool_pin;
-  std::string_view tool_pin_was;  // tool.held, tool.approved: the pin before
-  std::string_view trace_id;
-  std::string_view transport;  // http, stdio
-  crypto::Uuid uid;
-  std::string_view why;  // one sentence: the clause and the values that it read
+  std::optional<std::int64_t> rpc_code{};
+  std::string_view rpc_id{};  // as JSON text: 7 and "7" differ
+  std::span<const std::string_view> rules{};
+  Server server{};
+  std::string_view session{};  // our conversation
+  std::string_view span_id{};
+  std::string_view tenant{};
+  std::string_view tool{};
+  std::string_view tool_pin{};
+  std::string_view tool_pin_was{};  // tool.held, tool.approved: the pin before
+  std::string_view trace_id{};
+  std::string_view transport{};  // http, stdio
+  crypto::Uuid uid{};
+  std::string_view why{};  // one sentence: the clause and the values that it read
 
   // log.opened and log.resumed: what was found.
   std::int64_t log_cut_bytes = -1;  // torn tail that was put aside
-  std::string_view log_cut_file;
+  std::string_view log_cut_file{};
   std::int64_t log_lost_records =
       -1;  // records that were to be posted and were not, while the disk failed
   std::int64_t log_refused = -1;  // appends refused meanwhile

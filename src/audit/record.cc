@@ -1,0 +1,486 @@
+#include "audit/record.h"
+
+#include <algorithm>
+#include <concepts>
+#include <cstring>
+#include <utility>
+
+#include "audit/segment.h"
+#include "base/result.h"
+
+namespace latticegate::audit {
+namespace {
+
+// Bytes that one string may take in the leaf, quotes and the mark of a cut not counted. Their sum
+// over all fields, with the lists' budgets, stays below leaf_limit: record_test.cc fills everything
+// to the brim.
+constexpr std::size_t word = 64;    // one of few words, a version, a number in hexadecimal
+constexpr std::size_t label = 160;  // a name
+constexpr std::size_t sentence = 640;
+
+constexpr std::size_t room = 2 * leaf_limit.count;     // the buffer; never filled
+constexpr std::size_t digits_limit = 20;               // of a seq
+constexpr std::int64_t exact = 9'007'199'254'740'991;  // the largest integer of RFC 8785
+
+constexpr std::array<char, 16> hex{'0', '1', '2', '3', '4', '5', '6', '7',
+                                   '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+
+// Whether the text can stand between quotes as it is: printable ASCII without quote and backslash.
+bool plain(std::string_view text) {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  constexpr std::uint64_t highs = 0x8080808080808080U;
+  const auto zero_in = [](std::uint64_t x) { return (x - ones) & ~x & highs; };
+  const auto special = [&](std::uint64_t x) {
+    return (x & highs) | ((x - ones * 0x20) & ~x & highs) | zero_in(x ^ ones * '"') |
+           zero_in(x ^ ones * '\\');
+  };
+  std::size_t i = 0;
+  for (; text.size() - i >= 8; i += 8) {
+    std::uint64_t x = 0;
+    std::memcpy(&x, text.data() + i, 8);
+    if (special(x) != 0) return false;
+  }
+  if (i == text.size()) return true;
+  std::uint64_t x = ones * ' ';
+  std::memcpy(&x, text.data() + i, text.size() - i);
+  return special(x) == 0;
+}
+
+// The length of the well-formed UTF-8 character at the beginning, or 0.
+std::size_t character(std::string_view text) {
+  for (std::size_t length = 1; length <= 4 && length <= text.size(); ++length)
+    if (base::is_utf8(text.substr(0, length))) return length;
+  return 0;
+}
+
+// Writes JSON at a pointer, without asking for room: the limits above prove that there is enough.
+// Every member begins with a comma; the object's first comma becomes its brace.
+class Emit {
+ public:
+  explicit Emit(char* at) : at_(at) {}
+  char* at() const { return at_; }
+
+  template <std::size_t n>
+  void text(const char (&literal)[n]) {
+    std::memcpy(at_, literal, n - 1);
+    at_ += n - 1;
+  }
+
+  template <std::size_t n>
+  void string(const char (&key)[n], std::string_view value, std::size_t limit) {
+    if (value.empty()) return;
+    text(key);
+    string(value, limit);
+  }
+
+  void string(std::string_view value, std::size_t limit) {
+    *at_++ = '"';
+    if (value.size() <= limit && plain(value)) [[likely]] {
+      std::memcpy(at_, value.data(), value.size());
+      at_ += value.size();
+    } else {
+      escaped(value, limit);
+    }
+    *at_++ = '"';
+  }
+
+  void digits(std::int64_t value) {
+    if (value < 0) *at_++ = '-';
+    auto rest =
+        static_cast<std::uint64_t>(std::min(value < 0 ? -std::max(value, -exact) : value, exact));
+    std::array<char, 20> reversed{};
+    std::size_t count = 0;
+    do {
+      reversed[count++] = static_cast<char>('0' + rest % 10);
+      rest /= 10;
+    } while (rest != 0);
+    while (count != 0) *at_++ = reversed[--count];
+  }
+
+  template <std::size_t n>
+  void number(const char (&key)[n], std::int64_t value) {
+    if (value < 0) return;
+    text(key);
+    digits(value);
+  }
+
+  // Nanoseconds as milliseconds. 15 digits at most, so that this is the shortest form of the double
+  // that it means.
+  template <std::size_t n>
+  void milliseconds(const char (&key)[n], std::int64_t ns) {
+    if (ns < 0) return;
+    text(key);
+    ns = std::min<std::int64_t>(ns, 999'999'999'999'999);
+    digits(ns / 1'000'000);
+    std::int64_t fraction = ns % 1'000'000;
+    if (fraction == 0) return;
+    *at_++ = '.';
+    for (std::int64_t place = 100'000; fraction != 0; place /= 10) {
+      *at_++ = static_cast<char>('0' + fraction / place);
+      fraction %= place;
+    }
+  }
+
+  template <std::size_t n>
+  void uuid(const char (&key)[n], const crypto::Uuid& value) {
+    if (value.is_nil()) return;
+    text(key);
+    *at_++ = '"';
+    at_ = crypto::write_to(at_, value);
+    *at_++ = '"';
+  }
+
+  template <std::size_t n>
+  void digest(const char (&key)[n], const std::optional<crypto::Digest>& value) {
+    if (!value) return;
+    text(key);
+    *at_++ = '"';
+    for (const std::byte byte : *value) {
+      *at_++ = hex[std::to_integer<unsigned>(byte) >> 4];
+      *at_++ = hex[std::to_integer<unsigned>(byte) & 15];
+    }
+    *at_++ = '"';
+  }
+
+  // An object of the members that `members` writes; nothing at all if it writes none.
+  template <std::size_t n>
+  void object(const char (&key)[n], std::invocable auto members) {
+    char* const before = at_;
+    text(key);
+    char* const open = at_;
+    members();
+    if (at_ == open) {
+      at_ = before;
+      return;
+    }
+    *open = '{';
+    *at_++ = '}';
+  }
+
+  // A list of whatever `element` writes, within a budget of bytes.
+  template <std::size_t n, class T>
+  void list(const char (&key)[n], std::span<const T> values, std::size_t budget,
+            std::invocable<const T&> auto element) {
+    if (values.empty()) return;
+    text(key);
+    *at_++ = '[';
+    char* const begin = at_;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      char* const before = at_;
+      if (i != 0) *at_++ = ',';
+      element(values[i]);
+      if (static_cast<std::size_t>(at_ - begin) <= budget) continue;
+      at_ = before;
+      if (i != 0) *at_++ = ',';
+      *at_++ = '"';
+      cut(values.size() - i);
+      *at_++ = '"';
+      break;
+    }
+    *at_++ = ']';
+  }
+
+  template <std::size_t n>
+  void list(const char (&key)[n], std::span<const std::string_view> values, std::size_t budget) {
+    list(key, values, budget, [&](const std::string_view& value) { string(value, label); });
+  }
+
+ private:
+  void cut(std::size_t missing) {
+    text("[cut ");
+    digits(static_cast<std::int64_t>(missing));
+    *at_++ = ']';
+  }
+
+  void escaped(std::string_view value, std::size_t limit) {
+    const char* const end = at_ + limit;
+    for (std::size_t i = 0; i < value.size();) {
+      const auto c = static_cast<unsigned char>(value[i]);
+      if (end - at_ < 6) {  // the longest that one character can become
+        // What is left may still fit: then there is no reason to cut.
+        const std::string_view rest = value.substr(i);
+        if (!plain(rest) || rest.size() > static_cast<std::size_t>(end - at_)) {
+          cut(rest.size());
+          return;
+        }
+      }
+      if (c >= 0x80) {
+        const std::size_t length = character(value.substr(i));
+        if (length == 0) {
+          text("\xEF\xBF\xBD");
+          ++i;
+        } else {
+          std::memcpy(at_, value.data() + i, length);
+          at_ += length;
+          i += length;
+        }
+        continue;
+      }
+      ++i;
+      if (c >= 0x20 && c != '"' && c != '\\') {
+        *at_++ = static_cast<char>(c);
+        continue;
+      }
+      *at_++ = '\\';
+      switch (c) {
+        case '"':
+        case '\\': *at_++ = static_cast<char>(c); break;
+        case '\b': *at_++ = 'b'; break;
+        case '\f': *at_++ = 'f'; break;
+        case '\n': *at_++ = 'n'; break;
+        case '\r': *at_++ = 'r'; break;
+        case '\t': *at_++ = 't'; break;
+        default:
+          text("u00");
+          *at_++ = hex[c >> 4];
+          *at_++ = hex[c & 15];
+      }
+    }
+  }
+
+  char* at_;
+};
+
+void body(Emit& out, const Body& body) {
+  out.digest(",\"commit\":", body.commit);
+  out.digest(",\"ct_sha256\":", body.ct_sha256);
+  out.string(",\"key\":", body.key, word);
+  out.number(",\"len\":", body.len);
+}
+
+void agent(Emit& out, const Agent& agent) {
+  out.string(",\"instance\":", agent.instance, label);
+  out.string(",\"model\":", agent.model, label);
+  out.string(",\"name\":", agent.name, label);
+  out.string(",\"ref\":", agent.ref, label);
+  out.string(",\"version\":", agent.version, word);
+}
+
+void client(Emit& out, const Client& client) {
+  out.string(",\"addr\":", client.addr, word);
+  out.string(",\"name\":", client.name, label);
+  out.number(",\"port\":", client.port);
+  out.object(",\"tls\":", [&] {
+    out.string(",\"group\":", client.tls_group, word);
+    out.string(",\"version\":", client.tls_version, word);
+  });
+  out.string(",\"version\":", client.version, word);
+}
+
+void principal(Emit& out, const Principal& principal) {
+  out.string(",\"auth\":", principal.auth, word);
+  out.string(",\"cred\":", principal.cred, label);
+  out.list(",\"delegation\":", principal.delegation, 640);
+  out.string(",\"iss\":", principal.iss, label);
+  out.string(",\"kind\":", principal.kind, word);
+  out.string(",\"ref\":", principal.ref, label);
+}
+
+void server(Emit& out, const Server& server) {
+  out.string(",\"addr\":", server.addr, label);
+  out.string(",\"id\":", server.id, label);
+  out.number(",\"port\":", server.port);
+  out.string(",\"residency\":", server.residency, word);
+  out.string(",\"segment\":", server.segment, word);
+}
+
+void finding(Emit& out, const Finding& finding) {
+  char* const open = out.at();
+  out.number(",\"confidence\":", finding.confidence);
+  out.number(",\"count\":", finding.count);
+  out.string(",\"id\":", finding.id, label);
+  out.string(",\"path\":", finding.path, label);
+  out.string(",\"severity\":", finding.severity, word);
+  if (out.at() == open) out.text("{");
+  *open = '{';
+  out.text("}");
+}
+
+void redaction(Emit& out, const Redaction& redaction) {
+  char* const open = out.at();
+  out.string(",\"class\":", redaction.kind, label);
+  out.number(",\"count\":", redaction.count);
+  out.string(",\"path\":", redaction.path, label);
+  if (out.at() == open) out.text("{");
+  *open = '{';
+  out.text("}");
+}
+
+void log(Emit& out, const Record& record) {
+  out.number(",\"cut_bytes\":", record.log_cut_bytes);
+  out.string(",\"cut_file\":", record.log_cut_file, label);
+  out.number(",\"lost\":", record.log_lost_records);
+  out.number(",\"refused\":", record.log_refused);
+  out.number(",\"segment\":", record.log_segment);
+}
+
+void two_digits(unsigned number, char* out) {
+  out[0] = static_cast<char>('0' + number / 10 % 10);
+  out[1] = static_cast<char>('0' + number % 10);
+}
+
+// "2026-11-22T14:02:11."
+void date(std::int64_t second, std::array<char, 20>& out) {
+  const std::chrono::sys_seconds time{std::chrono::seconds(second)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day ymd(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  const auto year = static_cast<unsigned>(static_cast<int>(ymd.year()));
+  std::ranges::copy(std::string_view("0000-00-00T00:00:00."), out.begin());
+  two_digits(year / 100, &out[0]);
+  two_digits(year, &out[2]);
+  two_digits(static_cast<unsigned>(ymd.month()), &out[5]);
+  two_digits(static_cast<unsigned>(ymd.day()), &out[8]);
+  two_digits(static_cast<unsigned>(clock.hours().count()), &out[11]);
+  two_digits(static_cast<unsigned>(clock.minutes().count()), &out[14]);
+  two_digits(static_cast<unsigned>(clock.seconds().count()), &out[17]);
+}
+
+}  // namespace
+
+std::string_view name(Type type) {
+  switch (type) {
+    case Type::call_decided: return "call.decided";
+    case Type::call_finished: return "call.finished";
+    case Type::caller_refused: return "caller.refused";
+    case Type::session_killed: return "session.killed";
+    case Type::session_released: return "session.released";
+    case Type::agent_quarantined: return "agent.quarantined";
+    case Type::agent_released: return "agent.released";
+    case Type::tool_held: return "tool.held";
+    case Type::tool_approved: return "tool.approved";
+    case Type::config_reloaded: return "config.reloaded";
+    case Type::policy_loaded: return "policy.loaded";
+    case Type::log_opened: return "log.opened";
+    case Type::log_closed: return "log.closed";
+    case Type::log_resumed: return "log.resumed";
+  }
+  std::unreachable();
+}
+
+std::string_view name(Decision decision) {
+  switch (decision) {
+    case Decision::none: return "";
+    case Decision::allow: return "allow";
+    case Decision::deny: return "deny";
+    case Decision::modify: return "modify";
+    case Decision::step_up: return "step_up";
+    case Decision::kill: return "kill";
+  }
+  std::unreachable();
+}
+
+std::string_view name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::none: return "";
+    case Outcome::ok: return "ok";
+    case Outcome::tool_error: return "tool_error";
+    case Outcome::rpc_error: return "rpc_error";
+    case Outcome::upstream_error: return "upstream_error";
+    case Outcome::timeout: return "timeout";
+    case Outcome::cancelled: return "cancelled";
+    case Outcome::denied: return "denied";
+    case Outcome::withheld: return "withheld";
+  }
+  std::unreachable();
+}
+
+RecordWriter::RecordWriter(std::string_view node) : buffer_(room, '\0') {
+  Emit out(buffer_.data());
+  out.string(node, label);
+  node_.assign(buffer_.data(), out.at());
+}
+
+Leaf RecordWriter::write(const Record& r) {
+  const std::int64_t ns = r.time.time_since_epoch().count();
+  const std::int64_t second =
+      ns >= 0 ? ns / 1'000'000'000 : 0;  // there were no audit logs before 1970
+  if (second != second_) {
+    date(second, date_);
+    second_ = second;
+  }
+
+  Emit out(buffer_.data());
+  out.milliseconds(",\"added_ms\":", r.added_ns);
+  out.object(",\"agent\":", [&] { agent(out, r.agent); });
+  out.number(",\"bytes_in\":", r.bytes_in);
+  out.number(",\"bytes_out\":", r.bytes_out);
+  out.uuid(",\"call_uid\":", r.call_uid);
+  out.object(",\"client\":", [&] { client(out, r.client); });
+  out.string(",\"config_hash\":", r.config_hash, label);
+  out.string(",\"decision\":", name(r.decision), word);
+  out.number(",\"dur_ns\":", r.dur_ns);
+  out.string(",\"effect\":", r.effect, word);
+  out.string(",\"error\":", r.error, sentence);
+  out.list(",\"findings\":", r.findings, 1600, [&](const Finding& f) { finding(out, f); });
+  out.object(",\"inspect\":", [&] {
+    out.milliseconds(",\"ms\":", r.inspect_ns);
+    if (r.inspect_truncated) out.text(",\"truncated\":true");
+  });
+  out.list(",\"labels_in\":", r.labels_in, 480);
+  out.list(",\"labels_out\":", r.labels_out, 480);
+  out.object(",\"log\":", [&] { log(out, r); });
+  out.string(",\"method\":", r.method, label);
+  out.string(",\"mode\":", r.mode, word);
+  out.text(",\"node\":");
+  std::memcpy(out.at(), node_.data(), node_.size());
+  out = Emit(out.at() + node_.size());
+  out.list(",\"obligations\":", r.obligations, 480);
+  out.string(",\"outcome\":", name(r.outcome), word);
+  out.string(",\"policy_hash\":", r.policy_hash, label);
+  out.number(",\"policy_ver\":", r.policy_ver);
+  out.object(",\"principal\":", [&] { principal(out, r.principal); });
+  out.string(",\"prompt\":", r.prompt, label);
+  out.string(",\"proto\":", r.proto, word);
+  out.list(",\"redactions\":", r.redactions, 800, [&](const Redaction& x) { redaction(out, x); });
+  out.object(",\"req\":", [&] { body(out, r.req); });
+  out.object(",\"res\":", [&] { body(out, r.res); });
+  out.string(",\"resource_uri\":", r.resource_uri, sentence);
+  out.number(",\"rows_out\":", r.rows_out);
+  if (r.rpc_code) {
+    out.text(",\"rpc_code\":");
+    out.digits(*r.rpc_code);
+  }
+  out.string(",\"rpc_id\":", r.rpc_id, label);
+  out.list(",\"rules\":", r.rules, 960);
+  out.text(",\"seq\":");
+  const auto seq_at = static_cast<std::uint32_t>(out.at() - buffer_.data());
+  out.object(",\"server\":", [&] { server(out, r.server); });
+  out.string(",\"session\":", r.session, label);
+  out.string(",\"span_id\":", r.span_id, word);
+  out.string(",\"tenant\":", r.tenant, label);
+  out.text(",\"time\":\"");
+  std::memcpy(out.at(), date_.data(), date_.size());
+  char* fraction = out.at() + date_.size();
+  auto rest = static_cast<unsigned>(ns >= 0 ? ns % 1'000'000'000 : 0);
+  for (int i = 8; i >= 0; --i) {
+    fraction[i] = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  }
+  out = Emit(fraction + 9);
+  out.text("Z\"");
+  out.string(",\"tool\":", r.tool, label);
+  out.string(",\"tool_pin\":", r.tool_pin, label);
+  out.string(",\"tool_pin_was\":", r.tool_pin_was, label);
+  out.string(",\"trace_id\":", r.trace_id, word);
+  out.string(",\"transport\":", r.transport, word);
+  out.string(",\"type\":", name(r.type), word);
+  out.uuid(",\"uid\":", r.uid);
+  out.text(",\"v\":1");
+  out.string(",\"why\":", r.why, sentence);
+  out.text("}");
+  buffer_.front() = '{';
+
+  const auto size = static_cast<std::size_t>(out.at() - buffer_.data());
+  base::check(size + digits_limit <= leaf_limit.count, "a record keeps within the leaf's limit");
+  return {.text = std::string_view(buffer_.data(), size), .seq_at = seq_at};
+}
+
+std::string with_seq(Leaf leaf, std::uint64_t seq) {
+  std::string out(leaf.text.substr(0, leaf.seq_at));
+  out += std::to_string(seq);
+  out += leaf.text.substr(leaf.seq_at);
+  return out;
+}
+
+}  // namespace latticegate::audit
