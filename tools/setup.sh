@@ -94,7 +94,8 @@ run_apt() {  # what-it-does apt-get-arguments...
   as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l bash -c 'exec apt-get "$@" 3>"$0"' "$scratch/status" \
     -q -o Dpkg::Use-Pty=0 -o APT::Status-Fd=3 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
     "$@" </dev/null >"$scratch/log" 2>&1 || failed=1
-  wait "$reader"
+  if [[ -n $failed ]]; then kill "$reader" 2>/dev/null || true; fi   # it may never have been opened
+  wait "$reader" || true
   [[ -z $failed ]] || { tail -n 30 "$scratch/log" >&2; die "apt-get $1 failed"; }
 }
 
@@ -119,6 +120,13 @@ sort_missing() {
     else
       offered+=("$name")
     fi
+  done
+  ((${#too_old[@]})) || return 0
+  # A library's -dev package has to match the library, which the newer suite may have upgraded: they move together.
+  local -a rest=("${offered[@]}")
+  offered=()
+  for name in "${rest[@]}"; do
+    if [[ $name == lib*-dev ]]; then too_old+=("$name"); else offered+=("$name"); fi
   done
 }
 
