@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+// A small MCP server over stdio with one tool, for one purpose: its tool's text can change while it runs, as a server's
+// does after an update nobody looked at. It reads the text from a file for each tools/list and tells the client
+// (notifications/tools/list_changed) when the file changes.
+//
+//   node tickets.mjs <file with the tool's description>
+import { readFileSync, watchFile } from "node:fs";
+import { createInterface } from "node:readline";
+
+const file = process.argv[2];
+if (!file) {
+  process.stderr.write("usage: node tickets.mjs <file with the tool's description>\n");
+  process.exit(2);
+}
+const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\n");
+const tickets = { "T-100": "Printer on floor 2 is out of paper", "T-101": "New starter needs a badge" };
+
+const methods = {
+  initialize: ({ protocolVersion }) => ({
+    protocolVersion: ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"].includes(protocolVersion)
+      ? protocolVersion
+      : "2025-11-25",
+    capabilities: { tools: { listChanged: true } },
+    serverInfo: { name: "tickets", version: "1.0.0" },
+  }),
+  ping: () => ({}),
+  "tools/list": () => ({
+    tools: [
+      {
+        name: "lookup",
+        description: readFileSync(file, "utf8").trim(),
+        inputSchema: {
+          type: "object",
+          properties: { id: { type: "string", description: "Number of the ticket, such as T-100" } },
+          required: ["id"],
+        },
+        annotations: { readOnlyHint: true, openWorldHint: false },
+      },
+    ],
+  }),
+  "tools/call": ({ name, arguments: given }) =>
+    name === "lookup" && tickets[given?.id]
+      ? { content: [{ type: "text", text: `${given.id}: ${tickets[given.id]}` }] }
+      : { content: [{ type: "text", text: "no such ticket" }], isError: true },
+};
+
+watchFile(file, { interval: 100 }, () => send({ method: "notifications/tools/list_changed" }));
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const { id, method, params } = JSON.parse(line);
+    if (id === undefined) return;
+    if (methods[method]) send({ id, result: methods[method](params ?? {}) });
+    else send({ id, error: { code: -32601, message: "Method not found" } });
+  })
+  .on("close", () => process.exit(0));
