@@ -73,6 +73,9 @@ class Baseline {
 
  private:
   void age(base::Time now, const Settings& settings);
+  void judge(Kind kind, std::uint64_t seen, std::uint64_t usual, std::uint32_t points,
+             Risk& risk) const;
+  Lesson learn(const Observation& seen, const Settings& settings, bool mature);
   std::uint32_t count_call(base::Time now);
 
   Sketch asked_;

@@ -27,7 +27,7 @@ struct Signal {
   std::uint64_t seen = 0;
   base::Time since{};         // when the baseline began; the epoch for a cap
   std::uint32_t samples = 0;  // observations that taught the baseline
-  std::string sentence;       // for people
+  std::string sentence{};     // for people
 };
 
 struct Risk {
@@ -36,6 +36,7 @@ struct Risk {
   bool learning = false;  // the baseline is not mature: silence means little
   std::vector<Signal> signals;  // empty for nearly every call, then nothing was allocated
 
+  void add(Signal signal);
   // Joins what another look at the same call found.
   void join(Risk other);
 };

@@ -1,0 +1,250 @@
+#include "behaviour/watch.h"
+
+#include <algorithm>
+#include <format>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace latticegate::behaviour {
+namespace {
+
+using base::Code;
+using base::fail;
+
+constexpr std::size_t stripe_count = 64;
+constexpr std::size_t longest_name = 1024;
+constexpr base::Bytes longest_line{64 * 1024};
+
+std::uint64_t hash_of(const Pair& pair) {
+  std::uint64_t hash = 0;
+  for (const std::string_view part : {pair.agent, pair.server, pair.tool}) {
+    hash ^= std::hash<std::string_view>{}(part);
+    hash *= 0x9E3779B97F4A7C15U;  // so that the order counts
+    hash ^= hash >> 32;
+  }
+  return hash;
+}
+
+}  // namespace
+
+// A hash map with a list through its entries, quietest first.
+struct Watch::Stripe {
+  struct Entry {
+    std::string agent;
+    std::string server;
+    std::string tool;
+    std::uint64_t key = 0;
+    Baseline baseline;
+    Entry* quieter = nullptr;
+    Entry* livelier = nullptr;
+
+    bool is(const Pair& pair) const {
+      return agent == pair.agent && server == pair.server && tool == pair.tool;
+    }
+  };
+
+  mutable std::mutex mutex;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Entry>> entries;
+  Entry* quietest = nullptr;
+  Entry* liveliest = nullptr;
+  std::size_t most = 0;
+
+  // Two names with one hash take neighbouring keys; the names decide.
+  Entry* find(std::uint64_t key, const Pair& pair) const {
+    for (auto at = entries.find(key); at != entries.end(); at = entries.find(++key))
+      if (at->second->is(pair)) return at->second.get();
+    return nullptr;
+  }
+
+  Entry& find_or_add(std::uint64_t key, const Pair& pair) {
+    if (Entry* found = find(key, pair)) {
+      touch(*found);
+      return *found;
+    }
+    if (entries.size() >= most) forget(*quietest);
+    while (entries.contains(key)) ++key;
+    auto entry = std::make_unique<Entry>();
+    entry->agent = pair.agent;
+    entry->server = pair.server;
+    entry->tool = pair.tool;
+    entry->key = key;
+    Entry& added = *entry;
+    entries.emplace(key, std::move(entry));
+    append(added);
+    return added;
+  }
+
+  void forget(Entry& entry) {
+    unlink(entry);
+    entries.erase(entry.key);
+  }
+
+  void touch(Entry& entry) {
+    if (&entry == liveliest) return;
+    unlink(entry);
+    append(entry);
+  }
+
+  void unlink(Entry& entry) {
+    (entry.quieter != nullptr ? entry.quieter->livelier : quietest) = entry.livelier;
+    (entry.livelier != nullptr ? entry.livelier->quieter : liveliest) = entry.quieter;
+    entry.quieter = entry.livelier = nullptr;
+  }
+
+  void append(Entry& entry) {
+    entry.quieter = liveliest;
+    (liveliest != nullptr ? liveliest->livelier : quietest) = &entry;
+    liveliest = &entry;
+  }
+};
+
+Watch::Watch(std::size_t pairs) : stripes_(std::make_unique<Stripe[]>(stripe_count)) {
+  for (std::size_t i = 0; i < stripe_count; ++i)
+    stripes_[i].most = std::max<std::size_t>(1, (pairs + stripe_count - 1) / stripe_count);
+}
+Watch::~Watch() = default;
+
+Watch::Stripe& Watch::stripe_of(std::uint64_t key) const { return stripes_[key >> 58]; }
+
+Risk Watch::before(const Pair& pair, const Intent& intent, const Settings& settings) {
+  const std::uint64_t key = hash_of(pair);
+  Stripe& stripe = stripe_of(key);
+  const std::lock_guard lock(stripe.mutex);
+  return stripe.find_or_add(key, pair).baseline.before(intent, settings);
+}
+
+Risk Watch::after(const Pair& pair, const Observation& seen, const Settings& settings,
+                  Lessons& lessons) {
+  const std::uint64_t key = hash_of(pair);
+  Stripe& stripe = stripe_of(key);
+  std::optional<Lesson> lesson;
+  const std::lock_guard lock(stripe.mutex);
+  Stripe::Entry& entry = stripe.find_or_add(key, pair);
+  Risk risk = entry.baseline.after(seen, settings, lesson);
+  if (lesson) lessons.add({.pair = entry.key, .lesson = *lesson});
+  return risk;
+}
+
+void Watch::unlearn(Lessons& lessons) {
+  for (const Lessons::Entry& taught : lessons.all()) {
+    Stripe& stripe = stripe_of(taught.pair);
+    const std::lock_guard lock(stripe.mutex);
+    const auto found = stripe.entries.find(taught.pair);
+    if (found != stripe.entries.end()) found->second->baseline.unlearn(taught.lesson);
+  }
+  lessons.clear();
+}
+
+bool Watch::ratify(const Pair& pair) {
+  const std::uint64_t key = hash_of(pair);
+  Stripe& stripe = stripe_of(key);
+  const std::lock_guard lock(stripe.mutex);
+  Stripe::Entry* entry = stripe.find(key, pair);
+  if (entry == nullptr) return false;
+  entry->baseline.ratify();
+  return true;
+}
+
+bool Watch::relearn(const Pair& pair) {
+  const std::uint64_t key = hash_of(pair);
+  Stripe& stripe = stripe_of(key);
+  const std::lock_guard lock(stripe.mutex);
+  Stripe::Entry* entry = stripe.find(key, pair);
+  if (entry == nullptr) return false;
+  entry->baseline = Baseline{};
+  return true;
+}
+
+std::optional<Usual> Watch::usual(const Pair& pair, base::Time now,
+                                  const Settings& settings) const {
+  const std::uint64_t key = hash_of(pair);
+  const Stripe& stripe = stripe_of(key);
+  const std::lock_guard lock(stripe.mutex);
+  const Stripe::Entry* entry = stripe.find(key, pair);
+  if (entry == nullptr) return std::nullopt;
+  const Baseline& known = entry->baseline;
+  return Usual{.since = known.since(),
+               .samples = known.samples(),
+               .mature = known.mature(now, settings),
+               .asked = known.usual_asked(),
+               .records = known.usual_records(),
+               .bytes = known.usual_bytes(),
+               .calls_per_minute = known.usual_calls_per_minute()};
+}
+
+std::size_t Watch::size() const {
+  std::size_t pairs = 0;
+  for (std::size_t i = 0; i < stripe_count; ++i) {
+    const std::lock_guard lock(stripes_[i].mutex);
+    pairs += stripes_[i].entries.size();
+  }
+  return pairs;
+}
+
+std::string Watch::save() const {
+  std::string out;
+  for (std::size_t i = 0; i < stripe_count; ++i) {
+    const std::lock_guard lock(stripes_[i].mutex);
+    // Quietest first, so that a table that is too small after loading keeps the livelier ones.
+    for (const Stripe::Entry* entry = stripes_[i].quietest; entry != nullptr;
+         entry = entry->livelier) {
+      json::Writer line(out);
+      line.begin_object()
+          .member("agent", entry->agent)
+          .member("server", entry->server)
+          .member("tool", entry->tool);
+      line.key("baseline");
+      std::string baseline;
+      json::Writer inner(baseline);
+      entry->baseline.save(inner);
+      line.raw(baseline).end_object();
+      out += '\n';
+    }
+  }
+  return out;
+}
+
+base::Result<void> Watch::load(std::string_view saved) {
+  struct Loaded {
+    std::string agent;
+    std::string server;
+    std::string tool;
+    Baseline baseline;
+  };
+  std::vector<Loaded> all;
+  std::size_t number = 0;
+  while (!saved.empty()) {
+    const std::string_view line = saved.substr(0, saved.find('\n'));
+    saved.remove_prefix(std::min(saved.size(), line.size() + 1));
+    ++number;
+    if (line.empty()) continue;
+    const auto context = [&] { return std::format("saved baselines, line {}", number); };
+    auto document = json::Document::parse(line, {.size = longest_line, .depth = 8, .nodes = 2000});
+    if (!document) return base::within(context(), std::move(document).error());
+    const json::Value root = document->root();
+    const auto agent = root["agent"].string();
+    const auto server = root["server"].string();
+    const auto tool = root["tool"].string();
+    if (!agent || !server || !tool ||
+        std::max({agent->size(), server->size(), tool->size()}) > longest_name)
+      return base::within(context(), {Code::malformed, "agent, server and tool are needed"});
+    auto baseline = Baseline::load(root["baseline"]);
+    if (!baseline) return base::within(context(), std::move(baseline).error());
+    all.push_back(
+        {std::string(*agent), std::string(*server), std::string(*tool), *std::move(baseline)});
+  }
+  for (Loaded& one : all) {
+    const Pair pair{one.agent, one.server, one.tool};
+    const std::uint64_t key = hash_of(pair);
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    if (stripe.find(key, pair) == nullptr)
+      stripe.find_or_add(key, pair).baseline = std::move(one.baseline);
+  }
+  return {};
+}
+
+}  // namespace latticegate::behaviour

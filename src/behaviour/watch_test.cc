@@ -1,0 +1,147 @@
+#include "behaviour/watch.h"
+
+#include <doctest/doctest.h>
+
+#include <format>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace latticegate;
+using namespace latticegate::behaviour;
+using namespace std::chrono_literals;
+
+namespace {
+
+const base::Time start(std::chrono::seconds(1'795'359'731));
+const Settings settings;
+
+Risk call(Watch& watch, const Pair& pair, std::uint64_t records, Lessons& lessons) {
+  Risk risk = watch.before(pair, {.at = start}, settings);
+  risk.join(watch.after(pair, {.at = start, .records = records, .bytes = 100}, settings, lessons));
+  return risk;
+}
+
+}  // namespace
+
+TEST_CASE("each agent has its own normal with each tool") {
+  Watch watch;
+  Lessons lessons;
+  const Pair query{"finance-bot", "db", "query"};
+  const Pair other_agent{"support-bot", "db", "query"};
+  const Pair other_tool{"finance-bot", "db", "export"};
+  for (int i = 0; i < 20; ++i) {
+    call(watch, query, 5, lessons);
+    call(watch, other_agent, 4000, lessons);
+  }
+  CHECK(watch.size() == 2);
+  CHECK(call(watch, query, 5000, lessons).score >= 90);
+  CHECK(call(watch, other_agent, 5000, lessons).score == 0);
+  CHECK(call(watch, other_tool, 5000, lessons).learning);
+  CHECK(watch.usual(query, start, settings)->records == 5);
+  CHECK(watch.usual(query, start, settings)->mature);
+  CHECK_FALSE(watch.usual({"nobody", "db", "query"}, start, settings).has_value());
+  CHECK(watch.relearn(query));
+  CHECK(call(watch, query, 5000, lessons).learning);
+  CHECK(watch.ratify(query));
+  CHECK_FALSE(watch.ratify({"nobody", "db", "query"}));
+}
+
+TEST_CASE("names do not run into each other") {
+  Watch watch;
+  Lessons lessons;
+  call(watch, {"a", "b", "c"}, 1, lessons);
+  call(watch, {"ab", "", "c"}, 1, lessons);
+  call(watch, {"b", "a", "c"}, 1, lessons);
+  CHECK(watch.size() == 3);
+}
+
+TEST_CASE("a killed conversation takes its latest lessons back") {
+  Watch watch;
+  Lessons good;
+  Lessons turned;
+  const Pair pair{"finance-bot", "db", "query"};
+  for (int i = 0; i < 30; ++i) call(watch, pair, 5, good);
+  for (int i = 0; i < 10; ++i) call(watch, pair, 90, turned);
+  CHECK(watch.usual(pair, start, settings)->records > 5);
+  watch.unlearn(turned);
+  CHECK(watch.usual(pair, start, settings)->records == 5);
+  CHECK(watch.usual(pair, start, settings)->samples == 30);
+  watch.unlearn(turned);  // nothing is taken back twice
+  CHECK(watch.usual(pair, start, settings)->samples == 30);
+}
+
+TEST_CASE("the table is bounded: what was quiet for longest is forgotten") {
+  Watch watch(64 * 4);
+  Lessons lessons;
+  const Pair kept{"busy-bot", "db", "query"};
+  for (int i = 0; i < 5000; ++i) {
+    const std::string tool = std::format("tool-{}", i);
+    call(watch, {"scanner", "db", tool}, 1, lessons);
+    call(watch, kept, 5, lessons);
+  }
+  CHECK(watch.size() <= 64 * 4);
+  CHECK(watch.usual(kept, start, settings)->samples == 5000);
+}
+
+TEST_CASE("what was learnt survives a restart") {
+  Watch before;
+  Lessons lessons;
+  for (int agent = 0; agent < 300; ++agent) {
+    const std::string name = std::format("agent \"{}\"", agent);
+    for (int i = 0; i < 20; ++i) call(before, {name, "db", "query"}, 5, lessons);
+  }
+  const std::string saved = before.save();
+  Watch after;
+  CHECK(after.load(saved).has_value());
+  CHECK(after.size() == 300);
+  CHECK(call(after, {"agent \"7\"", "db", "query"}, 5000, lessons).score >= 90);
+  CHECK(after.load("").has_value());
+  Watch small(64);
+  CHECK(small.load(saved).has_value());
+  CHECK(small.size() <= 64);
+}
+
+TEST_CASE("a damaged file is refused whole, with its line") {
+  Watch before;
+  Lessons lessons;
+  call(before, {"a", "s", "t"}, 1, lessons);
+  const std::string good = before.save();
+  for (const std::string bad : {"{", "[]", "{\"agent\":\"a\"}", "nonsense"}) {
+    Watch watch;
+    const auto loaded = watch.load(good + bad + "\n");
+    REQUIRE_FALSE(loaded.has_value());
+    CHECK(loaded.error().detail.starts_with("saved baselines, line 2: "));
+    CHECK(watch.size() == 0);
+  }
+}
+
+TEST_CASE("many threads at once") {
+  Watch watch;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&watch, t] {
+      Lessons lessons;
+      for (int i = 0; i < 2000; ++i) {
+        const std::string tool = std::format("tool-{}", i % 50);
+        call(watch, {t % 2 == 0 ? "even" : "odd", "db", tool}, 5, lessons);
+        if (i % 500 == 0) (void)watch.save();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(watch.size() == 100);
+}
+
+TEST_CASE("labels are a bounded set that says when it is not complete") {
+  Labels labels;
+  labels.add("web");
+  labels.add("email");
+  labels.add("web");
+  CHECK(labels.all().size() == 2);
+  CHECK(labels.contains("email"));
+  CHECK_FALSE(labels.contains("mail"));
+  CHECK(labels.complete());
+  for (int i = 0; i < 100; ++i) labels.add(std::format("label-{}", i));
+  CHECK(labels.all().size() == Labels::limit);
+  CHECK_FALSE(labels.complete());
+}
