@@ -1,0 +1,104 @@
+// Engine: the only place that says yes. A snapshot of policies and of the World, asked once before
+// each call and once more when the answer was conspicuous.
+//
+// Immutable: a reload makes a new Engine with a higher epoch and swaps the pointer; calls under way
+// keep theirs. Safe from any thread, with one Scratch per thread. Pure.
+//
+// Posture: closed when in doubt
+//   a forbid policy fails               denial `forbid_error`, whatever the permits say
+//   a permit policy fails               it does not permit
+//   arguments cannot be converted       denial `arguments`
+//   no permit is satisfied              denial `not_permitted`
+//   unknown @obligation, bad policy     load() fails and names file:line:column; keep the old
+//   Engine
+// The policies that are built in (ids "latticegate-...") hold besides the operator's: see
+// built_in_policies().
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/decision.h"
+#include "policy/facts.h"
+#include "policy/tool.h"
+#include "policy/world.h"
+
+namespace latticegate::policy {
+
+// A policy file; `file` is for messages and for the order.
+struct PolicyText {
+  std::string file;
+  std::string text;
+};
+
+// What one thread (event loop) needs for deciding: memory that is used again, and what was computed
+// for the callers and tools that it saw lately. Bounded; belongs to no Engine in particular. A
+// Scratch keeps the Engine that used it last alive.
+class Scratch {
+ public:
+  Scratch();
+  Scratch(Scratch&&) noexcept;
+  Scratch& operator=(Scratch&&) noexcept;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch();
+
+  struct State;
+  State& state() { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  struct Options {
+    std::uint64_t epoch = 1;
+    bool built_in = true;  // false: without the built-in policies
+  };
+
+  // Code::invalid for a policy that does not parse, an unknown obligation, an id that occurs twice
+  // or begins with "latticegate-", a cycle among groups or segments. Every error of the texts is in
+  // the detail, one per line, each beginning with `file:line:column: `.
+  [[nodiscard]] static base::Result<std::shared_ptr<const Engine>> load(
+      const World& world, std::span<const PolicyText> texts, const Options& options);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  // Before the call.
+  Decision decide(const Facts& facts, Mode mode, Scratch& scratch) const;
+
+  // Whether some arguments at some time could be allowed: what is not worth listing is not listed.
+  // Reads of Facts only caller, quarantined and target, so the answer can be kept for as long as
+  // the Engine, the caller's profile, the target and the two flags stay the same. Costs about as
+  // much as decide().
+  bool may_see(const Facts& facts, Scratch& scratch) const;
+
+  // After the call, for an answer that raised risk or findings: the same policies over the facts as
+  // they are now, with `after.output` set. `after` names the same call. In observe mode always
+  // Released. A forbid with the obligation `redact` does not withhold but redacts.
+  Release release(const Permit& permit, const Facts& after, Scratch& scratch) const;
+
+  std::uint64_t epoch() const;
+  // SHA-256 over file names and texts, in hexadecimal; the same for the same policies.
+  const std::string& hash() const [[clang::lifetimebound]];
+  std::size_t policies() const;
+  // Likely mistakes that are not errors: a policy that names a group, segment, server, user, role
+  // or agent that the World does not know. `file:line:column: ...`, for people.
+  const std::vector<std::string>& warnings() const [[clang::lifetimebound]];
+
+ private:
+  struct Snapshot;
+  explicit Engine(std::unique_ptr<const Snapshot> snapshot);
+  std::unique_ptr<const Snapshot> snapshot_;
+};
+
+// The text of the policies that are built in.
+std::string_view built_in_policies();
+
+}  // namespace latticegate::policy
