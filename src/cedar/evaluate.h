@@ -50,8 +50,10 @@ struct Possible {
 
 class Evaluator {
  public:
-  // All arguments must outlive it. `scratch` takes temporaries.
-  Evaluator(const Request& request, const EntityView& entities, Arena& scratch);
+  // All arguments must outlive it. `scratch` takes temporaries. `three_valued`: the request or the
+  // entities contain Value::unknown().
+  Evaluator(const Request& request, const EntityView& entities, Arena& scratch,
+            bool three_valued = false);
 
   // The value of an expression; no value (Kind::none) when it failed, and error() then says why.
   Value evaluate(const Expression& expression);
@@ -70,6 +72,8 @@ class Evaluator {
   const EntityView& entities() const { return entities_; }
 
  private:
+  Possible possible(const Value& value, const Expression& where);
+  static Value undecided(const Possible& possible);
   Value chain(const Expression& expression);
   Value conditional(const Expression& expression);
   Value arithmetic(const Expression& expression);
@@ -93,6 +97,7 @@ class Evaluator {
   const Entity* principal_;
   const Entity* action_;
   const Entity* resource_;
+  bool three_valued_;
   EvaluationError error_;
 };
 

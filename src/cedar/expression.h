@@ -4,6 +4,7 @@
 // Chains of && || + - and * are one node with many operands, so that the depth of the tree is
 // bounded (max_nesting).
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -84,6 +85,8 @@ enum class Function : std::uint8_t {
 // As it is written in policies: "isInRange".
 std::string_view name(Function function);
 bool is_method(Function function);
+// How many operands it takes, the receiver included.
+std::size_t arity_of(Function function);
 
 // One element of a `like` pattern: a stretch of literal text, or the wildcard (no text).
 struct PatternPart {
@@ -96,13 +99,13 @@ struct Expression {
   Function function = Function::decimal;
   bool indexed = false;     // attribute written with brackets
   std::uint32_t depth = 1;  // of this subtree
-  Span span;
-  Value value;  // literal; for set, record and extension: the constant it always is, if it is one
-  std::span<const Expression* const> operands;
-  std::span<const Name> path;
-  std::string_view type;  // is, is_in: normal form
-  std::string_view signs;
-  std::span<const PatternPart> pattern;
+  Span span{};
+  Value value{};  // literal; for set, record and extension: the constant it always is, if it is one
+  std::span<const Expression* const> operands{};
+  std::span<const Name> path{};
+  std::string_view type{};  // is, is_in: normal form
+  std::string_view signs{};
+  std::span<const PatternPart> pattern{};
 };
 
 // Structural equality: same meaning and same shape; places in the source do not count.

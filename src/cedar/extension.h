@@ -26,8 +26,10 @@ std::optional<std::int64_t> parse_duration(std::string_view text);
 // text; it is then written as an offset from 1970: datetime("1970-01-01").offset(duration("...")).
 std::string decimal_text(std::int64_t ten_thousandths);
 std::string ip_text(const IpRange& range);
-std::string datetime_text(std::int64_t milliseconds);
 std::string duration_text(std::int64_t milliseconds);
+// As a Cedar expression, because years outside 0000 to 9999 have no literal:
+// datetime("2026-01-02T03:04:05.000Z") or datetime("1970-01-01").offset(duration("...")).
+std::string datetime_text(std::int64_t milliseconds);
 
 // Cedar's isInRange: same family, and all addresses of `range` lie in `outer`.
 bool in_range(const IpRange& range, const IpRange& outer);

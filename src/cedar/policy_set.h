@@ -121,7 +121,8 @@ enum class Naming : std::uint8_t {
 
 struct PolicyLimits {
   base::Bytes size{std::uint64_t{16} * 1024 * 1024};  // of one text
-  std::uint32_t policies = 100'000;                   // in one set
+  std::uint32_t policies = 100'000;                   // in one text
+  bool templates = true;                              // whether policies with slots are allowed
 };
 
 class PolicySet::Builder {

@@ -56,7 +56,7 @@ class Name {
   constexpr Name() = default;
   // Names above 4 GiB do not occur: every parser here has a limit far below.
   constexpr explicit Name(std::string_view text)
-      : data_(text.data()),
+      : data_(text.empty() ? "" : text.data()),
         size_(static_cast<std::uint32_t>(text.size())),
         hash_(static_cast<std::uint32_t>(hash_of(text))) {}
   constexpr std::string_view text() const { return {data_, size_}; }

@@ -1,0 +1,293 @@
+// The public answers: probes, handwritten tests and the corpus of the Cedar project, and our own
+// MCP model.
+//
+// The first three lie outside the project (see CONTRIBUTING); where they are absent the cases say
+// so and pass. Of the corpus every 8th test runs; LATTICEGATE_FULL_CORPUS=1 runs them all.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cedar/authorize.h"
+#include "cedar/explain.h"
+#include "cedar/from_json.h"
+#include "cedar/policy_set.h"
+#include "cedar/schema.h"
+#include "json/value.h"
+
+using namespace latticegate;
+using namespace latticegate::cedar;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  REQUIRE_MESSAGE(file.good(), path.string());
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+fs::path project() {
+  const char* const root = std::getenv("LATTICEGATE_SOURCE");
+  return root != nullptr && *root != '\0' ? root : ".";
+}
+
+// The folder of public test data, or nothing (and a word about it).
+std::optional<fs::path> shared(std::string_view name) {
+  const char* const given = std::getenv("LATTICEGATE_SHARED_DATA");
+  const fs::path base =
+      given != nullptr && *given != '\0' ? fs::path(given) : project() / "../shared/data";
+  const fs::path path = base / "cedar" / name;
+  if (fs::exists(path)) return path;
+  MESSAGE("SKIPPED: " << path.string()
+                      << " is not here (LATTICEGATE_SHARED_DATA names its folder)");
+  return std::nullopt;
+}
+
+// The files of a .tar.xz by name.
+std::map<std::string, std::string> unpack(const fs::path& archive) {
+  std::FILE* const pipe = ::popen(std::format("xz -dc '{}'", archive.string()).c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string tar;
+  std::vector<char> buffer(std::size_t{1} << 20U);
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    tar.append(buffer.data(), n);
+  REQUIRE_MESSAGE(::pclose(pipe) == 0, "xz is needed to read " << archive.string());
+  std::map<std::string, std::string> files;
+  for (std::size_t at = 0; at + 512 <= tar.size() && tar[at] != '\0';) {
+    const std::string name(&tar[at], ::strnlen(&tar[at], 100));
+    const std::size_t size = std::strtoull(std::string(&tar[at + 124], 12).c_str(), nullptr, 8);
+    const char type = tar[at + 156];
+    if (type == '0' || type == '\0') files.emplace(name, tar.substr(at + 512, size));
+    at += 512 + (size + 511) / 512 * 512;
+  }
+  return files;
+}
+
+std::vector<std::string> ids(const PolicySet& policies, const std::vector<PolicyIndex>& indices) {
+  std::vector<std::string> out;
+  for (const PolicyIndex index : indices) out.emplace_back(policies[index].id);
+  std::ranges::sort(out);
+  return out;
+}
+
+std::vector<std::string> strings(json::Value array) {
+  std::vector<std::string> out;
+  for (const json::Value element : array.elements()) out.emplace_back(element.text_or("?"));
+  std::ranges::sort(out);
+  return out;
+}
+
+constexpr json::Limits generous{.depth = 64, .allow_nul = true};
+
+// One test in the corpus' format; appends what differs to `wrong`.
+struct Counts {
+  int requests = 0;
+  std::vector<std::string> wrong;
+};
+
+void run_test(const std::string& name, const std::map<std::string, std::string>& files,
+              Arena& arena, Counts& counts) {
+  const auto test = json::Document::parse(files.at(name), generous);
+  REQUIRE_MESSAGE(test.has_value(), name);
+  const json::Value root = test->root();
+  const auto text_of = [&](std::string_view key) -> const std::string& {
+    return files.at(std::string(root[key].text_or("")));
+  };
+  const auto policies = parse_policies(text_of("policies"), "policy.cedar", Naming::by_order);
+  if (!policies) return counts.wrong.push_back(name + ": " + base::describe(policies.error()));
+  const auto schema = parse_schema(text_of("schema"));
+  if (!schema) return counts.wrong.push_back(name + ": " + base::describe(schema.error()));
+  // What is printed parses to the same again.
+  const auto again = parse_policies(print(*policies), "printed.cedar", Naming::by_order);
+  if (!again) return counts.wrong.push_back(name + ": printed: " + base::describe(again.error()));
+  if (!std::ranges::equal(policies->policies(), again->policies(),
+                          [](const Policy& a, const Policy& b) { return same(a, b); }))
+    return counts.wrong.push_back(name + ": printed policies differ");
+
+  const auto entities_document = json::Document::parse(text_of("entities"), generous);
+  REQUIRE_MESSAGE(entities_document.has_value(), name);
+  Entities::Builder builder;
+  if (const auto added = add_entities(entities_document->root(), builder); !added)
+    return counts.wrong.push_back(name + ": " + base::describe(added.error()));
+  schema->add_action_entities(builder);
+  const auto entities = builder.build();
+  if (!entities) return counts.wrong.push_back(name + ": " + base::describe(entities.error()));
+
+  Answer answer;
+  for (const json::Value ask : root["requests"].elements()) {
+    arena.reset();
+    ++counts.requests;
+    const auto context = value_from_json(ask["context"], Escapes::honoured, arena);
+    const auto principal = uid_from_json(ask["principal"]);
+    const auto action = uid_from_json(ask["action"]);
+    const auto resource = uid_from_json(ask["resource"]);
+    if (!context || !principal || !action || !resource) {
+      counts.wrong.push_back(name + ": the request is not read");
+      continue;
+    }
+    const Request request{*principal, *action, *resource, *context};
+    authorize(*policies, request, EntityView(*entities), arena, answer);
+    std::vector<PolicyIndex> failed;
+    for (const PolicyFailure& failure : answer.errors) failed.push_back(failure.policy);
+    if (cedar::name(answer.decision) != ask["decision"].text_or("") ||
+        ids(*policies, answer.reasons) != strings(ask["reason"]) ||
+        ids(*policies, failed) != strings(ask["errors"]))
+      counts.wrong.push_back(std::format("{} {}: got {}", name, ask["description"].text_or(""),
+                                         cedar::name(answer.decision)));
+    const Outlook outlook = foresee(*policies, request, EntityView(*entities), arena);
+    if (outlook.may_allow(false) != (answer.decision == Decision::allow))
+      counts.wrong.push_back(name + ": with nothing unknown the outlook is the decision");
+    (void)explain(*policies, request, EntityView(*entities), arena, answer);
+  }
+}
+
+void report(const Counts& counts) {
+  for (std::size_t i = 0; i < std::min<std::size_t>(counts.wrong.size(), 20); ++i)
+    MESSAGE(counts.wrong[i]);
+  CHECK(counts.wrong.empty());
+}
+
+}  // namespace
+
+TEST_CASE("all 218 probes give the class of the oracle's answer") {
+  const auto path = shared("cedar_probes.json");
+  if (!path) return;
+  const auto document = json::Document::parse(read_file(*path), generous);
+  REQUIRE(document.has_value());
+  const json::Value root = document->root();
+  Entities::Builder builder;
+  REQUIRE(add_entities(root["entities"], builder).has_value());
+  const auto entities = builder.build();
+  REQUIRE(entities.has_value());
+  Arena arena;
+  Request request;
+  request.principal = *parse_uid(root["request"]["principal"].text_or(""), arena);
+  request.action = *parse_uid(root["request"]["action"].text_or(""), arena);
+  request.resource = *parse_uid(root["request"]["resource"].text_or(""), arena);
+  request.context = *value_from_json(root["context"], Escapes::honoured, arena);
+
+  int count = 0;
+  for (const json::Value probe : root["probes"].elements()) {
+    ++count;
+    const std::string text = probe["expr"]
+                                 ? std::format("permit(principal,action,resource) when {{ {} }};",
+                                               probe["expr"].text_or(""))
+                                 : std::string(probe["policy"].text_or(""));
+    CAPTURE(text);
+    const std::string_view expected = probe["result"].text_or("");
+    std::string got;
+    PolicySet::Builder policies(Naming::by_order, {.templates = false});
+    Answer answer;
+    if (const auto added = policies.add(text, "probe"); !added) {
+      got = "PARSE-ERROR: " + base::describe(added.error());
+    } else {
+      authorize(policies.build(), request, EntityView(*entities), arena, answer);
+      got = answer.decision == Decision::allow ? "true" : "false";
+      if (!answer.errors.empty()) got = "ERROR: " + answer.errors[0].error.message;
+    }
+    CAPTURE(got);
+    CAPTURE(expected);
+    CHECK(got.substr(0, got.find(':')) == expected.substr(0, expected.find(':')));
+  }
+  CHECK(count == 218);
+}
+
+TEST_CASE("the MCP model decides its 40 requests as written, with reasons and errors") {
+  const fs::path folder = project() / "tests/data/mcp-model";
+  PolicySet::Builder policy_builder;
+  const auto policy_text = read_file(folder / "policies.cedar");
+  const auto added = policy_builder.add(policy_text, "policies.cedar");
+  REQUIRE_MESSAGE(added.has_value(), base::describe(added.error()));
+  REQUIRE(policy_builder.add(read_file(folder / "templates.cedar"), "templates.cedar").has_value());
+  const PolicySet policies = policy_builder.build();
+  CHECK(policies.size() == 19);
+  CHECK(policies.templates().size() == 1);
+
+  const auto schema = parse_schema(read_file(folder / "mcp.cedarschema"), "mcp.cedarschema");
+  REQUIRE_MESSAGE(schema.has_value(), base::describe(schema.error()));
+  Entities::Builder builder;
+  const auto entity_document = json::Document::parse(read_file(folder / "entities.json"), generous);
+  REQUIRE(entity_document.has_value());
+  REQUIRE(add_entities(entity_document->root(), builder).has_value());
+  schema->add_action_entities(builder);
+  const auto entities = builder.build();
+  REQUIRE(entities.has_value());
+
+  const auto tests = json::Document::parse(read_file(folder / "tests.json"), generous);
+  REQUIRE(tests.has_value());
+  Arena arena;
+  Answer answer;
+  int count = 0;
+  for (const json::Value test : tests->root().elements()) {
+    CAPTURE(test["name"].text_or(""));
+    arena.reset();
+    const json::Value ask = test["request"];
+    Request request;
+    request.principal = *parse_uid(ask["principal"].text_or(""), arena);
+    request.action = *parse_uid(ask["action"].text_or(""), arena);
+    request.resource = *parse_uid(ask["resource"].text_or(""), arena);
+    request.context = *value_from_json(ask["context"], Escapes::honoured, arena);
+    authorize(policies, request, EntityView(*entities), arena, answer);
+    CHECK(cedar::name(answer.decision) == test["decision"].text_or(""));
+    CHECK(ids(policies, answer.reasons) == strings(test["reason"]));
+    CHECK(static_cast<std::int64_t>(answer.errors.size()) == test["num_errors"].integer());
+    // Every determining policy is explained by at least one clause.
+    const Explanation explanation =
+        explain(policies, request, EntityView(*entities), arena, answer);
+    CHECK(explanation.determining.size() == answer.reasons.size());
+    for (const PolicyExplanation& policy : explanation.determining)
+      CHECK_FALSE(policy.clauses.empty());
+    if (answer.reasons.empty()) CHECK_FALSE(explanation.near_misses.empty());
+    ++count;
+  }
+  CHECK(count == 40);
+}
+
+TEST_CASE("the 74 handwritten requests of the Cedar project") {
+  const auto path = shared("cedar-integration-handwritten.tar.xz");
+  if (!path) return;
+  const auto files = unpack(*path);
+  Arena arena;
+  Counts counts;
+  int tests = 0;
+  for (const auto& [name, text] : files) {
+    if (!name.starts_with("tests/") || !name.ends_with(".json")) continue;
+    run_test(name, files, arena, counts);
+    ++tests;
+  }
+  report(counts);
+  CHECK(tests == 22);
+  CHECK(counts.requests == 74);
+}
+
+TEST_CASE("the corpus of the Cedar project: decisions, reasons and errors") {
+  const auto path = shared("cedar-corpus-2026-03-13.tar.xz");
+  if (!path) return;
+  const char* const wish = std::getenv("LATTICEGATE_FULL_CORPUS");
+  const bool full = wish != nullptr && std::string_view(wish) == "1";
+  const auto files = unpack(*path);
+  Arena arena;
+  Counts counts;
+  int tests = 0;
+  for (const auto& [name, text] : files) {
+    if (!name.ends_with(".json") || name.ends_with(".entities.json")) continue;
+    if (tests++ % 8 != 0 && !full) continue;
+    run_test(name, files, arena, counts);
+  }
+  report(counts);
+  CHECK(tests == 7809);
+  CHECK(counts.requests == (full ? 62472 : 7816));
+  MESSAGE(counts.requests << " requests of 62472");
+}

@@ -1,0 +1,54 @@
+// A hash table from entity uids to small values, built once and then only read: open addressing, at
+// most half full.
+#pragma once
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cedar/value.h"
+
+namespace latticegate::cedar {
+
+template <class T>
+class UidTable {
+ public:
+  // The value of a uid, default-constructed when it is new. May move all others.
+  T& at(const EntityUid& uid) {
+    if (2 * (count_ + 1) > slots_.size()) grow();
+    Slot& slot = slots_[place(uid)];
+    if (!slot.used) {
+      slot = {uid, T{}, true};
+      ++count_;
+    }
+    return slot.value;
+  }
+  const T* find(const EntityUid& uid) const {
+    if (slots_.empty()) return nullptr;
+    const Slot& slot = slots_[place(uid)];
+    return slot.used ? &slot.value : nullptr;
+  }
+
+ private:
+  struct Slot {
+    EntityUid uid;
+    T value{};
+    bool used = false;
+  };
+  std::size_t place(const EntityUid& uid) const {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t i = uid.hash() & mask;
+    while (slots_[i].used && !(slots_[i].uid == uid)) i = (i + 1) & mask;
+    return i;
+  }
+  void grow() {
+    std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
+    old.swap(slots_);
+    for (Slot& slot : old)
+      if (slot.used) slots_[place(slot.uid)] = std::move(slot);
+  }
+  std::vector<Slot> slots_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace latticegate::cedar
