@@ -1,0 +1,152 @@
+// Starts the built gateway with a generated configuration in front of real MCP servers, for one test file, and stops it.
+//
+// LATTICEGATE_BINARY names the program (default: build/dev/latticegate of this tree). DIRECT=1 leaves the gateway out and
+// lets the same test bodies speak to the servers themselves: what fails there is no defect of ours.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import tls from "node:tls";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const modules = join(here, "node_modules");
+const node = join(modules, ".bin", "node");
+export const direct = process.env.DIRECT === "1";
+export const binary = resolve(process.env.LATTICEGATE_BINARY ?? join(here, "../../build/dev/latticegate"));
+
+/** A temporary folder with what the servers work on: data/ for the filesystem server, memory.json for the memory server. */
+export function workshop() {
+  const folder = mkdtempSync(join(tmpdir(), "latticegate-e2e-"));
+  mkdirSync(join(folder, "data", "reports"), { recursive: true });
+  mkdirSync(join(folder, "policies"));
+  writeFileSync(join(folder, "data", "hello.txt"), "hello\nworld\n");
+  writeFileSync(join(folder, "data", "pixel.png"), Buffer.from(pixel, "base64"));
+  return folder;
+}
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+/** The real servers, as commands. Scripts are named with their interpreter: nothing depends on PATH. */
+export function servers(folder) {
+  const script = (name) => join(modules, name, "dist", "index.js");
+  return {
+    everything: { command: [node, script("@modelcontextprotocol/server-everything"), "stdio"] },
+    files: { command: [node, script("@modelcontextprotocol/server-filesystem"), join(folder, "data")] },
+    memory: {
+      command: [node, script("@modelcontextprotocol/server-memory")],
+      env: { MEMORY_FILE_PATH: join(folder, "memory.json") },
+    },
+    staff: { command: [node, script("@bytebase/dbhub"), "--transport", "stdio", "--demo"] },
+  };
+}
+
+const token = (agent) => `e2e-${agent}-token`;
+
+/** The configuration of a test gateway: agents by name, each with a token; every server in one segment. */
+export function configuration(folder, { agents = ["tester"], ...more } = {}) {
+  return {
+    listen: { address: "127.0.0.1:0" },
+    identity: {
+      tokens: agents.map((agent) => ({
+        agent,
+        sha256: createHash("sha256").update(token(agent)).digest("hex"),
+        groups: ["testers"],
+        segments: ["lab"],
+      })),
+    },
+    servers: Object.fromEntries(
+      Object.entries(servers(folder)).map(([name, { command, env }]) => [
+        name,
+        { stdio: env ? { command, env } : command, segment: "lab" },
+      ]),
+    ),
+    policy: { directory: "policies", mode: "enforce" },
+    ...more,
+  };
+}
+
+export const permitAll = `@id("testers-all")
+permit (principal in Mcp::Group::"testers", action, resource);
+`;
+
+/** A file below a folder whose text matches, newest first come first served; null when there is none. */
+function findFile(folder, wanted) {
+  if (!existsSync(folder)) return null;
+  for (const name of readdirSync(folder, { recursive: true })) {
+    const path = join(folder, String(name));
+    if (statSync(path).isFile() && statSync(path).size < 1_000_000 && wanted(readFileSync(path, "utf8"))) return path;
+  }
+  return null;
+}
+
+/**
+ * Starts `latticegate run` and waits for its `ready https://...` line.
+ * @returns {{url, endpoint(server), headers(agent), certificate, log(), run(...args), stop()}}
+ */
+export async function startGateway(folder, { policies = { "all.cedar": permitAll }, config = configuration(folder) } = {}) {
+  for (const [name, text] of Object.entries(policies)) writeFileSync(join(folder, "policies", name), text);
+  const file = join(folder, "latticegate.yaml");
+  writeFileSync(file, JSON.stringify(config, null, 2) + "\n");
+  const child = spawn(binary, ["run", "--config", file], { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  let rest = "";
+  const exited = new Promise((done) => child.once("exit", (code, signal) => done(signal ?? code)));
+  const url = await new Promise((done, failed) => {
+    const late = setTimeout(() => failed(new Error(`no "ready" line within 30 s:\n${log}`)), 30_000);
+    child.once("error", failed);
+    exited.then((how) => failed(new Error(`latticegate ended (${how}) before it was ready:\n${log}`)));
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      log += text;
+      rest += text;
+      const ready = /^ready (https?:\/\/\S+)/m.exec(rest);
+      if (ready) {
+        clearTimeout(late);
+        done(ready[1]);
+      }
+    });
+  });
+  const certificate = findFile(join(folder, "state"), (t) => t.includes("BEGIN CERTIFICATE") && !t.includes("PRIVATE KEY"));
+  if (certificate) tls.setDefaultCACertificates([...tls.getCACertificates("default"), readFileSync(certificate, "utf8")]);
+  return {
+    url,
+    certificate,
+    endpoint: (server) => new URL(`/mcp/${server}`, url),
+    headers: (agent = "tester") => ({ Authorization: `Bearer ${token(agent)}` }),
+    log: () => log,
+    /** Runs a subcommand of the program against this gateway; resolves to {code, stdout, stderr}. */
+    run: (...args) => command(binary, [...args, "--config", file], { cwd: folder }),
+    pid: child.pid,
+    async stop() {
+      child.kill("SIGTERM");
+      const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
+      const how = await exited;
+      clearTimeout(late);
+      rmSync(folder, { recursive: true, force: true });
+      return how;
+    },
+  };
+}
+
+/** Runs a program to its end. */
+export function command(program, args, options = {}) {
+  return new Promise((done, failed) => {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    const out = { code: null, stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text) => (out.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => (out.stderr += text));
+    child.once("error", failed);
+    child.once("close", (code, signal) => done({ ...out, code: code ?? signal }));
+  });
+}
+
+/** A promise that rejects with words when what is waited for does not happen. */
+export function within(milliseconds, what, promise) {
+  let late;
+  const limit = new Promise((_, failed) => {
+    late = setTimeout(() => failed(new Error(`${what}: not within ${milliseconds} ms`)), milliseconds);
+  });
+  return Promise.race([promise, limit]).finally(() => clearTimeout(late));
+}
+
+export const inspector = { node, script: join(modules, ".bin", "mcp-inspector") };
