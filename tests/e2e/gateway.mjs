@@ -43,8 +43,8 @@ export function servers(folder) {
 
 const token = (agent) => `e2e-${agent}-token`;
 
-/** The configuration of a test gateway: agents by name, each with a token; every server in one segment. */
-export function configuration(folder, { agents = ["tester"], ...more } = {}) {
+/** The configuration of a test gateway: agents by name, each with a token; every server (or the named ones) in one segment. */
+export function configuration(folder, { agents = ["tester"], only, ...more } = {}) {
   return {
     listen: { address: "127.0.0.1:0" },
     identity: {
@@ -56,9 +56,9 @@ export function configuration(folder, { agents = ["tester"], ...more } = {}) {
       })),
     },
     servers: Object.fromEntries(
-      Object.entries(servers(folder)).map(([name, { command, env }]) => [
+      Object.entries(servers(folder)).filter(([name]) => !only || only.includes(name)).map(([name, { command, env }]) => [
         name,
-        { stdio: env ? { command, env } : command, segment: "lab" },
+        { stdio: command, ...(env && { env }), segment: "lab" },
       ]),
     ),
     policy: { directory: "policies", mode: "enforce" },
@@ -70,7 +70,7 @@ export const permitAll = `@id("testers-all")
 permit (principal in Mcp::Group::"testers", action, resource);
 `;
 
-/** A file below a folder whose text matches, newest first come first served; null when there is none. */
+/** A file below a folder whose text matches, the first that is found; null when there is none. */
 function findFile(folder, wanted) {
   if (!existsSync(folder)) return null;
   for (const name of readdirSync(folder, { recursive: true })) {
