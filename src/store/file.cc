@@ -1,0 +1,106 @@
+#include "store/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <format>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace latticegate::store {
+namespace {
+
+using base::Code;
+using base::fail;
+using base::Result;
+
+std::unexpected<base::Error> refused(std::string_view operation,
+                                     const std::filesystem::path& path) {
+  const int number = errno;
+  const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+  return fail(full ? Code::unavailable : Code::io,
+              std::format("cannot {} {}: {}", operation, path.string(),
+                          std::generic_category().message(number)));
+}
+
+class SystemFile final : public File {
+ public:
+  SystemFile(int descriptor, std::filesystem::path path)
+      : descriptor_(descriptor), path_(std::move(path)) {}
+  SystemFile(const SystemFile&) = delete;
+  SystemFile& operator=(const SystemFile&) = delete;
+  ~SystemFile() override { ::close(descriptor_); }
+
+  Result<std::size_t> write(base::ByteView bytes, std::uint64_t offset) override {
+    for (;;) {
+      const ssize_t n =
+          ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (n > 0 || (n == 0 && bytes.empty())) return static_cast<std::size_t>(n);
+      if (n == 0) errno = EIO;
+      if (errno != EINTR) return refused("write", path_);
+    }
+  }
+
+  Result<void> sync() override {
+    while (::fdatasync(descriptor_) != 0)
+      if (errno != EINTR) return refused("make durable", path_);
+    return {};
+  }
+
+  Result<void> truncate(std::uint64_t size) override {
+    while (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0)
+      if (errno != EINTR) return refused("cut", path_);
+    return {};
+  }
+
+  Result<void> reserve(std::uint64_t size) override {
+    while (::fallocate(descriptor_, 0, 0, static_cast<off_t>(size)) != 0) {
+      if (errno == EOPNOTSUPP || errno == ENOSYS) return {};
+      if (errno != EINTR) return refused("reserve space for", path_);
+    }
+    return {};
+  }
+
+ private:
+  int descriptor_;
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<File>> SystemFiles::create(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) {
+    if (errno == EEXIST)
+      return fail(Code::conflict, std::format("{} exists already", path.string()));
+    return refused("create", path);
+  }
+  return std::make_unique<SystemFile>(descriptor, path);
+}
+
+Result<std::unique_ptr<File>> SystemFiles::open(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return refused("open", path);
+  return std::make_unique<SystemFile>(descriptor, path);
+}
+
+Result<void> SystemFiles::sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return refused("open", folder);
+  const bool done = ::fsync(descriptor) == 0;
+  const int number = errno;
+  ::close(descriptor);
+  errno = number;
+  if (!done) return refused("make durable", folder);
+  return {};
+}
+
+Result<void> SystemFiles::remove(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return refused("remove", path);
+  return {};
+}
+
+}  // namespace latticegate::store

@@ -1,0 +1,517 @@
+#include "store/journal.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <format>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "audit/segment.h"
+#include "store/query_reader.h"
+#include "store/recovery.h"
+
+namespace latticegate::store {
+namespace {
+
+using base::Code;
+using base::fail;
+using base::Result;
+
+// Space is reserved in steps: one for every few thousand records, and little is left over when the
+// process dies.
+constexpr std::uint64_t reserve_step = std::uint64_t{8} * 1024 * 1024;
+
+// A lock on a file of the log's folder, gone when the process is.
+class Lock {
+ public:
+  static Result<Lock> take(const std::filesystem::path& log) {
+    const std::filesystem::path path = log / "lock";
+    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+      return fail(Code::io, std::format("cannot open {}: {}", path.string(),
+                                        std::generic_category().message(errno)));
+    Lock lock(descriptor);
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return lock;
+    if (errno == EWOULDBLOCK)
+      return fail(Code::conflict,
+                  std::format("another process writes the audit log in {}", log.string()));
+    return fail(Code::io, std::format("cannot lock {}: {}", path.string(),
+                                      std::generic_category().message(errno)));
+  }
+  explicit Lock(int descriptor) : descriptor_(descriptor) {}
+  Lock(Lock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  Lock& operator=(Lock&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  ~Lock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+ private:
+  int descriptor_ = -1;
+};
+
+// Leaves that nobody waits for, one behind the other in one buffer.
+struct Posted {
+  struct Piece {
+    std::size_t size;
+    std::uint32_t seq_at;
+  };
+  std::vector<Piece> pieces;
+  std::string text;
+
+  void add(audit::Leaf leaf) {
+    pieces.push_back({.size = leaf.text.size(), .seq_at = leaf.seq_at});
+    text += leaf.text;
+  }
+  void append(const Posted& other) {
+    pieces.insert(pieces.end(), other.pieces.begin(), other.pieces.end());
+    text += other.text;
+  }
+  void clear() {
+    pieces.clear();
+    text.clear();
+  }
+  bool empty() const { return pieces.empty(); }
+};
+
+std::string node_of(const std::string& origin) { return origin.substr(origin.rfind('/') + 1); }
+
+}  // namespace
+
+Append::~Append() {
+  base::check(state_ != State::queued, "an append outlives its way to the disk");
+}
+
+void Append::set(audit::Leaf leaf, const crypto::Uuid& call_uid, std::uint32_t home, void* waiter) {
+  base::check(state_ != State::queued, "an append is not changed on its way to the disk");
+  leaf_.assign(leaf.text);
+  seq_at_ = leaf.seq_at;
+  call_uid_ = call_uid;
+  home_ = home;
+  waiter_ = waiter;
+  next_ = nullptr;
+  state_ = State::ready;
+}
+
+Result<Ticket> Append::take_ticket() {
+  const State state = std::exchange(state_, State::idle);
+  if (state == State::durable) return Ticket(call_uid_, seq_);
+  base::check(state == State::failed, "a ticket is asked for once, after the notification");
+  return fail(Code::unavailable, "the decision could not be recorded");
+}
+
+class Journal::Writer {
+ public:
+  Writer(JournalOptions options, const base::Clock& clock, Files& files, Notifier notifier,
+         Lock lock)
+      : options_(std::move(options)),
+        clock_(clock),
+        files_(files),
+        notifier_(std::move(notifier)),
+        lock_(std::move(lock)),
+        records_(node_of(options_.origin)),
+        heads_(options_.homes, nullptr),
+        tails_(options_.homes, nullptr) {}
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer();
+
+  Result<void> start();
+  Result<void> submit(Append& append);
+  Result<void> post(audit::Leaf leaf);
+  Status status() const;
+
+ private:
+  // What the writer thread takes at once.
+  struct Batch {
+    Append* first = nullptr;
+    std::size_t appends = 0;
+    std::uint64_t bytes = 0;  // of the queue's budget
+  };
+
+  void run();
+  // Waits for work; false when there is none and will be none.
+  bool take(Batch& batch);
+  void commit(Batch& batch);
+  void tell(Append* first, bool durable);
+  // Puts out_ on the disk, behind what is there.
+  Result<void> write_out();
+  // Ends the segment where it is durable and begins the next one.
+  Result<void> new_segment();
+  // Makes the log fit for writing again after a failure.
+  Result<void> repair();
+  // Commits one record of our own.
+  Result<void> write_own(audit::Record record);
+
+  const JournalOptions options_;
+  const base::Clock& clock_;
+  Files& files_;
+  const Notifier notifier_;
+  Lock lock_;
+
+  // Everything down to the mutex belongs to the writer thread (before it starts: to start()).
+  crypto::SystemRandom random_;
+  audit::RecordWriter records_;
+  std::unique_ptr<File> file_;
+  std::uint64_t segment_ = 0;
+  std::uint64_t first_seq_ = 0;  // of the segment
+  std::uint64_t size_ = 0;       // durable bytes of the segment
+  std::uint64_t reserved_ = 0;   // up to where space is reserved
+  std::uint64_t next_seq_ = 0;
+  std::string out_;  // the frames of a batch
+  Posted kept_;      // posted leaves of this batch, and of failed ones
+  std::vector<Append*> heads_;
+  std::vector<Append*> tails_;
+  std::chrono::milliseconds retry_{0};  // not zero: the disk failed, next attempt after that
+  bool last_attempt_ = false;           // the one that an end of the program still makes was made
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  Append* first_ = nullptr;
+  Append* last_ = nullptr;
+  std::size_t queued_ = 0;
+  Posted posted_;
+  std::uint64_t queued_bytes_ =
+      0;               // of leaves that are not yet durable, kept_ and the running batch included
+  bool idle_ = false;  // the writer waits for work
+  bool stopping_ = false;
+  std::uint64_t lost_before_ = 0;  // counts at the last log.resumed
+  std::uint64_t refused_before_ = 0;
+  Status status_;
+
+  std::jthread thread_;  // last: ends before anything that it uses
+};
+
+Result<void> Journal::Writer::start() {
+  auto found = recover(options_.directory, options_.origin, files_);
+  if (!found) return std::unexpected(std::move(found).error());
+  next_seq_ = found->next_seq;
+  segment_ = found->segment;
+  first_seq_ = found->first;
+  if (found->file != nullptr) {
+    file_ = std::move(found->file);
+    size_ = found->size;
+    reserved_ = size_;
+  }
+  status_.cut_bytes = found->cut_bytes;
+  // Continued in the last segment, if it has room; else, or if there is none, in a new one.
+  if (file_ == nullptr || size_ >= options_.segment.count)
+    if (auto made = new_segment(); !made) return made;
+
+  audit::Record opened{.type = audit::Type::log_opened};
+  if (found->cut_bytes > 0) opened.log_cut_bytes = static_cast<std::int64_t>(found->cut_bytes);
+  opened.log_cut_file = found->cut_file;
+  if (!found->last_type.empty() && found->last_type != audit::name(audit::Type::log_closed))
+    opened.why = "the last run did not close the log";
+  if (auto written = write_own(opened); !written) return written;
+  status_.next_seq = next_seq_;
+  status_.segment = segment_;
+
+  // Signals are for the main thread; a blocked SIGXFSZ lets a write beyond the file size limit fail
+  // instead of killing.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::jthread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return {};
+}
+
+Journal::Writer::~Writer() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+Result<void> Journal::Writer::submit(Append& append) {
+  base::check(append.state_ == Append::State::ready && append.home_ < options_.homes,
+              "an append is set before it is submitted");
+  bool wake = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    const std::uint64_t bytes = append.leaf_.size();
+    if (stopping_ || !status_.working || queued_bytes_ + bytes > options_.queue.count) {
+      ++status_.refused;
+      if (stopping_) return fail(Code::closed, "the audit log is closed");
+      if (!status_.working) return fail(Code::unavailable, status_.trouble);
+      return fail(Code::overloaded, "too many records wait for the disk");
+    }
+    append.state_ = Append::State::queued;
+    append.next_ = nullptr;
+    (last_ != nullptr ? last_->next_ : first_) = &append;
+    last_ = &append;
+    ++queued_;
+    queued_bytes_ += bytes;
+    wake = std::exchange(idle_, false);
+  }
+  if (wake) wake_.notify_one();
+  return {};
+}
+
+Result<void> Journal::Writer::post(audit::Leaf leaf) {
+  bool wake = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_ || queued_bytes_ + leaf.text.size() > options_.queue.count) {
+      ++status_.lost;
+      return stopping_ ? fail(Code::closed, "the audit log is closed")
+                       : fail(Code::overloaded, "too many records wait for the disk");
+    }
+    posted_.add(leaf);
+    queued_bytes_ += leaf.text.size();
+    wake = std::exchange(idle_, false);
+  }
+  if (wake) wake_.notify_one();
+  return {};
+}
+
+Journal::Status Journal::Writer::status() const {
+  const std::scoped_lock lock(mutex_);
+  Status status = status_;
+  status.queued_bytes = queued_bytes_;
+  return status;
+}
+
+void Journal::Writer::run() {
+  pthread_setname_np(pthread_self(), "audit-log");
+  Batch batch;
+  while (take(batch)) {
+    if (retry_.count() != 0) {
+      if (auto repaired = repair(); !repaired) {
+        retry_ = std::min(retry_ * 2, options_.last_retry);
+        const std::scoped_lock lock(mutex_);
+        status_.trouble = base::describe(repaired.error());
+        continue;
+      }
+      retry_ = {};
+    }
+    commit(batch);
+  }
+  // Nobody can be told of a failure here; the next open() recovers a log that was not closed well.
+  if (retry_.count() == 0 && write_own({.type = audit::Type::log_closed}).has_value() &&
+      file_->truncate(size_).has_value())
+    static_cast<void>(file_->sync().has_value());
+}
+
+bool Journal::Writer::take(Batch& batch) {
+  std::unique_lock lock(mutex_);
+  const auto waiting = [&] { return first_ != nullptr || !posted_.empty(); };
+  if (retry_.count() != 0) {
+    // Only time is worth a new attempt. No appends are queued meanwhile: submit() refuses them.
+    wake_.wait_for(lock, retry_, [&] { return stopping_; });
+    if (stopping_ && std::exchange(last_attempt_, true)) return false;
+  } else {
+    while (!waiting() && !stopping_) {
+      idle_ = true;
+      wake_.wait(lock);
+    }
+    idle_ = false;
+    if (!waiting()) return false;
+  }
+  batch = {.first = std::exchange(first_, nullptr),
+           .appends = std::exchange(queued_, 0),
+           .bytes = queued_bytes_};
+  last_ = nullptr;
+  if (kept_.empty())
+    std::swap(kept_, posted_);
+  else
+    kept_.append(posted_);
+  posted_.clear();
+  return true;
+}
+
+void Journal::Writer::commit(Batch& batch) {
+  out_.clear();
+  std::uint64_t seq = next_seq_;
+  std::string_view rest = kept_.text;
+  for (const Posted::Piece& piece : kept_.pieces) {
+    audit::write_frame(rest.substr(0, piece.size), piece.seq_at, seq++, out_);
+    rest.remove_prefix(piece.size);
+  }
+  for (Append* append = batch.first; append != nullptr; append = append->next_) {
+    append->seq_ = seq;
+    audit::write_frame(append->leaf_, append->seq_at_, seq++, out_);
+  }
+  const auto written = size_ < options_.segment.count
+                           ? write_out()
+                           : new_segment().and_then([&] { return write_out(); });
+  if (written) {
+    const std::uint64_t records = seq - next_seq_;
+    next_seq_ = seq;
+    kept_.clear();
+    const std::scoped_lock lock(mutex_);
+    queued_bytes_ -= batch.bytes;
+    ++status_.batches;
+    status_.records += records;
+    status_.next_seq = seq;
+    status_.segment = segment_;
+  } else {
+    retry_ = options_.first_retry;
+    const std::scoped_lock lock(mutex_);
+    queued_bytes_ -= batch.bytes - kept_.text.size();  // what was posted is kept and still counts
+    status_.refused += batch.appends;
+    status_.working = false;
+    status_.trouble = base::describe(written.error());
+  }
+  tell(batch.first, written.has_value());
+}
+
+void Journal::Writer::tell(Append* first, bool durable) {
+  for (Append* append = first; append != nullptr;) {
+    Append* const next = std::exchange(append->next_, nullptr);
+    append->state_ = durable ? Append::State::durable : Append::State::failed;
+    Append*& tail = tails_[append->home_];
+    (tail != nullptr ? tail->next_ : heads_[append->home_]) = append;
+    tail = append;
+    append = next;
+  }
+  // From its notification on, an append belongs to its home again.
+  for (std::uint32_t home = 0; home < options_.homes; ++home) {
+    tails_[home] = nullptr;
+    if (Append* const list = std::exchange(heads_[home], nullptr); list != nullptr)
+      notifier_(home, list);
+  }
+}
+
+Result<void> Journal::Writer::write_out() {
+  if (size_ + out_.size() > reserved_) {
+    // Only an optimisation (no size to write at each commit): whether there is room, the write
+    // itself tells.
+    const std::uint64_t wanted =
+        (size_ + out_.size() + reserve_step - 1) / reserve_step * reserve_step;
+    if (file_->reserve(wanted)) reserved_ = wanted;
+  }
+  std::string_view rest = out_;
+  for (std::uint64_t at = size_; !rest.empty();) {
+    const auto n = file_->write(base::bytes_of(rest), at);
+    if (!n) return std::unexpected(n.error());
+    rest.remove_prefix(*n);
+    at += *n;
+  }
+  if (auto done = file_->sync(); !done) return done;
+  size_ += out_.size();
+  return {};
+}
+
+Result<void> Journal::Writer::new_segment() {
+  if (file_ != nullptr) {
+    if (auto done = file_->truncate(size_); !done) return done;
+    if (auto done = file_->sync(); !done) return done;
+    reserved_ = size_;
+  }
+  const std::uint64_t number = segment_ + 1;
+  const std::filesystem::path path = segment_path(options_.directory, number);
+  // A file of that name is left from an attempt that failed; nobody was told of anything in it.
+  if (auto done = files_.remove(path); !done) return done;
+  auto made = files_.create(path);
+  if (!made) return std::unexpected(std::move(made).error());
+  const std::string header = audit::write_header(
+      {.number = number, .first = next_seq_, .origin = options_.origin, .created = clock_.now()});
+  const auto fill = [&]() -> Result<void> {
+    for (std::uint64_t at = 0; at < header.size();) {
+      const auto n = (*made)->write(base::bytes_of(std::string_view(header).substr(at)), at);
+      if (!n) return std::unexpected(n.error());
+      at += *n;
+    }
+    if (auto done = (*made)->sync(); !done) return done;
+    return files_.sync_folder(path.parent_path());
+  };
+  if (auto filled = fill(); !filled) {
+    static_cast<void>(files_.remove(path).has_value());  // the next attempt begins with it anyway
+    return filled;
+  }
+  file_ = *std::move(made);
+  segment_ = number;
+  first_seq_ = next_seq_;
+  size_ = header.size();
+  reserved_ = size_;
+  return {};
+}
+
+Result<void> Journal::Writer::repair() {
+  // What the failed batch left behind must be gone before its seqs are given to others. After that
+  // a new segment, because the pages of a file that failed to sync are in an unknown state; but not
+  // one empty segment after the other.
+  if (first_seq_ == next_seq_) {
+    if (auto done = file_->truncate(size_); !done) return done;
+    if (auto done = file_->sync(); !done) return done;
+    reserved_ = size_;
+  } else if (auto made = new_segment(); !made) {
+    return made;
+  }
+  audit::Record resumed{.type = audit::Type::log_resumed};
+  std::string trouble;
+  {
+    const std::scoped_lock lock(mutex_);
+    resumed.log_refused = static_cast<std::int64_t>(status_.refused - refused_before_);
+    resumed.log_lost_records = static_cast<std::int64_t>(status_.lost - lost_before_);
+    trouble = status_.trouble;
+  }
+  resumed.why = trouble;
+  if (auto written = write_own(resumed); !written) return written;
+  const std::scoped_lock lock(mutex_);
+  refused_before_ += static_cast<std::uint64_t>(resumed.log_refused);
+  lost_before_ += static_cast<std::uint64_t>(resumed.log_lost_records);
+  status_.working = true;
+  status_.trouble.clear();
+  return {};
+}
+
+Result<void> Journal::Writer::write_own(audit::Record record) {
+  record.time = clock_.now();
+  record.uid = crypto::uuid_v7(record.time, random_);
+  record.log_segment = static_cast<std::int64_t>(segment_);
+  const audit::Leaf leaf = records_.write(record);
+  out_.clear();
+  audit::write_frame(leaf.text, leaf.seq_at, next_seq_, out_);
+  if (auto written = write_out(); !written) return written;
+  ++next_seq_;
+  const std::scoped_lock lock(mutex_);
+  ++status_.records;
+  status_.next_seq = next_seq_;
+  status_.segment = segment_;
+  return {};
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, const base::Clock& clock,
+                                               Files& files, Notifier notifier) {
+  base::check(options.homes > 0 && options.queue.count >= audit::leaf_limit.count,
+              "a journal has a home and room for one record");
+  std::error_code error;
+  std::filesystem::create_directories(options.directory, error);
+  if (error)
+    return fail(Code::io,
+                std::format("cannot create {}: {}", options.directory.string(), error.message()));
+  auto lock = Lock::take(options.directory);
+  if (!lock) return std::unexpected(std::move(lock).error());
+  auto writer = std::make_unique<Writer>(std::move(options), clock, files, std::move(notifier),
+                                         *std::move(lock));
+  if (auto started = writer->start(); !started) return std::unexpected(std::move(started).error());
+  return std::unique_ptr<Journal>(new Journal(std::move(writer)));
+}
+
+Journal::Journal(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {}
+Journal::~Journal() = default;
+Result<void> Journal::submit(Append& append) { return writer_->submit(append); }
+Result<void> Journal::post(audit::Leaf leaf) { return writer_->post(leaf); }
+Journal::Status Journal::status() const { return writer_->status(); }
+
+}  // namespace latticegate::store

@@ -1,0 +1,367 @@
+#include "store/journal.h"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "base/clock.h"
+#include "store/detail/faults.h"
+#include "store/detail/scratch.h"
+#include "store/detail/test_log.h"
+
+using namespace latticegate;
+using namespace std::chrono_literals;
+using base::Code;
+using store::Append;
+using store::Journal;
+using store::JournalOptions;
+using store::read_all;
+
+namespace {
+
+struct Bench {
+  store::Scratch scratch;
+  base::SystemClock clock;
+  store::SystemFiles files;
+  store::Waiting waiting;
+  store::Named named;
+
+  JournalOptions options() const {
+    return {.directory = scratch.path() / "log",
+            .origin = "acme/test/node-1",
+            .homes = 2,
+            .first_retry = 1ms,
+            .last_retry = 4ms};
+  }
+  std::unique_ptr<Journal> open(const JournalOptions& with, store::Files& on) {
+    auto journal = Journal::open(with, clock, on, waiting.notifier());
+    REQUIRE_MESSAGE(journal.has_value(), journal.error().detail);
+    return *std::move(journal);
+  }
+  std::unique_ptr<Journal> open() { return open(options(), files); }
+  crypto::Uuid uuid(std::uint64_t n) {
+    crypto::SeededRandom random(n);
+    return crypto::uuid_v7(base::Time{}, random);
+  }
+};
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE(
+    "a decision gets its ticket when it is on disk, and the log says when it was opened and "
+    "closed") {
+  static_assert(!std::is_default_constructible_v<store::Ticket>);
+  static_assert(!std::is_copy_constructible_v<store::Ticket>);
+  static_assert(std::is_nothrow_move_constructible_v<store::Ticket>);
+  Bench bench;
+  {
+    const auto journal = bench.open();
+    Append append;
+    int waiter = 0;
+    append.set(bench.named("one"), bench.uuid(1), 1, &waiter);
+    REQUIRE(journal->submit(append).has_value());
+    const auto done = bench.waiting.take(1);
+    CHECK(done.front() == std::pair<std::uint32_t, Append*>(1, &append));
+    CHECK(append.waiter() == &waiter);
+    // Durable means that another reader finds it already.
+    CHECK(read_all(bench.options().directory).names == Names{"one"});
+    const auto ticket = append.take_ticket();
+    REQUIRE(ticket.has_value());
+    CHECK(ticket->call_uid() == bench.uuid(1));
+    CHECK(ticket->seq() == 1);
+    // The same append serves the next call.
+    append.set(bench.named("two"), bench.uuid(2), 0, nullptr);
+    REQUIRE(journal->submit(append).has_value());
+    CHECK(bench.waiting.take(1).front().first == 0);
+    CHECK(append.take_ticket()->seq() == 2);
+    REQUIRE(journal->post(bench.named("three")).has_value());
+  }
+  const auto all = read_all(bench.options().directory);
+  CHECK(all.names == Names{"one", "two", "three"});
+  CHECK(all.types.front() == "log.opened");
+  CHECK(all.types.back() == "log.closed");
+  {
+    const auto journal = bench.open();
+    CHECK(journal->status().next_seq == 6);
+    CHECK(journal->status().segment == 1);
+    CHECK(journal->status().cut_bytes == 0);
+  }
+  CHECK(read_all(bench.options().directory).leaves == 7);
+}
+
+TEST_CASE(
+    "eight threads, ten thousand records each: nothing lost, nothing twice, each thread's order "
+    "kept") {
+  Bench bench;
+  JournalOptions options = bench.options();
+  options.homes = 8;
+  options.segment = {std::uint64_t{1} * 1024 * 1024};  // rotates on the way
+  constexpr int threads = 8;
+  constexpr int records = 10'000;
+  constexpr int window = 100;  // a thread's records on their way at once
+  std::vector<store::Waiting> homes(threads);
+  std::vector<Journal::Notifier> notifiers;
+  for (store::Waiting& home : homes) notifiers.push_back(home.notifier());
+  std::uint64_t batches = 0;
+  {
+    auto opened =
+        Journal::open(options, bench.clock, bench.files,
+                      [&](std::uint32_t home, Append* list) { notifiers[home](home, list); });
+    REQUIRE(opened.has_value());
+    Journal& journal = **opened;
+    std::atomic<int> failures{0};
+    std::vector<std::jthread> running;
+    for (int t = 0; t < threads; ++t)
+      running.emplace_back([&, t] {
+        store::Named named;
+        std::vector<Append> appends(window);
+        std::uint64_t last = 0;
+        const auto home = static_cast<std::uint32_t>(t);
+        for (int i = 0; i < records; i += window) {
+          for (int k = 0; k < window; ++k) {
+            const std::string name = std::to_string(t) + ":" + std::to_string(i + k);
+            if (k % 2 == 1) {  // nobody waits for these
+              if (!journal.post(named(name))) ++failures;
+              continue;
+            }
+            Append& append = appends[static_cast<std::size_t>(k)];
+            append.set(named(name), {}, home, nullptr);
+            if (!journal.submit(append)) ++failures;
+          }
+          for (std::size_t got = 0; got < window / 2;)
+            for (const auto& [where, append] : homes[home].take(1)) {
+              ++got;
+              const auto ticket = append->take_ticket();
+              if (!ticket || where != home || ticket->seq() <= last) ++failures;
+              if (ticket) last = ticket->seq();
+            }
+        }
+      });
+    running.clear();
+    CHECK(failures == 0);
+    batches = journal.status().batches;
+    CHECK(journal.status().segment > 5);
+  }
+  std::uint64_t calls = 0;
+  for (const store::Waiting& home : homes) calls += home.calls();
+  CHECK(calls <= batches * threads);
+  const auto all = read_all(options.directory);
+  CHECK(all.names.size() == threads * records);
+  std::vector<int> next(threads, 0);
+  std::vector<int> posted(threads, 1);
+  int wrong = 0;
+  for (const std::string& name : all.names) {
+    const auto t = static_cast<std::size_t>(name[0] - '0');
+    const int i = std::stoi(name.substr(2));
+    int& expected = i % 2 == 0 ? next[t] : posted[t];
+    if (i != expected) ++wrong;
+    expected += 2;
+  }
+  CHECK(wrong == 0);
+  MESSAGE(all.names.size(), " records in ", batches, " batches");
+}
+
+TEST_CASE("a full disk refuses visibly and the log goes on when there is room again") {
+  Bench bench;
+  std::atomic<bool> full{false};
+  store::FaultyFiles files(
+      [&](std::string_view operation, std::size_t& bytes) -> base::Result<void> {
+        if (!full || (operation != "write" && operation != "create" && operation != "reserve"))
+          return {};
+        bytes /= 2;  // half of it still fits
+        return base::fail(Code::unavailable, "no space left");
+      });
+  {
+    const auto journal = bench.open(bench.options(), files);
+    std::deque<Append> appends(5);
+    const auto submit = [&](std::size_t i, const std::string& name) {
+      appends[i].set(bench.named(name), bench.uuid(i), static_cast<std::uint32_t>(i % 2), nullptr);
+      return journal->submit(appends[i]);
+    };
+    REQUIRE(submit(0, "before").has_value());
+    bench.waiting.take(1);
+    CHECK(appends[0].take_ticket().has_value());
+
+    full = true;
+    REQUIRE(submit(1, "lost in the batch").has_value());
+    bench.waiting.take(1);
+    const auto none = appends[1].take_ticket();
+    REQUIRE_FALSE(none.has_value());
+    CHECK(none.error().code == Code::unavailable);
+    const auto refused = submit(2, "refused at once");
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == Code::unavailable);
+    CHECK(refused.error().detail.contains("no space left"));
+    CHECK_FALSE(journal->status().working);
+    CHECK(journal->post(bench.named("kept")).has_value());
+    CHECK(journal->status().refused == 2);
+
+    full = false;
+    while (!journal->status().working) std::this_thread::yield();
+    REQUIRE(submit(3, "after").has_value());
+    bench.waiting.take(1);
+    CHECK(appends[3].take_ticket().has_value());
+    CHECK(journal->status().segment == 2);
+    CHECK(journal->status().trouble.empty());
+  }
+  const auto all = read_all(bench.options().directory);
+  CHECK(all.names == Names{"before", "kept", "after"});
+  CHECK(std::ranges::count(all.types, "log.resumed") == 1);
+}
+
+TEST_CASE(
+    "whatever operation fails, at whatever moment, nothing that was promised is lost and nothing "
+    "appears twice") {
+  for (const std::string_view operation :
+       {"write", "sync", "truncate", "create", "sync_folder", "remove", "reserve"}) {
+    for (int healthy = 0; healthy < 12; ++healthy) {
+      CAPTURE(operation);
+      CAPTURE(healthy);
+      Bench bench;
+      JournalOptions options = bench.options();
+      options.segment = {2000};  // every few records
+      std::atomic<int> left{1'000'000};
+      store::FaultyFiles files(
+          [&](std::string_view what, std::size_t& bytes) -> base::Result<void> {
+            if (what != operation || --left > 0 || left < -2) return {};
+            bytes /= 3;
+            return base::fail(Code::io, "input/output error");
+          });
+      Names promised;
+      Names refused;
+      {
+        const auto journal = bench.open(options, files);
+        left = healthy;
+        for (int i = 0; i < 40; ++i) {
+          const std::string name = "r" + std::to_string(i);
+          Append append;
+          append.set(bench.named(name), {}, 0, nullptr);
+          if (!journal->submit(append)) {
+            refused.push_back(name);
+            while (!journal->status().working) std::this_thread::yield();
+            continue;
+          }
+          bench.waiting.take(1);
+          (append.take_ticket() ? promised : refused).push_back(name);
+        }
+      }
+      CHECK(promised.size() > 30);
+      CHECK(read_all(options.directory).names == promised);
+    }
+  }
+}
+
+TEST_CASE("short writes are continued") {
+  Bench bench;
+  store::FaultyFiles files(
+      [](std::string_view operation, std::size_t& bytes) -> base::Result<void> {
+        if (operation == "write") bytes = std::min<std::size_t>(bytes, 7);
+        return {};
+      });
+  {
+    const auto journal = bench.open(bench.options(), files);
+    for (int i = 0; i < 10; ++i) CHECK(journal->post(bench.named("x")).has_value());
+  }
+  CHECK(read_all(bench.options().directory).names.size() == 10);
+}
+
+TEST_CASE("a queue that is full refuses and takes again when the disk has caught up") {
+  Bench bench;
+  JournalOptions options = bench.options();
+  options.queue = {20'000};
+  std::mutex gate;
+  store::FaultyFiles files([&](std::string_view operation, std::size_t&) -> base::Result<void> {
+    if (operation == "sync") const std::scoped_lock wait(gate);
+    return {};
+  });
+  const auto journal = bench.open(options, files);
+  std::vector<std::unique_ptr<Append>> sent;
+  std::optional<Code> code;
+  {
+    const std::scoped_lock closed(gate);
+    for (int i = 0; i < 1000 && !code; ++i) {
+      auto append = std::make_unique<Append>();
+      append->set(bench.named(std::string(500, 'x')), {}, 0, nullptr);
+      if (auto queued = journal->submit(*append); queued)
+        sent.push_back(std::move(append));
+      else
+        code = queued.error().code;
+    }
+    CHECK(code == Code::overloaded);
+    CHECK(sent.size() > 10);
+    CHECK(sent.size() < 50);
+    CHECK(journal->post(bench.named(std::string(500, 'x'))).error().code == Code::overloaded);
+    CHECK(journal->status().lost == 1);
+  }
+  for (std::size_t got = 0; got < sent.size();)
+    for (const auto& [home, append] : bench.waiting.take(1)) {
+      ++got;
+      CHECK(append->take_ticket().has_value());
+    }
+  while (journal->status().queued_bytes > 0) std::this_thread::yield();
+  CHECK(journal->post(bench.named("x")).has_value());
+}
+
+TEST_CASE("a log has one writer and one origin") {
+  Bench bench;
+  const auto open = [&](const std::string& origin) -> std::optional<Code> {
+    JournalOptions options = bench.options();
+    options.origin = origin;
+    const auto journal = Journal::open(options, bench.clock, bench.files, bench.waiting.notifier());
+    return journal ? std::nullopt : std::optional(journal.error().code);
+  };
+  {
+    const auto journal = bench.open();
+    CHECK(open("acme/test/node-1") == Code::conflict);
+  }
+  CHECK(open("acme/test/node-2") == Code::conflict);
+  CHECK_FALSE(open("acme/test/node-1").has_value());
+}
+
+TEST_CASE("records per second and CPU per record at three batch sizes, printed") {
+  for (const std::size_t size : {1UL, 16UL, 64UL}) {
+    Bench bench;
+    const auto journal = bench.open();
+    std::vector<Append> appends(size);
+    const std::string body(900, 'x');
+    const auto cpu = [] {
+      rusage used{};
+      ::getrusage(RUSAGE_SELF, &used);
+      const auto us = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+      };
+      return us(used.ru_utime) + us(used.ru_stime);
+    };
+    constexpr int rounds = 1000;
+    const std::string name(600, 'x');
+    const double cpu_before = cpu();
+    const auto start = std::chrono::steady_clock::now();
+    for (int round = 0; round < rounds; ++round) {
+      for (Append& append : appends) {
+        append.set(bench.named(name), {}, 0, nullptr);
+        REQUIRE(journal->submit(append).has_value());
+      }
+      for (std::size_t got = 0; got < size;) got += bench.waiting.take(1).size();
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    const double count = static_cast<double>(rounds) * static_cast<double>(size);
+    const double rate = count / took.count();
+    const double each = (cpu() - cpu_before) / count;
+    const double batch = count / static_cast<double>(journal->status().batches);
+    MESSAGE("batches of ", size, " (", batch, " on average): ", rate, " records/s, ", each,
+            " us of CPU per record");
+  }
+}

@@ -1,0 +1,97 @@
+// Reading a log's folder, also while a gateway writes to it: for tail, query, show, and for
+// recovery.
+//
+// Takes no lock and writes nothing. What a reader sees at the end may not be durable yet. Memory is
+// one buffer of about 64 KiB, however large the log. Errors: Code::not_found (no such folder or no
+// segment), Code::io, Code::malformed for a segment that is damaged before its end (the sentence
+// names the file, the offset and the reason). Lifetimes: an Entry's leaf is valid until the next
+// call of next().
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/segment.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace latticegate::store {
+
+struct SegmentName {
+  std::uint64_t number = 0;
+  std::filesystem::path path;
+};
+
+// The folder of the segments, and the path of one.
+std::filesystem::path segment_folder(const std::filesystem::path& log);
+std::filesystem::path segment_path(const std::filesystem::path& log, std::uint64_t number);
+// The segments of a log by number, other files ignored; empty when there is no folder yet.
+[[nodiscard]] base::Result<std::vector<SegmentName>> list_segments(
+    const std::filesystem::path& log);
+
+// One segment's file, frame by frame.
+class SegmentFile {
+ public:
+  [[nodiscard]] static base::Result<SegmentFile> open(const std::filesystem::path& path);
+  SegmentFile(SegmentFile&& other) noexcept;
+  SegmentFile& operator=(SegmentFile&& other) noexcept;
+  SegmentFile(const SegmentFile&) = delete;
+  SegmentFile& operator=(const SegmentFile&) = delete;
+  ~SegmentFile();
+
+  // The next leaf, or nothing for now: stop() says why. A later call looks at the file again.
+  [[nodiscard]] base::Result<std::optional<audit::Entry>> next();
+
+  const audit::SegmentHeader& header() const { return header_; }
+  audit::Stop stop() const { return stop_; }
+  bool clean() const { return stop_ == audit::Stop::end || stop_ == audit::Stop::padding; }
+  std::uint64_t valid() const { return offset_; }  // bytes up to the last leaf's end
+  std::uint64_t next_seq() const { return seq_; }
+
+ private:
+  SegmentFile(int descriptor, std::filesystem::path path)
+      : descriptor_(descriptor), path_(std::move(path)) {}
+  [[nodiscard]] base::Result<void> fill();
+  [[nodiscard]] base::Result<bool> zeros_from(std::uint64_t offset);
+
+  int descriptor_ = -1;
+  std::filesystem::path path_;
+  audit::SegmentHeader header_;
+  std::string buffer_;  // bytes of the file from buffered_at_ on
+  std::uint64_t buffered_at_ = 0;
+  bool at_end_ = false;  // the buffer reaches the end of the file
+  std::uint64_t offset_ = 0;
+  std::uint64_t seq_ = 0;
+  audit::Stop stop_ = audit::Stop::end;
+};
+
+// Where a reader begins. With several, the latest place wins.
+struct ReadFrom {
+  std::optional<std::uint64_t> seq;  // this seq
+  std::optional<base::Time>
+      since;  // segments that ended before this are passed over; single leaves are not looked at
+  std::optional<std::uint64_t> last;  // so many leaves before the end of what is there now
+};
+
+class LogReader {
+ public:
+  [[nodiscard]] static base::Result<LogReader> open(std::filesystem::path log,
+                                                    const ReadFrom& from = {});
+
+  // The next leaf of the log, over the ends of segments. Nothing: the end for now; call again later
+  // to follow a log that is being written, new segments included. A segment that does not read to
+  // the next one's beginning is told once, as an error; the call after that goes on with the next
+  // segment.
+  [[nodiscard]] base::Result<std::optional<audit::Entry>> next();
+
+ private:
+  LogReader(std::filesystem::path log, SegmentFile file)
+      : log_(std::move(log)), file_(std::move(file)) {}
+  std::filesystem::path log_;
+  SegmentFile file_;
+  std::uint64_t skip_below_ = 0;
+};
+
+}  // namespace latticegate::store
