@@ -39,8 +39,11 @@ class Pattern {
     return compile(pattern, Options());
   }
 
-  // The end of the longest match that begins exactly at `begin`, or nothing.
-  std::optional<std::size_t> match_at(std::string_view text, std::size_t begin) const;
+  // The end of the longest match that begins exactly at `begin`, or nothing. `work` is a budget of
+  // steps that several matches share: it is lowered by what this one took, and at 0 the match ends
+  // with nothing.
+  std::optional<std::size_t> match_at(std::string_view text, std::size_t begin,
+                                      std::uint64_t* work = nullptr) const;
   // Whether there is a match anywhere.
   bool found_in(std::string_view text) const;
   // How many instructions it has: the cost per code point at worst.
@@ -60,8 +63,8 @@ class Pattern {
   };
   struct Step {
     Op op{};
-    std::uint32_t a = 0;  // one_of: the class; split and jump: the next step
-    std::uint32_t b = 0;  // split: the other next step
+    std::int32_t a = 0;  // one_of: the class; split and jump: the next step, relative to this one
+    std::int32_t b = 0;  // split: the other next step
   };
   struct Range {
     char32_t first = 0, last = 0;
@@ -71,7 +74,7 @@ class Pattern {
     std::vector<Range> ranges;  // above ASCII, sorted
     bool has(char32_t c) const;
   };
-  struct Run;
+  class Run;
   std::vector<Step> program_;
   std::vector<Class> classes_;
 };

@@ -11,6 +11,7 @@
 // (milliseconds) and swap the pointer. Posture: rule files come from the operator; they are read
 // strictly, with limits, and each error names file, line and column.
 #pragma once
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,7 +33,8 @@ enum class TokenCheck : std::uint8_t {
                  // (GitHub, npm)
   jwt,           // the first segment decodes to a JSON object with "alg"
   pem,           // BEGIN and END labels agree and base64 stands between them
-  luhn,          // the digits' check digit holds
+  basic,         // base64 of a name, a colon and a password
+  mixed,         // letters and digits both
 };
 
 struct Rule {
@@ -41,20 +43,18 @@ struct Rule {
   Severity severity = Severity::high;
   std::uint8_t surface_mask = 0xFF;  // bit per Surface
   std::vector<std::string> anchors;
-  bool ignore_case = false;  // of the anchors
-  std::uint32_t lead = 0;    // how many bytes before the anchor the match may begin
-  Pattern pattern;           // the whole match, beginning at most `lead` before the anchor
-  std::optional<Pattern>
-      secret;  // the part of the match that is the secret, at its end; else all of it
-  std::string
-      not_after;  // characters that may not stand right before a match ("" = letters, digits and _)
-  std::string not_before;  // the same for the character behind it
-  double entropy = 0;  // least Shannon entropy in bits per character of the part behind the anchor
+  bool ignore_case = false;       // of anchors and patterns
+  std::uint32_t lead = 0;         // how many bytes before the anchor a match may begin
+  std::optional<Pattern> before;  // what stands before the secret; contains the anchor
+  Pattern pattern;                // the secret; contains the anchor unless `before` does
+  std::uint32_t trim = 0;         // bytes at the end of the match that are not the secret
+  std::bitset<256> not_after;     // bytes that may not stand right before a match
+  std::bitset<256> not_before;    // bytes that may not stand right behind it
+  double entropy = 0;             // least Shannon entropy, bits per character, behind the anchor
   TokenCheck check = TokenCheck::none;
   bool check_decides =
-      false;  // a failed check means no finding; else it only lowers the confidence
-  bool field =
-      false;  // the anchor may also be (part of) a member's name, the secret its string value
+      false;           // a failed check means no finding; else it only lowers the confidence
+  bool field = false;  // an anchor may also end a member's name; the secret is its value
 };
 
 struct RuleFile {
@@ -79,12 +79,12 @@ class RuleSet {
  private:
   friend class Scanner;
   struct Compiled;
-  explicit RuleSet(std::unique_ptr<Compiled> compiled);
-  std::unique_ptr<Compiled> compiled_;
+  explicit RuleSet(std::unique_ptr<const Compiled> compiled);
+  std::unique_ptr<const Compiled> compiled_;
 };
 
 // The rule files that are part of the program.
-std::span<const RuleFile> built_in_files();
+std::vector<RuleFile> built_in_files();
 
 // Runs the examples of the files against the rules compiled from them; one sentence per example
 // that behaves otherwise than its file says. For tests and for the linter of operators' own rules.

@@ -1,0 +1,98 @@
+#include "inspect/pattern.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace latticegate;
+using inspect::Pattern;
+
+namespace {
+bool found(std::string_view pattern, std::string_view text, bool ignore_case = false) {
+  const auto compiled = Pattern::compile(pattern, {.ignore_case = ignore_case});
+  REQUIRE_MESSAGE(compiled.has_value(), pattern);
+  return compiled->found_in(text);
+}
+base::Code refusal(std::string_view pattern) {
+  const auto compiled = Pattern::compile(pattern);
+  REQUIRE_MESSAGE(!compiled.has_value(), pattern);
+  return compiled.error().code;
+}
+}  // namespace
+
+TEST_CASE("texts are found as ECMAScript would find them") {
+  struct Row {
+    std::string_view pattern, yes, no;
+  };
+  for (const Row& row : {
+           Row{"abc", "xxabcx", "ab c"},
+           Row{"^a.c$", "abc", "a\nc"},
+           Row{"^[a-z0-9_-]{1,3}$", "a-1", "abcd"},
+           Row{"^(foo|ba[rz])+$", "foobazbar", "foobax"},
+           Row{"^\\d{4}-\\d{2}-\\d{2}$", "2026-11-22", "2026-1-22"},
+           Row{"^a{2,}$", "aaa", "a"},
+           Row{"^a{0}b?$", "", "a"},
+           Row{"^(a?){3}b$", "aab", "aaaab"},
+           Row{"\\bcat\\b", "a cat.", "concat"},
+           Row{"\\Bcat", "concat", "cat"},
+           Row{"^[^a-c]+$", "xyz\xC3\xA4", "xay"},
+           Row{"^.$", "\xF0\x9F\x98\x80", "ab"},
+           Row{"^[\\u00e4-\\u00f6]$", "\xC3\xA5", "\xC3\xBC"},
+           Row{"^\\u{1F600}$", "\xF0\x9F\x98\x80", "x"},
+           Row{"^\\ud83d\\ude00$", "\xF0\x9F\x98\x80", "x"},
+           Row{"^\\S+\\s\\W$", "ab -", "ab c"},
+           Row{"^[\\w.+-]+@[\\w-]+\\.[a-z]{2,}$", "a.b+c@x-y.org", "a@b"},
+           Row{"^(?:a|b)*?c$", "ababc", "abab"},
+           Row{"^(?<year>\\d+)$", "12", "x"},
+           Row{"^[]$|^x$", "x", "y"},
+           Row{"^[^]$", "\n", ""},
+           Row{"a{,3}", "a{,3}", "aaa"},
+           Row{"^[a\\]-]+$", "a]-", "b"},
+           Row{"^[a-\\d]+$", "a-1", "b"},
+           Row{"^/[^/]*$", "/x", "x/"},
+           Row{"\\.\\/\\-", "./-", "./"},
+           Row{"^$", "", "x"},
+           Row{"x*", "", "\x01" /* also found: empty match */},
+       }) {
+    CAPTURE(row.pattern);
+    CHECK(found(row.pattern, row.yes));
+    if (row.no != "\x01") CHECK_FALSE(found(row.pattern, row.no));
+  }
+  CHECK(found("abC", "xABc", true));
+  CHECK(found("[a-c]Q", "Bq", true));
+}
+
+TEST_CASE("the longest match at a place") {
+  const auto end = [](std::string_view pattern, std::string_view text, std::size_t begin) {
+    const auto compiled = Pattern::compile(pattern);
+    REQUIRE(compiled.has_value());
+    return compiled->match_at(text, begin);
+  };
+  CHECK(end("[a-z]{2,4}", "xabcdefg", 1) == 5);
+  CHECK(end("a|ab|abc", "abcd", 0) == 3);
+  CHECK_FALSE(end("b", "ab", 0).has_value());
+  CHECK(end("", "ab", 1) == 1);
+  CHECK(end("ghp_[0-9A-Za-z]{36}", "ghp_" + std::string(40, 'a'), 0) == 40);
+}
+
+TEST_CASE("what needs backtracking or passes a limit is refused, with the kind of refusal") {
+  for (const std::string_view pattern :
+       {"(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(a)\\1", "\\p{L}", "(?i)a"})
+    CHECK(refusal(pattern) == base::Code::unsupported);
+  for (const std::string_view pattern : {"(", ")", "a)", "[a", "*a", "a**", "a{3,2}", "[z-a]", "\\",
+                                         "\\y", "\\x1", "\\u12", "(?<n", "a|*"})
+    CHECK(refusal(pattern) == base::Code::malformed);
+  for (const std::string_view pattern :
+       {"a{5000}", "(a{100}){100}", "((a{9}){9}){99}", "a{0,99999}"})
+    CHECK(refusal(pattern) == base::Code::too_large);
+  CHECK(refusal(std::string(100, '(') + std::string(100, ')')) == base::Code::too_large);
+  CHECK(refusal(std::string(20'000, 'a')) == base::Code::too_large);
+}
+
+TEST_CASE("patterns that ruin backtracking engines cost linear time here") {
+  const std::string text(20'000, 'a');
+  CHECK_FALSE(found("^(a+)+$", text + "!"));
+  CHECK_FALSE(found("^(a|aa)+$", text + "!"));
+  CHECK_FALSE(found("^(a*)*b$", text));
+  CHECK(found("^((a?)*)*$", text));
+}
