@@ -33,14 +33,14 @@ INSTEAD = [  # pattern in code (comments and literals taken out), where it is al
     (r"\bstd::regex\b", set(), "a bounded matcher: std::regex can blow up on input"),
     (r"\bsystem_clock::now\(", {"base"}, "base::Clock, so that tests own the time"),
     (r"\b(steady|high_resolution)_clock::now\(", {"base", "tests", "bench"}, "base::Clock, so that tests own the time"),
-    (r"\busing namespace std(?!::(?:\w+::)*\w*literals\b)", set(), "the names, written out"),
+    (r"\busing namespace std\s*;", set(), "the names, written out"),
     (r"\bstd::(cout|cerr|clog|endl)\b|(?<![\w.:>])f?printf\s*\(", set(), "base::Log, or std::print in apps and bench"),
     (r"#\s*include <(iostream|regex)>", set(), "std::print; a bounded matcher"),
     (r"^(?!.*_ptr<).*(?<![\w.>:])new [A-Za-z_:]|(?<![\w.>])delete(\[\])? [\w(*]", set(), "std::make_unique or a value"),
-    (r"\bstd::thread\b|\.detach\(\)", {"tests"}, "the event loop, or a std::jthread that somebody owns"),
+    (r"\bstd::thread\b(?!::)|\.detach\(\)", {"tests"}, "the event loop, or a std::jthread that somebody owns"),
     (r"\b(const|reinterpret)_cast\b", LOW_LEVEL, "a typed view"),
     (r"\b(std::)?(rand|srand|strtok|gets|sprintf|strcpy|strcat)\s*\(", set(), "something with a bound"),
-    (r"\bgetenv\s*\(", {"apps", "tests", "bench", "config"}, "an argument: only the program reads the environment"),
+    (r"\bgetenv\s*\(", {"apps", "tests", "bench", "config", "gateway"}, "an argument: only the program reads the environment"),
     (r"\bsleep_for\b|\busleep\s*\(", set(), "a timer of the loop, or a wait for the condition"),
 ]
 PURE = {"base", "json", "yaml", "crypto", "mcp", "identity", "cedar", "inspect", "behaviour", "policy", "audit", "pqc"}
