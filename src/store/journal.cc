@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <format>
+#include <limits>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "audit/segment.h"
+#include "store/pace.h"
 #include "store/query_reader.h"
 #include "store/recovery.h"
 
@@ -30,6 +32,9 @@ using base::Result;
 // Space is reserved in steps: one for every few thousand records, and little is left over when the
 // process dies.
 constexpr std::uint64_t reserve_step = std::uint64_t{8} * 1024 * 1024;
+
+constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t post_soon = 64 * 1024;  // posted bytes that are worth a commit of their own
 
 // A lock on a file of the log's folder, gone when the process is.
 class Lock {
@@ -144,8 +149,9 @@ class Journal::Writer {
   };
 
   void run();
-  // Waits for work; false when there is none and will be none.
+  // Waits for work and takes all of it; false when there is none and will be none.
   bool take(Batch& batch);
+  bool wait_for_work(std::unique_lock<std::mutex>& lock);
   void commit(Batch& batch);
   void tell(Append* first, bool durable);
   // Puts out_ on the disk, behind what is there.
@@ -178,6 +184,7 @@ class Journal::Writer {
   std::vector<Append*> tails_;
   std::chrono::milliseconds retry_{0};  // not zero: the disk failed, next attempt after that
   bool last_attempt_ = false;           // the one that an end of the program still makes was made
+  Pace pace_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -186,8 +193,9 @@ class Journal::Writer {
   std::size_t queued_ = 0;
   Posted posted_;
   std::uint64_t queued_bytes_ =
-      0;               // of leaves that are not yet durable, kept_ and the running batch included
-  bool idle_ = false;  // the writer waits for work
+      0;  // of leaves that are not yet durable, kept_ and the running batch included
+  std::size_t wanted_ = never;  // appends that are worth waking the writer for
+  bool want_posted_ = false;    // whether a posted leaf is
   bool stopping_ = false;
   std::uint64_t lost_before_ = 0;  // counts at the last log.resumed
   std::uint64_t refused_before_ = 0;
@@ -260,7 +268,8 @@ Result<void> Journal::Writer::submit(Append& append) {
     last_ = &append;
     ++queued_;
     queued_bytes_ += bytes;
-    wake = std::exchange(idle_, false);
+    wake = queued_ >= wanted_;
+    if (wake) wanted_ = never;
   }
   if (wake) wake_.notify_one();
   return {};
@@ -277,7 +286,7 @@ Result<void> Journal::Writer::post(audit::Leaf leaf) {
     }
     posted_.add(leaf);
     queued_bytes_ += leaf.text.size();
-    wake = std::exchange(idle_, false);
+    wake = std::exchange(want_posted_, false) || posted_.text.size() > post_soon;
   }
   if (wake) wake_.notify_one();
   return {};
@@ -311,20 +320,39 @@ void Journal::Writer::run() {
     static_cast<void>(file_->sync().has_value());
 }
 
+bool Journal::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  using Clock = std::chrono::steady_clock;
+  pace_.committed(queued_);
+  const auto until = Clock::now() + options_.post_delay;
+  const auto due = [&] { return stopping_ || queued_ > 0 || posted_.text.size() > post_soon; };
+  // A posted leaf rides with the next batch; only if none comes for some time, it is one by itself.
+  wanted_ = 1;
+  if (!due() && !wake_.wait_until(lock, until, due)) {
+    pace_.rested();
+    while (!due() && posted_.empty()) {
+      wanted_ = 1;
+      want_posted_ = true;
+      wake_.wait(lock);
+    }
+    want_posted_ = false;
+  } else if (queued_ > 0 && queued_ < pace_.target() && !stopping_) {
+    wanted_ = pace_.target();
+    if (!wake_.wait_for(lock, options_.gather,
+                        [&] { return stopping_ || queued_ >= pace_.target(); }))
+      pace_.fell_short(queued_);
+  }
+  wanted_ = never;
+  return queued_ > 0 || !posted_.empty();
+}
+
 bool Journal::Writer::take(Batch& batch) {
   std::unique_lock lock(mutex_);
-  const auto waiting = [&] { return first_ != nullptr || !posted_.empty(); };
   if (retry_.count() != 0) {
     // Only time is worth a new attempt. No appends are queued meanwhile: submit() refuses them.
     wake_.wait_for(lock, retry_, [&] { return stopping_; });
     if (stopping_ && std::exchange(last_attempt_, true)) return false;
-  } else {
-    while (!waiting() && !stopping_) {
-      idle_ = true;
-      wake_.wait(lock);
-    }
-    idle_ = false;
-    if (!waiting()) return false;
+  } else if (!wait_for_work(lock)) {
+    return false;
   }
   batch = {.first = std::exchange(first_, nullptr),
            .appends = std::exchange(queued_, 0),

@@ -365,3 +365,65 @@ TEST_CASE("records per second and CPU per record at three batch sizes, printed")
             " us of CPU per record");
   }
 }
+
+TEST_CASE("calls in a closed loop, as a gateway makes them, printed") {
+  // Two event loops; a call is 15 us of work, a decision that is waited for, 10 us of work, a
+  // record that is not.
+  for (const std::size_t calls : {1UL, 4UL, 32UL, 64UL}) {
+    Bench bench;
+    std::vector<store::Waiting> homes(2);
+    std::vector<Journal::Notifier> notifiers{homes[0].notifier(), homes[1].notifier()};
+    auto opened =
+        Journal::open(bench.options(), bench.clock, bench.files,
+                      [&](std::uint32_t home, Append* list) { notifiers[home](home, list); });
+    REQUIRE(opened.has_value());
+    Journal& journal = **opened;
+    const auto work = [](std::chrono::nanoseconds time) {
+      const auto end = std::chrono::steady_clock::now() + time;
+      while (std::chrono::steady_clock::now() < end) continue;
+    };
+    constexpr int total = 10'000;
+    const auto cpu_now = [] {
+      rusage used{};
+      ::getrusage(RUSAGE_SELF, &used);
+      const auto us = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+      };
+      return us(used.ru_utime) + us(used.ru_stime);
+    };
+    const double cpu_before = cpu_now();
+    const auto start = std::chrono::steady_clock::now();
+    std::atomic<int> left{total};
+    std::vector<std::jthread> loops;
+    for (std::uint32_t home = 0; home < (calls == 1 ? 1U : 2U); ++home)
+      loops.emplace_back([&, home] {
+        store::Named named;
+        const std::string why(600, 'x');
+        std::vector<Append> appends(std::max<std::size_t>(1, calls / 2));
+        std::size_t out = 0;
+        const auto begin = [&](Append& append) {
+          if (left.fetch_sub(1) <= 0) return;
+          work(15us);
+          append.set(named(why), {}, home, nullptr);
+          if (journal.submit(append)) ++out;
+        };
+        for (Append& append : appends) begin(append);
+        while (out > 0)
+          for (const auto& [where, append] : homes[home].take(1)) {
+            --out;
+            static_cast<void>(append->take_ticket().has_value());
+            work(10us);
+            static_cast<void>(journal.post(named(why)).has_value());
+            begin(*append);
+          }
+      });
+    loops.clear();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    const double rate = total / took.count();
+    const double each = (cpu_now() - cpu_before) / total - 25;
+    const double latency = static_cast<double>(calls) / rate * 1e6;
+    const double batch = 2.0 * total / static_cast<double>(journal.status().batches);
+    MESSAGE(calls, " calls at once: ", rate, " calls/s, ", latency, " us each, ", each,
+            " us of CPU beside their work, ", batch, " records per commit");
+  }
+}
