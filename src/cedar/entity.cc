@@ -14,9 +14,22 @@ namespace {
 constexpr std::size_t most_entities = std::size_t{1} << 24U;
 constexpr std::size_t linear = 12;  // ancestors up to which a linear search is used
 
-bool same(const Entity& a, const Entity& b) {
-  return a.attributes == b.attributes && a.tags == b.tags &&
-         std::ranges::equal(a.parents, b.parents);
+// The parents and all that is above them, sorted. `find` gives an entity by its uid, or null.
+template <class Find>
+std::span<const EntityUid> closure(std::span<const EntityUid> parents, const Find& find, Arena& arena) {
+  std::size_t most = parents.size();
+  for (const EntityUid& parent : parents)
+    if (const Entity* const entity = find(parent)) most += entity->ancestors.size();
+  const auto room = arena.array<EntityUid>(most);
+  std::size_t count = 0;
+  const auto add = [&](const EntityUid& ancestor) { room[count++] = ancestor; };
+  for (const EntityUid& parent : parents) {
+    add(parent);
+    if (const Entity* const entity = find(parent)) std::ranges::for_each(entity->ancestors, add);
+  }
+  std::ranges::sort(room);
+  const auto rest = std::ranges::unique(room);
+  return room.first(room.size() - rest.size());
 }
 
 std::span<const EntityUid> sorted(std::span<const EntityUid> uids, Arena& arena) {
@@ -53,7 +66,7 @@ std::span<const Entity> Entities::all() const { return store_->entities; }
 
 struct Entities::Builder::Draft {
   std::shared_ptr<Store> store = std::make_shared<Store>();
-  const Entity* conflict = nullptr;
+  std::vector<Entity> again;  // second versions of entities
 };
 
 Entities::Builder::Builder() : draft_(std::make_unique<Draft>()) {}
@@ -74,7 +87,7 @@ void Entities::Builder::add(const EntityUid& uid, const Value& attributes,
   entity.parents = sorted(mine, store.arena);
   std::uint32_t& position = store.index.at(entity.uid);
   if (position != 0) {
-    if (!same(store.entities[position - 1], entity)) draft_->conflict = store.arena.make(entity);
+    draft_->again.push_back(entity);
     return;
   }
   store.entities.push_back(entity);
@@ -89,72 +102,58 @@ void Entities::Builder::add(const Entities& others) {
 base::Result<Entities> Entities::Builder::build() {
   const auto draft = std::exchange(draft_, std::make_unique<Draft>());
   Store& store = *draft->store;
-  if (draft->conflict != nullptr)
-    return base::fail(base::Code::conflict,
-                      std::format("the entity {} is given twice with different content",
-                                  to_text(draft->conflict->uid)));
   if (store.entities.size() > most_entities)
     return base::fail(base::Code::too_large, std::format("more than {} entities", most_entities));
+  const auto find = [&](const EntityUid& uid) -> Entity* {
+    const std::uint32_t* const position = store.index.find(uid);
+    return position == nullptr ? nullptr : &store.entities[*position - 1];
+  };
 
   // Depth first without recursion: an entity is finished after all its parents.
   enum class Visit : std::uint8_t { not_yet, open, done };
   std::vector<Visit> visits(store.entities.size(), Visit::not_yet);
-  std::vector<std::uint32_t> stack;
-  std::vector<EntityUid> ancestors;
-  for (std::uint32_t root = 0; root < store.entities.size(); ++root) {
-    if (visits[root] == Visit::not_yet) stack.push_back(root);
+  const auto visit_of = [&](const Entity* entity) -> Visit& {
+    return visits[static_cast<std::size_t>(entity - store.entities.data())];
+  };
+  std::vector<Entity*> stack;
+  for (Entity& root : store.entities) {
+    if (visit_of(&root) == Visit::not_yet) stack.push_back(&root);
     while (!stack.empty()) {
-      const std::uint32_t at = stack.back();
-      Entity& entity = store.entities[at];
-      if (visits[at] == Visit::done) {
+      Entity* const entity = stack.back();
+      if (visit_of(entity) == Visit::done) {
         stack.pop_back();
         continue;
       }
-      visits[at] = Visit::open;
-      ancestors.clear();
-      for (const EntityUid& parent : entity.parents) {
-        const std::uint32_t* const position = store.index.find(parent);
-        ancestors.push_back(parent);
-        if (position == nullptr) continue;
-        const std::uint32_t above = *position - 1;
-        if (visits[above] == Visit::open)
-          return base::fail(base::Code::invalid,
-                            std::format("the entity {} is its own ancestor (through its parent {})",
-                                        to_text(entity.uid), to_text(parent)));
-        if (visits[above] == Visit::not_yet) {
-          stack.push_back(above);
-          continue;
-        }
-        const auto higher = store.entities[above].ancestors;
-        ancestors.insert(ancestors.end(), higher.begin(), higher.end());
+      visit_of(entity) = Visit::open;
+      for (const EntityUid& uid : entity->parents) {
+        Entity* const parent = find(uid);
+        if (parent == nullptr) continue;
+        if (visit_of(parent) == Visit::open)
+          return base::fail(base::Code::invalid, std::format("the entity {} is its own ancestor (through its parent {})",
+                                                             to_text(entity->uid), to_text(uid)));
+        if (visit_of(parent) == Visit::not_yet) stack.push_back(parent);
       }
-      if (stack.back() != at)
-        continue;  // parents first; this one stays open below them on the stack
-      entity.ancestors = sorted(ancestors, store.arena);
-      visits[at] = Visit::done;
+      if (stack.back() != entity) continue;  // parents first; this one stays open below them on the stack
+      entity->ancestors = closure(entity->parents, find, store.arena);
+      visit_of(entity) = Visit::done;
       stack.pop_back();
     }
+  }
+  for (const Entity& twin : draft->again) {
+    // Other parents are the same content when they lead to the same ancestors: some sources list all of them as parents.
+    const Entity& first = *find(twin.uid);
+    if (!(first.attributes == twin.attributes) || !(first.tags == twin.tags) ||
+        !std::ranges::equal(first.ancestors, closure(twin.parents, find, store.arena)))
+      return base::fail(base::Code::conflict,
+                        std::format("the entity {} is given twice with different content", to_text(twin.uid)));
   }
   return Entities(draft->store);
 }
 
-Entity make_entity(const EntityUid& uid, const Value& attributes,
-                   std::span<const EntityUid> parents, const EntityView& known, Arena& arena,
-                   const Value& tags) {
-  std::size_t most = parents.size();
-  for (const EntityUid& parent : parents)
-    if (const Entity* const entity = known.find(parent)) most += entity->ancestors.size();
-  const auto room = arena.array<EntityUid>(most);
-  std::size_t count = 0;
-  const auto add = [&](const EntityUid& ancestor) { room[count++] = ancestor; };
-  for (const EntityUid& parent : parents) {
-    add(parent);
-    if (const Entity* const entity = known.find(parent))
-      std::ranges::for_each(entity->ancestors, add);
-  }
-  std::ranges::sort(room);
-  const auto rest = std::ranges::unique(room);
-  return {uid, attributes, tags, parents, room.first(room.size() - rest.size())};
+Entity make_entity(const EntityUid& uid, const Value& attributes, std::span<const EntityUid> parents,
+                   const EntityView& known, Arena& arena, const Value& tags) {
+  const auto find = [&](const EntityUid& other) { return known.find(other); };
+  return {uid, attributes, tags, parents, closure(parents, find, arena)};
 }
 
 }  // namespace latticegate::cedar

@@ -63,7 +63,8 @@ class Entities::Builder {
   // All entities of another snapshot.
   void add(const Entities& others);
 
-  // Code::conflict when one uid was added twice with different content, Code::invalid when an
+  // Code::conflict when one uid was added twice with different content (attributes,
+  // tags, ancestors), Code::invalid when an
   // entity is its own ancestor, Code::too_large above 2^24 entities. The builder is empty
   // afterwards.
   [[nodiscard]] base::Result<Entities> build();

@@ -1,5 +1,7 @@
 #include "cedar/from_json.h"
 
+#include <algorithm>
+#include <array>
 #include <format>
 #include <string>
 #include <utility>
@@ -42,9 +44,13 @@ base::Result<EntityUid> read_uid(json::Value tree, const std::string& place) {
 
 class Reader {
  public:
-  Reader(Escapes escapes, Arena& arena) : escapes_(escapes), arena_(arena) {}
+  Reader(Escapes escapes, Arena& arena, const Schema* schema = nullptr)
+      : escapes_(escapes), arena_(arena), schema_(schema) {}
 
-  base::Result<Value> read(json::Value tree) {
+  // `type` may be null: not directed.
+  base::Result<Value> read(json::Value tree, const SchemaType* type) {
+    if (type != nullptr) type = &schema_->resolve(*type);
+    if (type != nullptr && tree.is_string()) return typed_string(*tree.string(), *type);
     switch (tree.exists() ? tree.kind() : json::Kind::null) {
       case json::Kind::null: return bad(place_, "null is no Cedar value");
       case json::Kind::boolean: return Value::boolean(*tree.boolean());
@@ -54,21 +60,33 @@ class Reader {
         if (!number) return bad(place_, std::format("{} is not a 64-bit integer", tree.digits()));
         return Value::integer(*number);
       }
-      case json::Kind::array: return array(tree);
-      case json::Kind::object: return object(tree);
+      case json::Kind::array: return array(tree, type);
+      case json::Kind::object: return object(tree, type);
     }
     std::unreachable();
   }
 
  private:
-  base::Result<Value> array(json::Value tree) {
+  base::Result<Value> typed_string(std::string_view text, const SchemaType& type) {
+    switch (type.kind) {
+      case SchemaType::Kind::decimal: return call("decimal", text);
+      case SchemaType::Kind::ip: return call("ip", text);
+      case SchemaType::Kind::datetime: return call("datetime", text);
+      case SchemaType::Kind::duration: return call("duration", text);
+      default: return Value::string(text);
+    }
+  }
+
+  base::Result<Value> array(json::Value tree, const SchemaType* type) {
+    const SchemaType* const inner =
+        type != nullptr && type->kind == SchemaType::Kind::set ? &type->element[0] : nullptr;
     std::vector<Value> elements;
     elements.reserve(tree.size());
     std::size_t position = 0;
     for (const json::Value element : tree.elements()) {
       const std::size_t length = place_.size();
       place_ += std::format("[{}]", position++);
-      const auto value = read(element);
+      const auto value = read(element, inner);
       if (!value) return value;
       place_.resize(length);
       elements.push_back(*value);
@@ -76,9 +94,11 @@ class Reader {
     return Value::set(elements, arena_);
   }
 
-  base::Result<Value> object(json::Value tree) {
+  base::Result<Value> object(json::Value tree, const SchemaType* type) {
     if (escapes_ == Escapes::honoured) {
-      if (tree["__entity"]) {
+      const bool implicit =
+          type != nullptr && type->kind == SchemaType::Kind::entity && tree["type"] && tree["id"];
+      if (implicit || tree["__entity"]) {
         const auto uid = read_uid(tree, place_);
         if (!uid) return std::unexpected(uid.error());
         return Value::entity(*uid, arena_);
@@ -92,7 +112,7 @@ class Reader {
       const std::size_t length = place_.size();
       place_ += '.';
       place_ += member.key;
-      const auto value = read(member.value);
+      const auto value = read(member.value, attribute_type(type, member.key));
       if (!value) return value;
       place_.resize(length);
       fields.push_back({Name(member.key), *value});
@@ -100,76 +120,96 @@ class Reader {
     return Value::record(fields, arena_);
   }
 
+  static const SchemaType* attribute_type(const SchemaType* type, std::string_view name) {
+    if (type == nullptr || type->kind != SchemaType::Kind::record) return nullptr;
+    const auto found = std::ranges::find(type->attributes, name, &SchemaAttribute::name);
+    return found == type->attributes.end() ? nullptr : &found->type;
+  }
+
   // {"fn": "ip", "arg": "10.0.0.1"}, or {"fn": "offset", "args": [...]} whose elements are values
   // again.
-  base::Result<Value> extension(json::Value call) {
-    const auto function = call["fn"].string();
-    if (!function || call.size() != 2)
+  base::Result<Value> extension(json::Value tree) {
+    const auto function = tree["fn"].string();
+    if (!function || tree.size() != 2)
       return bad(place_, "expected {\"fn\": \"...\", \"arg\": ...} in __extn");
     if (*function == "offset") {
-      const auto time = read(call["args"].at(0));
+      const auto time = read(tree["args"].at(0), nullptr);
       if (!time) return time;
-      const auto by = read(call["args"].at(1));
+      const auto by = read(tree["args"].at(1), nullptr);
       if (!by) return by;
       std::int64_t sum = 0;
-      if (!time->is(Kind::datetime) || !by->is(Kind::duration) || call["args"].size() != 2 ||
+      if (!time->is(Kind::datetime) || !by->is(Kind::duration) || tree["args"].size() != 2 ||
           __builtin_add_overflow(time->integer(), by->integer(), &sum))
         return bad(place_, "offset needs a datetime and a duration, and a result in range");
       return Value::datetime(sum);
     }
-    const json::Value only = call["arg"] ? call["arg"] : call["args"].at(0);
+    const json::Value only = tree["arg"] ? tree["arg"] : tree["args"].at(0);
     const auto text = only.string();
-    if (!text || (call["args"] && call["args"].size() != 1))
+    if (!text || (tree["args"] && tree["args"].size() != 1))
       return bad(place_, "expected one string as the argument in __extn");
-    if (*function == "decimal") {
-      if (const auto v = parse_decimal(*text)) return Value::decimal(*v);
-    } else if (*function == "ip") {
-      if (const auto v = parse_ip(*text)) return Value::ip(*v, arena_);
-    } else if (*function == "datetime") {
-      if (const auto v = parse_datetime(*text)) return Value::datetime(*v);
-    } else if (*function == "duration") {
-      if (const auto v = parse_duration(*text)) return Value::duration(*v);
+    return call(*function, *text);
+  }
+
+  base::Result<Value> call(std::string_view function, std::string_view text) {
+    if (function == "decimal") {
+      if (const auto v = parse_decimal(text)) return Value::decimal(*v);
+    } else if (function == "ip") {
+      if (const auto v = parse_ip(text)) return Value::ip(*v, arena_);
+    } else if (function == "datetime") {
+      if (const auto v = parse_datetime(text)) return Value::datetime(*v);
+    } else if (function == "duration") {
+      if (const auto v = parse_duration(text)) return Value::duration(*v);
     } else {
-      return bad(place_, std::format("there is no extension function `{}`", *function));
+      return bad(place_, std::format("there is no extension function `{}`", function));
     }
-    return bad(place_, std::format("{} is not a well-formed {}", quoted(*text), *function));
+    return bad(place_, std::format("{} is not a well-formed {}", quoted(text.substr(0, 100)), function));
   }
 
   Escapes escapes_;
   Arena& arena_;
+  const Schema* schema_;
   std::string place_;
 };
 
-base::Result<void> add_entity(json::Value tree, const std::string& place, Arena& arena,
+// The type of one attribute (or of all tags) of an entity; null without a schema or when it is not declared.
+const SchemaType* declared(const Schema* schema, const EntityUid& uid, bool tags, std::string_view name) {
+  const SchemaEntity* const entity = schema == nullptr ? nullptr : schema->entity(uid.type());
+  if (entity == nullptr) return nullptr;
+  if (tags) return entity->tags ? &*entity->tags : nullptr;
+  const SchemaType* const shape = entity->shape ? &schema->resolve(*entity->shape) : nullptr;
+  const auto& attributes = shape == nullptr ? entity->attributes : shape->attributes;
+  const auto found = std::ranges::find(attributes, name, &SchemaAttribute::name);
+  return found == attributes.end() ? nullptr : &found->type;
+}
+
+base::Result<void> add_entity(json::Value tree, const std::string& place, const Schema* schema, Arena& arena,
                               Entities::Builder& builder) {
   for (const json::Member member : tree.members())
-    if (member.key != "uid" && member.key != "attrs" && member.key != "parents" &&
-        member.key != "tags")
+    if (member.key != "uid" && member.key != "attrs" && member.key != "parents" && member.key != "tags")
       return bad(place, std::format("unknown key `{}` in an entity", member.key));
   const auto uid = read_uid(tree["uid"], place + ".uid");
   if (!uid) return std::unexpected(uid.error());
   std::vector<EntityUid> parents;
-  if (!tree["parents"].is_array() || !tree["attrs"].is_object() ||
-      (tree["tags"] && !tree["tags"].is_object()))
-    return bad(place,
-               "an entity has `attrs` (object), `parents` (array) and optionally `tags` (object)");
+  if (!tree["parents"].is_array() || !tree["attrs"].is_object() || (tree["tags"] && !tree["tags"].is_object()))
+    return bad(place, "an entity has `attrs` (object), `parents` (array) and optionally `tags` (object)");
   for (const json::Value parent : tree["parents"].elements()) {
     const auto above = read_uid(parent, place + ".parents");
     if (!above) return std::unexpected(above.error());
     parents.push_back(*above);
   }
-  Value records[2];  // attributes and tags; their keys are names even if they look like escapes
-  for (const auto& [member, record] :
-       {std::pair("attrs", &records[0]), std::pair("tags", &records[1])}) {
+  std::array<Value, 2> records;  // attributes and tags; their keys are names even if they look like escapes
+  for (const bool tags : {false, true}) {
+    const std::string_view part = tags ? "tags" : "attrs";
     std::vector<Field> fields;
-    for (const json::Member field : tree[member].members()) {
-      auto value = value_from_json(field.value, Escapes::honoured, arena);
+    for (const json::Member field : tree[part].members()) {
+      const SchemaType* const type = declared(schema, *uid, tags, field.key);
+      auto value = type == nullptr ? value_from_json(field.value, Escapes::honoured, arena)
+                                   : value_from_json(field.value, Escapes::honoured, *schema, *type, arena);
       if (!value)
-        return base::within(std::format("at {}.{}.{}", place, member, field.key),
-                            std::move(value).error());
+        return base::within(std::format("at {}.{}.{}", place, part, field.key), std::move(value).error());
       fields.push_back({Name(field.key), *value});
     }
-    *record = Value::record(fields, arena);
+    records[tags ? 1 : 0] = Value::record(fields, arena);
   }
   builder.add(*uid, records[0], parents, records[1]);
   return {};
@@ -178,15 +218,20 @@ base::Result<void> add_entity(json::Value tree, const std::string& place, Arena&
 }  // namespace
 
 base::Result<Value> value_from_json(json::Value tree, Escapes escapes, Arena& arena) {
-  return Reader(escapes, arena).read(tree);
+  return Reader(escapes, arena).read(tree, nullptr);
 }
 
-base::Result<void> add_entities(json::Value array, Entities::Builder& builder) {
+base::Result<Value> value_from_json(json::Value tree, Escapes escapes, const Schema& schema, const SchemaType& type,
+                                    Arena& arena) {
+  return Reader(escapes, arena, &schema).read(tree, &type);
+}
+
+base::Result<void> add_entities(json::Value array, Entities::Builder& builder, const Schema* schema) {
   if (!array.is_array()) return base::fail(Code::invalid, "entities are a JSON array");
   Arena arena;
   std::size_t position = 0;
   for (const json::Value tree : array.elements()) {
-    if (auto added = add_entity(tree, std::format("[{}]", position++), arena, builder); !added)
+    if (auto added = add_entity(tree, std::format("[{}]", position++), schema, arena, builder); !added)
       return added;
     arena.reset();
   }

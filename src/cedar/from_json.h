@@ -1,4 +1,4 @@
-// Values, entities and requests from JSON (Cedar's JSON forms, without a schema).
+// Values, entities and requests from JSON (Cedar's JSON forms).
 //
 // Two trust levels. `Escapes::honoured` reads {"__entity": {...}} and {"__extn": {...}}: only for
 // configuration and test data of our own. `Escapes::data` never does: such keys are ordinary
@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "cedar/arena.h"
 #include "cedar/entity.h"
+#include "cedar/schema.h"
 #include "cedar/value.h"
 #include "json/value.h"
 
@@ -23,9 +24,17 @@ enum class Escapes : std::uint8_t { data, honoured };
 // .input.limit: ...").
 [[nodiscard]] base::Result<Value> value_from_json(json::Value tree, Escapes escapes, Arena& arena);
 
+// Directed by a type: a string stands for a decimal, ipaddr, datetime or duration where the type says so, and, with
+// escapes honoured, {"type", "id"} for an entity. A value of another kind than the type asks for is read as without a
+// type: whether values fit their types is the validator's question.
+[[nodiscard]] base::Result<Value> value_from_json(json::Value tree, Escapes escapes, const Schema& schema,
+                                                  const SchemaType& type, Arena& arena);
+
 // Adds the entities of a JSON array of {"uid", "attrs", "parents", "tags"}; escapes are honoured,
 // strings are copied.
-[[nodiscard]] base::Result<void> add_entities(json::Value array, Entities::Builder& builder);
+// With a schema, attributes and tags are read by their types.
+[[nodiscard]] base::Result<void> add_entities(json::Value array, Entities::Builder& builder,
+                                              const Schema* schema = nullptr);
 
 // {"type": "User", "id": "bob"} or {"__entity": {...}}; views into the document.
 [[nodiscard]] base::Result<EntityUid> uid_from_json(json::Value tree);

@@ -159,6 +159,8 @@ class PolicySet::Builder {
 std::string print(const Policy& policy);
 std::string print(const PolicySet& set);
 std::string print(const Expression& expression);
+// `principal in Group::"g"`.
+std::string print(std::string_view variable, const ScopeConstraint& scope);
 
 // Same effect, scope, conditions and annotations; ids and places do not count.
 bool same(const Policy& a, const Policy& b);

@@ -264,7 +264,7 @@ void print_scope(std::string_view variable, const ScopeConstraint& scope, std::s
   }
 }
 
-bool same(const ScopeConstraint& a, const ScopeConstraint& b) {
+bool same_scope(const ScopeConstraint& a, const ScopeConstraint& b) {
   return a.kind == b.kind && a.slot == b.slot && a.type == b.type &&
          std::ranges::equal(a.uids, b.uids);
 }
@@ -274,6 +274,12 @@ bool same(const ScopeConstraint& a, const ScopeConstraint& b) {
 std::string print(const Expression& expression) {
   std::string out;
   Printer(out).write(expression);
+  return out;
+}
+
+std::string print(std::string_view variable, const ScopeConstraint& scope) {
+  std::string out;
+  print_scope(variable, scope, out);
   return out;
 }
 
@@ -332,8 +338,8 @@ bool same(const Policy& a, const Policy& b) {
   const auto same_condition = [](const Condition& x, const Condition& y) {
     return x.unless == y.unless && same(*x.expression, *y.expression);
   };
-  return a.effect == b.effect && same(a.principal, b.principal) && same(a.action, b.action) &&
-         same(a.resource, b.resource) &&
+  return a.effect == b.effect && same_scope(a.principal, b.principal) && same_scope(a.action, b.action) &&
+         same_scope(a.resource, b.resource) &&
          std::ranges::equal(a.annotations, b.annotations, same_annotation) &&
          std::ranges::equal(a.conditions, b.conditions, same_condition);
 }

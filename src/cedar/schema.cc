@@ -1,10 +1,14 @@
 #include "cedar/schema.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <format>
-#include <limits>
+#include <map>
+#include <set>
 #include <utility>
 
+#include "base/suggest.h"
 #include "cedar/detail/cursor.h"
 #include "cedar/detail/parser.h"
 
@@ -13,6 +17,21 @@ namespace {
 
 constexpr std::size_t largest = std::size_t{16} * 1024 * 1024;
 constexpr std::uint32_t deepest = 128;  // types within types
+
+constexpr std::size_t largest_chain = 10'000;
+
+struct Builtin {
+  std::string_view name;
+  SchemaType::Kind kind;
+};
+constexpr std::array<Builtin, 8> builtins{{{"Bool", SchemaType::Kind::boolean},
+                                           {"Boolean", SchemaType::Kind::boolean},
+                                           {"Long", SchemaType::Kind::integer},
+                                           {"String", SchemaType::Kind::string},
+                                           {"decimal", SchemaType::Kind::decimal},
+                                           {"ipaddr", SchemaType::Kind::ip},
+                                           {"datetime", SchemaType::Kind::datetime},
+                                           {"duration", SchemaType::Kind::duration}}};
 
 std::string qualified(std::string_view space, std::string_view name) {
   return space.empty() ? std::string(name) : std::format("{}::{}", space, name);
@@ -32,11 +51,118 @@ class SchemaParser {
         declaration({}, std::move(annotations));
       }
     }
+    if (!cursor_.failed()) resolve_all();
     if (cursor_.failed()) return std::unexpected(cursor_.error());
     return std::move(schema_);
   }
 
  private:
+  // ---- names: while parsing a type's name is kept as written, together with its place and its namespace.
+
+  struct Written {
+    std::string_view space;
+    std::uint32_t place = 0;
+  };
+
+  void resolve_all() {
+    for (const SchemaEntity& entity : schema_.entities) entity_names_.insert(entity.name);
+    for (const SchemaCommonType& type : schema_.types) common_names_.insert(type.name);
+    for (SchemaEntity& entity : schema_.entities) {
+      for (std::string& parent : entity.parents) resolve_entity(parent);
+      resolve(entity.attributes);
+      if (entity.shape) resolve(*entity.shape);
+      if (entity.tags) resolve(*entity.tags);
+    }
+    for (SchemaAction& action : schema_.actions) {
+      for (std::string& principal : action.principals) resolve_entity(principal);
+      for (std::string& resource : action.resources) resolve_entity(resource);
+      if (action.context) resolve(*action.context);
+    }
+    for (SchemaCommonType& common : schema_.types) resolve(common.type);
+    find_cycles();
+  }
+
+  void resolve(std::vector<SchemaAttribute>& attributes) {
+    for (SchemaAttribute& attribute : attributes) resolve(attribute.type);
+  }
+
+  void resolve(SchemaType& type) {
+    if (type.kind == SchemaType::Kind::set) return resolve(type.element[0]);
+    if (type.kind == SchemaType::Kind::record) return resolve(type.attributes);
+    const auto [space, place] = written_[std::stoul(type.name)].first;
+    const std::string& name = written_[std::stoul(type.name)].second;
+    std::vector<std::string> candidates{name};
+    if (!space.empty()) candidates.insert(candidates.begin(), qualified(space, name));
+    for (const std::string& candidate : candidates) {
+      const bool common = common_names_.contains(candidate);
+      if (!common && !entity_names_.contains(candidate)) continue;
+      type.kind = common ? SchemaType::Kind::common : SchemaType::Kind::entity;
+      type.name = candidate;
+      return;
+    }
+    const auto* const builtin = std::ranges::find_if(builtins, [&](const Builtin& b) {
+      return name == b.name || (name.starts_with("__cedar::") && name.substr(9) == b.name);
+    });
+    if (builtin == builtins.end()) {
+      cursor_.fail(place, std::format("there is no type `{}`{}", name, suggestion(name)), base::Code::invalid);
+      return;
+    }
+    type.kind = builtin->kind;
+    type.name.clear();
+  }
+
+  void resolve_entity(std::string& name) {
+    const auto [space, place] = written_[std::stoul(name)].first;
+    const std::string& as_written = written_[std::stoul(name)].second;
+    for (const std::string& candidate : {qualified(space, as_written), as_written}) {
+      if (!entity_names_.contains(candidate)) continue;
+      name = candidate;
+      return;
+    }
+    cursor_.fail(place, std::format("there is no entity type `{}`{}", as_written, suggestion(as_written)),
+                 base::Code::invalid);
+    name = as_written;
+  }
+
+  std::string suggestion(std::string_view name) const {
+    std::vector<std::string_view> known(entity_names_.begin(), entity_names_.end());
+    known.insert(known.end(), common_names_.begin(), common_names_.end());
+    for (const Builtin& builtin : builtins) known.push_back(builtin.name);
+    const auto near = base::nearest(name, known);
+    return near ? std::format(" (did you mean `{}`?)", *near) : std::string();
+  }
+
+  // A common type may not contain itself: whoever resolves it would never end.
+  void find_cycles() {
+    std::map<std::string_view, int> state;  // 1 open, 2 done
+    for (const SchemaCommonType& type : schema_.types) check_cycle(type, state);
+  }
+  void check_cycle(const SchemaCommonType& common, std::map<std::string_view, int>& state) {
+    if (cursor_.failed() || state[common.name] == 2) return;
+    if (state[common.name] == 1 || state.size() > largest_chain) {
+      cursor_.fail(0, std::format("the type `{}` contains itself, or the chain of types is too long", common.name),
+                   base::Code::invalid);
+      return;
+    }
+    state[common.name] = 1;
+    check_cycle(common.type, state);
+    state[common.name] = 2;
+  }
+  void check_cycle(const SchemaType& type, std::map<std::string_view, int>& state) {
+    for (const SchemaType& element : type.element) check_cycle(element, state);
+    for (const SchemaAttribute& attribute : type.attributes) check_cycle(attribute.type, state);
+    if (type.kind != SchemaType::Kind::common) return;
+    check_cycle(*std::ranges::find(schema_.types, type.name, &SchemaCommonType::name), state);
+  }
+
+  // Notes a name to be resolved when everything is read; the index is its stand-in.
+  std::string note(std::string_view name, std::uint32_t place) {
+    written_.push_back({{space_, place}, std::string(name)});
+    return std::to_string(written_.size() - 1);
+  }
+
+  // ---- syntax
+
   bool parse_annotations(std::vector<SchemaAnnotation>& out) {
     while (cursor_.take(Token::at)) {
       if (!cursor_.at(Token::identifier)) return cursor_.expected("the name of an annotation");
@@ -68,6 +194,7 @@ class SchemaParser {
   }
 
   bool declaration(std::string_view space, std::vector<SchemaAnnotation> annotations) {
+    space_ = space;
     if (cursor_.take_word("entity")) return entity(space, std::move(annotations));
     if (cursor_.take_word("action")) return action(space, std::move(annotations));
     if (cursor_.take_word("type")) return common_type(space, std::move(annotations));
@@ -123,14 +250,16 @@ class SchemaParser {
   // One path or a bracketed list of paths.
   bool types(std::vector<std::string>& out) {
     std::string_view path;
+    std::uint32_t place = cursor_.begin();
     if (!cursor_.take(Token::left_bracket)) {
       if (!cursor_.path("an entity type", path)) return false;
-      out.emplace_back(path);
+      out.push_back(note(path, place));
       return true;
     }
     while (!cursor_.at(Token::right_bracket)) {
+      place = cursor_.begin();
       if (!cursor_.path("an entity type", path)) return false;
-      out.emplace_back(path);
+      out.push_back(note(path, place));
       if (!cursor_.take(Token::comma)) break;
     }
     return cursor_.expect(Token::right_bracket, "`,` or `]`");
@@ -276,6 +405,8 @@ class SchemaParser {
       return type(out.element.emplace_back()) && cursor_.expect(Token::greater, "`>`");
     }
     std::string_view path;
+    const std::uint32_t place = cursor_.begin();
+    out.kind = SchemaType::Kind::common;
     // __cedar::Long is how the builtin type is named when another type hides it.
     const bool builtin = cursor_.at_word("__cedar");
     if (builtin) {
@@ -283,16 +414,41 @@ class SchemaParser {
       if (!cursor_.expect(Token::path, "`::`")) return false;
     }
     if (!cursor_.path("a type", path)) return false;
-    out.name = builtin ? std::format("__cedar::{}", path) : std::string(path);
+    out.name = note(builtin ? std::format("__cedar::{}", path) : std::string(path), place);
     return true;
   }
 
   Cursor cursor_;
   Schema schema_;
   std::uint32_t depth_ = 0;
+  std::string_view space_;
+  std::vector<std::pair<Written, std::string>> written_;
+  std::set<std::string_view> entity_names_;
+  std::set<std::string_view> common_names_;
 };
 
 }  // namespace
+
+const SchemaEntity* Schema::entity(std::string_view name) const {
+  const auto found = std::ranges::find(entities, name, &SchemaEntity::name);
+  return found == entities.end() ? nullptr : &*found;
+}
+
+const SchemaAction* Schema::action(const EntityUid& uid) const {
+  const auto found = std::ranges::find_if(
+      actions, [&](const SchemaAction& action) { return action.id == uid.id() && action.type == uid.type(); });
+  return found == actions.end() ? nullptr : &*found;
+}
+
+const SchemaType& Schema::resolve(const SchemaType& type) const {
+  const SchemaType* at = &type;
+  while (at->kind == SchemaType::Kind::common) {
+    const auto found = std::ranges::find(types, at->name, &SchemaCommonType::name);
+    base::check(found != types.end(), "a parsed schema has all types that it names");
+    at = &found->type;
+  }
+  return *at;
+}
 
 void Schema::add_action_entities(Entities::Builder& builder) const {
   std::vector<EntityUid> groups;

@@ -19,11 +19,23 @@ namespace latticegate::cedar {
 
 struct SchemaAttribute;
 
-// A type as it is written.
+// A type. Names are resolved: own namespace first, then the empty one; there common types, entity types, builtin types.
 struct SchemaType {
-  enum class Kind : std::uint8_t { named, set, record };
-  Kind kind = Kind::named;
-  std::string name;                         // named: path as written, normal form
+  enum class Kind : std::uint8_t {
+    boolean,
+    integer,
+    string,
+    decimal,
+    ip,
+    datetime,
+    duration,
+    entity,  // name
+    common,  // name: of a type declared in this schema
+    set,
+    record,
+  };
+  Kind kind = Kind::record;
+  std::string name;                         // entity, common: with its namespace
   std::vector<SchemaType> element;          // set: exactly one
   std::vector<SchemaAttribute> attributes;  // record
 };
@@ -42,7 +54,7 @@ struct SchemaAttribute {
 
 struct SchemaEntity {
   std::string name;                  // with its namespace: "Mcp::Agent"
-  std::vector<std::string> parents;  // as written
+  std::vector<std::string> parents;  // with their namespaces
   std::vector<SchemaAttribute> attributes;
   std::optional<SchemaType> shape;  // when it is not a record in braces
   std::optional<SchemaType> tags;
@@ -55,7 +67,7 @@ struct SchemaAction {
   std::string id;
   std::vector<std::pair<std::string, std::string>> parents;  // type and id, resolved to full names
   bool applies = false;                                      // has appliesTo
-  std::vector<std::string> principals;                       // as written
+  std::vector<std::string> principals;  // with their namespaces
   std::vector<std::string> resources;
   std::optional<SchemaType> context;
   std::vector<SchemaAnnotation> annotations;
@@ -71,6 +83,12 @@ struct Schema {
   std::vector<SchemaEntity> entities;
   std::vector<SchemaAction> actions;
   std::vector<SchemaCommonType> types;
+
+  // Null when there is none.
+  const SchemaEntity* entity(std::string_view name) const;
+  const SchemaAction* action(const EntityUid& uid) const;
+  // The type itself, or what the common type that it names stands for.
+  const SchemaType& resolve(const SchemaType& type) const;
 
   // Adds one entity per action, with its groups as parents.
   void add_action_entities(Entities::Builder& builder) const;
