@@ -113,7 +113,8 @@ struct Variable {
 struct Stdio {
   std::vector<std::string> command;  // argv, at least one element, no shell
   std::vector<Variable> env;         // set for the child; nothing else is inherited except `pass`
-  std::vector<std::string> pass;     // variables of our own environment that the child inherits
+  // Variables of our own environment that the child inherits.
+  std::vector<std::string> pass = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"};
   std::filesystem::path
       directory;  // where it starts; the configuration file's directory by default
 };
@@ -183,9 +184,8 @@ struct Inspect {
 struct Audit {
   std::filesystem::path directory = "state/audit";
   std::string origin =
-      "latticegate/local";        // names this log in records and checkpoints: org/environment/node
-  base::Bytes segment = 64_MiB;   // a file is closed and a new one begun at this size
-  bool refuse_on_failure = true;  // a call that cannot be recorded is refused
+      "latticegate/local";       // names this log in records and checkpoints: org/environment/node
+  base::Bytes segment = 64_MiB;  // a file is closed and a new one begun at this size
 };
 
 struct Timeouts {

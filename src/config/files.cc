@@ -1,0 +1,95 @@
+#include "config/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <format>
+#include <string>
+#include <system_error>
+
+namespace latticegate::config {
+namespace {
+
+using base::Code;
+using base::fail;
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+base::Result<FileText> read_text(const std::filesystem::path& file, base::Bytes most) {
+  // Not blocking, so that a named pipe in the place of a file cannot hold us up.
+  const Descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (opened.number() < 0)
+    return fail(errno == ENOENT ? Code::not_found : Code::io,
+                std::format("cannot open {}: {}", file.string(), reason(errno)));
+  struct stat status{};
+  if (::fstat(opened.number(), &status) != 0)
+    return fail(Code::io, std::format("cannot read {}: {}", file.string(), reason(errno)));
+  if (!S_ISREG(status.st_mode))
+    return fail(Code::io, std::format("{} is not a file", file.string()));
+  FileText out;
+  out.readable_by_others = (status.st_mode & S_IROTH) != 0;
+  char buffer[16 * 1024];
+  while (true) {
+    const ssize_t got = ::read(opened.number(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0)
+      return fail(Code::io, std::format("cannot read {}: {}", file.string(), reason(errno)));
+    if (got == 0) return out;
+    out.text.append(buffer, static_cast<std::size_t>(got));
+    if (out.text.size() > most.count)
+      return fail(Code::too_large,
+                  std::format("{} is larger than {} bytes", file.string(), most.count));
+  }
+}
+
+}  // namespace
+
+Surroundings machine() {
+  return {
+      .read_file =
+          [](const std::filesystem::path& file) { return read_text(file, longest_secret); },
+      .variable = [](const std::string& name) -> std::optional<std::string> {
+        const char* value = std::getenv(name.c_str());
+        if (value == nullptr) return std::nullopt;
+        return std::string(value);
+      },
+      .look =
+          [](const std::filesystem::path& path) {
+            std::error_code ignored;
+            const auto status = std::filesystem::status(path, ignored);
+            if (std::filesystem::is_regular_file(status)) return Kind::file;
+            return std::filesystem::is_directory(status) ? Kind::directory : Kind::nothing;
+          },
+  };
+}
+
+base::Result<Loaded> load(const std::filesystem::path& file) {
+  auto text = read_text(file, longest_file);
+  if (!text) return std::unexpected(std::move(text).error());
+  std::error_code problem;
+  const std::filesystem::path full = std::filesystem::absolute(file, problem);
+  if (problem)
+    return fail(Code::io,
+                std::format("cannot tell where {} is: {}", file.string(), problem.message()));
+  return read({.text = text->text, .name = file.string(), .directory = full.parent_path()},
+              machine());
+}
+
+}  // namespace latticegate::config

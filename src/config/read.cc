@@ -1,0 +1,206 @@
+#include "config/read.h"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+#include "config/detail/parts.h"
+#include "yaml/node.h"
+
+namespace latticegate::config {
+namespace {
+
+using namespace detail;
+
+// The kernel's room for the name of a socket file, without the closing NUL.
+constexpr std::size_t longest_socket = 107;
+
+void read_control(Section section, Config& into) {
+  into.control.socket = into.state.directory / "control.sock";
+  section.path("socket", into.control.socket);
+  if (into.control.socket.string().size() <= longest_socket) return;
+  const std::string sentence = std::format(
+      "the socket file's path {} is longer than {} bytes; set control.socket to a shorter one",
+      into.control.socket.string(), longest_socket);
+  section.findings().problem(
+      section.find("socket") != nullptr ? *section.find("socket") : section.node(), sentence);
+}
+
+void read_policy(Section section, Policy& into) {
+  section.path("directory", into.directory, Kind::directory);
+  section.word("mode", into.mode);
+}
+
+void read_inspect(Section section, Inspect& into) {
+  {
+    Section secrets = section.section("secrets");
+    secrets.word("arguments", into.secrets_in_arguments);
+    secrets.word("results", into.secrets_in_results);
+  }
+  {
+    Section hidden = section.section("hidden_text");
+    hidden.word("arguments", into.hidden_text_in_arguments);
+    hidden.word("results", into.hidden_text_in_results);
+  }
+  section.flag("argument_schema", into.argument_schema);
+  {
+    Section pins = section.section("pins");
+    enum class Changed : std::uint8_t { hold, report } changed{};
+    if (pins.word("changed", changed)) into.hold_changed = changed == Changed::hold;
+    enum class New : std::uint8_t { trust, hold } fresh{};
+    if (pins.word("new", fresh)) into.hold_new = fresh == New::hold;
+  }
+  section.path("rules", into.rules, Kind::directory);
+  section.duration("budget", into.budget);
+}
+
+void read_behaviour(Section section, behaviour::Settings& into) {
+  section.number("learn_calls", into.learn_calls);
+  section.duration("learn_time", into.learn_time);
+  section.real("factor", into.factor);
+  section.number("floor", into.floor_records);
+  base::Bytes bytes{into.floor_bytes};
+  if (section.size("floor_bytes", bytes)) into.floor_bytes = bytes.count;
+  section.number("floor_calls", into.floor_calls);
+  std::uint64_t records = 0;
+  if (section.number("max_records", records)) into.max_records = records;
+  section.duration("half_life", into.half_life);
+  section.flag("kill", into.kill);
+  section.number("kill_score", into.kill_score);
+  section.number("pairs", into.pairs);
+}
+
+void read_audit(Section section, const State& state, Audit& into) {
+  into.directory = state.directory / "audit";
+  section.path("directory", into.directory);
+  section.text("origin", into.origin);
+  section.size("segment", into.segment);
+  bool refuse = false;
+  section.word("on_failure", refuse);  // the only word there is
+}
+
+void read_limits(Section section, Limits& into) {
+  section.size("body", into.body);
+  section.size("answer", into.answer);
+  section.size("header", into.header);
+  section.number("header_fields", into.header_fields);
+  section.number("json_depth", into.json_depth);
+  section.number("connections", into.connections);
+  section.number("connections_per_address", into.connections_per_address);
+  section.number("streams", into.streams);
+  section.number("calls", into.calls);
+  section.number("conversations", into.conversations);
+  Section timeouts = section.section("timeouts");
+  timeouts.duration("handshake", into.timeouts.handshake);
+  timeouts.duration("header", into.timeouts.header);
+  timeouts.duration("body", into.timeouts.body);
+  timeouts.duration("write", into.timeouts.write);
+  timeouts.duration("idle", into.timeouts.idle);
+  timeouts.duration("drain", into.timeouts.drain);
+}
+
+void read_log(Section section, Logging& into) {
+  section.word("level", into.level);
+  section.word("format", into.format);
+}
+
+void read_state(Section section, State& into) { section.path("directory", into.directory); }
+
+void read_tls(Section& listen, Listen& into) {
+  const yaml::Node* node = listen.find("tls");
+  if (node != nullptr && node->is_scalar() && node->text() == "off") {
+    into.tls.reset();
+    const bool local = into.address.host == "localhost" || identity::is_loopback(into.address.host);
+    if (!local)
+      listen.findings().warning(
+          *node, std::format("tls is off on {}: tokens and data can be read on the way",
+                             into.address.host));
+    return;
+  }
+  if (node != nullptr && node->is_scalar()) {
+    listen.findings().problem(
+        *node, std::format("tls: expected a map or the word off, found \"{}\"", node->text()));
+    return;
+  }
+  Section section = listen.section("tls");
+  ServerTls& tls = *into.tls;
+  section.word("profile", tls.profile);
+  section.path("certificate", tls.certificate, Kind::file);
+  section.path("key", tls.key, Kind::file);
+  section.path("client_ca", tls.client_ca, Kind::file);
+  section.flag("require_client_certificate", tls.require_client_certificate);
+  if (node == nullptr) return;
+  if (tls.certificate.empty() != tls.key.empty())
+    listen.findings().problem(*node, "tls: certificate and key are given together or not at all");
+  if (tls.require_client_certificate && tls.client_ca.empty())
+    listen.findings().problem(*node, "tls: require_client_certificate needs client_ca");
+}
+
+// "scheme://host[:port]" and nothing behind, as browsers send it.
+bool is_origin(std::string_view text) {
+  const auto url = parse_url(text);
+  return url && url->target == "/" && !text.ends_with('/');
+}
+
+}  // namespace
+
+namespace detail {
+
+void read_listen(Section section, Listen& into) {
+  if (const yaml::Node* node = section.find("address")) {
+    auto address = parse_address(node->text());
+    if (!address)
+      section.findings().problem(*node, "address: " + address.error().detail);
+    else
+      into.address = *std::move(address);
+  }
+  read_tls(section, into);
+  section.texts("hosts", into.hosts);
+  section.texts("origins", into.origins);
+  if (const yaml::Node* node = section.find("origins")) {
+    for (const yaml::Node& item : node->items())
+      if (item.is_scalar() && !is_origin(item.text()))
+        section.findings().problem(
+            item, std::format("\"{}\" is no origin: https://host, without a path", item.text()));
+  }
+  section.number("threads", into.threads);
+}
+
+}  // namespace detail
+
+base::Result<Loaded> read(const Source& source, const Surroundings& surroundings) {
+  auto parsed = yaml::parse(source.text, source.name);
+  if (!parsed) return std::unexpected(std::move(parsed).error());
+  Findings findings(source, surroundings);
+  auto config = std::make_shared<Config>();
+  config->file = source.name;
+  config->directory = source.directory;
+  config->policy.directory = source.directory / config->policy.directory;
+  config->state.directory = source.directory / config->state.directory;
+  Universe universe;
+  {
+    Section top(findings, &*parsed, "", "the configuration");
+    read_state(top.section("state"), config->state);
+    read_listen(top.section("listen"), config->listen);
+    read_control(top.section("control"), *config);
+    universe.groups.define(top, "groups");
+    universe.segments.define(top, "segments");
+    read_users(top, universe, *config);
+    read_identity(top.section("identity"), universe, *config);
+    read_servers(top, universe, *config);
+    read_policy(top.section("policy"), config->policy);
+    read_inspect(top.section("inspect"), config->inspect);
+    read_behaviour(top.section("behaviour"), config->behaviour);
+    read_audit(top.section("audit"), config->state, config->audit);
+    read_limits(top.section("limits"), config->limits);
+    read_log(top.section("log"), config->log);
+  }
+  config->groups = universe.groups.finish(findings);
+  config->segments = universe.segments.finish(findings);
+  if (!findings.good()) return std::unexpected(findings.error());
+  if (auto usable = identity::Authenticator::make(config->identity); !usable)
+    return base::within(source.name, std::move(usable).error());
+  return Loaded{.config = std::move(config), .warnings = findings.warnings()};
+}
+
+}  // namespace latticegate::config

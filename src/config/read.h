@@ -1,0 +1,63 @@
+// From the text of a configuration to the checked value, or to a list of everything that is wrong
+// with it.
+//
+// Every problem is one line "file:line:column: sentence" of the error's detail, in the order of the
+// file, at most 20; an unknown key gets a suggestion. Nothing is taken over in part: there is a
+// Config or there is an error.
+//
+// What reading needs from the outside (secrets in files and variables) comes in as functions, so
+// that the same text always means the same. Secrets are never part of a message.
+//
+// Posture: the file is the operator's, and is read as if it were hostile (limits and refusals of
+// module yaml; secret files up to 64 KiB). Fuzz target: fuzz/config_fuzz.cc. One thread at a time
+// per call; no global state.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "config/config.h"
+
+namespace latticegate::config {
+
+inline constexpr base::Bytes longest_secret{64 * 1024};
+
+struct FileText {
+  std::string text;
+  bool readable_by_others = false;  // by users outside the owner and the owning group
+};
+
+enum class Kind : std::uint8_t { nothing, file, directory };
+
+struct Surroundings {
+  // The text of a file of at most longest_secret bytes.
+  std::function<base::Result<FileText>(const std::filesystem::path&)> read_file;
+  // An environment variable, if it is set.
+  std::function<std::optional<std::string>(const std::string&)> variable;
+  // What a path leads to. Empty: whether files exist is not checked.
+  std::function<Kind(const std::filesystem::path&)> look;
+};
+
+struct Source {
+  std::string_view text;
+  std::string name;                 // for messages
+  std::filesystem::path directory;  // that relative paths start from; absolute
+};
+
+struct Loaded {
+  std::shared_ptr<const Config> config;
+  std::vector<std::string>
+      warnings;  // "file:line:column: sentence", each worth a line on the terminal
+};
+
+// Code::invalid, or the code of module yaml for what is no YAML.
+[[nodiscard]] base::Result<Loaded> read(const Source& source, const Surroundings& surroundings);
+
+}  // namespace latticegate::config
