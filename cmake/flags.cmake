@@ -7,10 +7,10 @@ add_library(lg_flags INTERFACE)
 target_compile_options(lg_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
   -Woverloaded-virtual -Wold-style-cast -Wcast-qual -Wcast-align -Wformat=2
-  -Wundef -Wmissing-declarations -Wvla -Wextra-semi -Wno-attributes=clang::)
+  -Wundef -Wmissing-declarations -Wvla -Wextra-semi)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(lg_flags INTERFACE
-    -Warith-conversion -Wuseless-cast -Wduplicated-cond -Wduplicated-branches -Wlogical-op
+    -Wno-attributes=clang:: -Warith-conversion -Wuseless-cast -Wduplicated-cond -Wduplicated-branches -Wlogical-op
     -Wimplicit-fallthrough=5 -Wsuggest-override -Wredundant-tags -Walloca -Wctor-dtor-privacy
     -Wdeprecated-copy-dtor -Wbidi-chars=any -Wtrampolines -Wcatch-value=3)
 endif()
