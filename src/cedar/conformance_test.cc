@@ -91,8 +91,8 @@ std::vector<std::string> strings(json::Value array) {
 
 constexpr json::Limits generous{.depth = 64, .allow_nul = true};
 
-// The json module refuses U+0000 inside keys, the corpus has it. There it is written as U+E000 throughout, in policies and
-// in JSON, which changes no answer.
+// The json module refuses U+0000 inside keys, the corpus has it. There it is written as U+E000
+// throughout, in policies and in JSON, which changes no answer.
 std::string without_nul(std::string_view text, bool is_json) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -127,7 +127,8 @@ void run_test(const std::string& name, const std::map<std::string, std::string>&
   const auto test = json::Document::parse(files.at(name), generous);
   REQUIRE_MESSAGE(test.has_value(), name);
   const json::Value root = test->root();
-  for (const std::string_view key : {"policies", "schema", "entities"}) keep(std::string(root[key].text_or("")));
+  for (const std::string_view key : {"policies", "schema", "entities"})
+    keep(std::string(root[key].text_or("")));
   const auto text_of = [&](std::string_view key) -> const std::string& {
     return files.at(std::string(root[key].text_or("")));
   };
@@ -158,9 +159,10 @@ void run_test(const std::string& name, const std::map<std::string, std::string>&
     const auto principal = uid_from_json(ask["principal"]);
     const auto action = uid_from_json(ask["action"]);
     const SchemaAction* const declared = action ? schema->action(*action) : nullptr;
-    const auto context = declared != nullptr && declared->context
-                             ? value_from_json(ask["context"], Escapes::honoured, *schema, *declared->context, arena)
-                             : value_from_json(ask["context"], Escapes::honoured, arena);
+    const auto context =
+        declared != nullptr && declared->context
+            ? value_from_json(ask["context"], Escapes::honoured, *schema, *declared->context, arena)
+            : value_from_json(ask["context"], Escapes::honoured, arena);
     const auto resource = uid_from_json(ask["resource"]);
     if (!context || !principal || !action || !resource) {
       counts.wrong.push_back(name + ": the request is not read");

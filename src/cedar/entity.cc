@@ -16,7 +16,8 @@ constexpr std::size_t linear = 12;  // ancestors up to which a linear search is 
 
 // The parents and all that is above them, sorted. `find` gives an entity by its uid, or null.
 template <class Find>
-std::span<const EntityUid> closure(std::span<const EntityUid> parents, const Find& find, Arena& arena) {
+std::span<const EntityUid> closure(std::span<const EntityUid> parents, const Find& find,
+                                   Arena& arena) {
   std::size_t most = parents.size();
   for (const EntityUid& parent : parents)
     if (const Entity* const entity = find(parent)) most += entity->ancestors.size();
@@ -129,29 +130,34 @@ base::Result<Entities> Entities::Builder::build() {
         Entity* const parent = find(uid);
         if (parent == nullptr) continue;
         if (visit_of(parent) == Visit::open)
-          return base::fail(base::Code::invalid, std::format("the entity {} is its own ancestor (through its parent {})",
-                                                             to_text(entity->uid), to_text(uid)));
+          return base::fail(base::Code::invalid,
+                            std::format("the entity {} is its own ancestor (through its parent {})",
+                                        to_text(entity->uid), to_text(uid)));
         if (visit_of(parent) == Visit::not_yet) stack.push_back(parent);
       }
-      if (stack.back() != entity) continue;  // parents first; this one stays open below them on the stack
+      if (stack.back() != entity)
+        continue;  // parents first; this one stays open below them on the stack
       entity->ancestors = closure(entity->parents, find, store.arena);
       visit_of(entity) = Visit::done;
       stack.pop_back();
     }
   }
   for (const Entity& twin : draft->again) {
-    // Other parents are the same content when they lead to the same ancestors: some sources list all of them as parents.
+    // Other parents are the same content when they lead to the same ancestors: some sources list
+    // all of them as parents.
     const Entity& first = *find(twin.uid);
     if (!(first.attributes == twin.attributes) || !(first.tags == twin.tags) ||
         !std::ranges::equal(first.ancestors, closure(twin.parents, find, store.arena)))
-      return base::fail(base::Code::conflict,
-                        std::format("the entity {} is given twice with different content", to_text(twin.uid)));
+      return base::fail(
+          base::Code::conflict,
+          std::format("the entity {} is given twice with different content", to_text(twin.uid)));
   }
   return Entities(draft->store);
 }
 
-Entity make_entity(const EntityUid& uid, const Value& attributes, std::span<const EntityUid> parents,
-                   const EntityView& known, Arena& arena, const Value& tags) {
+Entity make_entity(const EntityUid& uid, const Value& attributes,
+                   std::span<const EntityUid> parents, const EntityView& known, Arena& arena,
+                   const Value& tags) {
   const auto find = [&](const EntityUid& other) { return known.find(other); };
   return {uid, attributes, tags, parents, closure(parents, find, arena)};
 }

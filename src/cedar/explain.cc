@@ -34,7 +34,8 @@ class Walk {
 
   // Why the policy is satisfied.
   void satisfied() {
-    for (const Condition& condition : policy_.conditions) why(*condition.expression, !condition.unless);
+    for (const Condition& condition : policy_.conditions)
+      why(*condition.expression, !condition.unless);
     scope(true);
   }
 
@@ -51,7 +52,8 @@ class Walk {
   // What is missing until it would be satisfied, and how far that is.
   int missing() {
     const int distance = scope(false);
-    for (const Condition& condition : policy_.conditions) missing(*condition.expression, !condition.unless, false);
+    for (const Condition& condition : policy_.conditions)
+      missing(*condition.expression, !condition.unless, false);
     return distance + static_cast<int>(clauses_.size());
   }
 
@@ -99,10 +101,12 @@ class Walk {
   }
 
   void why_failed(const Expression& e) {
-    if (e.op == Op::negation || e.op == Op::conjunction || e.op == Op::disjunction || e.op == Op::conditional) {
+    if (e.op == Op::negation || e.op == Op::conjunction || e.op == Op::disjunction ||
+        e.op == Op::conditional) {
       for (const Expression* const operand : e.operands) {
         if (evaluator_.evaluate(*operand).is(Kind::boolean)) continue;
-        // The branch of an `if` that is not taken may fail without being the reason; its guard says so.
+        // The branch of an `if` that is not taken may fail without being the reason; its guard says
+        // so.
         if (e.op == Op::conditional && operand != e.operands[0] &&
             operand != e.operands[truth(*e.operands[0]).value_or(false) ? 1 : 2])
           continue;
@@ -113,8 +117,9 @@ class Walk {
     add(e, Clause::Result::errs);
   }
 
-  // The parts of `e` that keep it from being `wanted`. Parts that fail only because an earlier one is missing count as
-  // missing, too: `context has approval && context.approval.level >= 2` misses both.
+  // The parts of `e` that keep it from being `wanted`. Parts that fail only because an earlier one
+  // is missing count as missing, too: `context has approval && context.approval.level >= 2` misses
+  // both.
   void missing(const Expression& e, bool wanted, bool after_another) {
     const auto now = truth(e);
     if (now == wanted) return;
@@ -149,7 +154,8 @@ class Walk {
     }
   }
 
-  // Adds the scope constraints that match (or, with false, that do not) and returns a distance for the latter.
+  // Adds the scope constraints that match (or, with false, that do not) and returns a distance for
+  // the latter.
   int scope(bool matching) {
     struct Part {
       std::string_view variable;
@@ -214,8 +220,8 @@ class Walk {
   // Whether it is a variable, an entity, or an attribute of such: something with a name of its own.
   static bool is_path(const Expression& e) {
     if (e.op == Op::attribute) return is_path(*e.operands[0]);
-    return e.op == Op::principal || e.op == Op::action || e.op == Op::resource || e.op == Op::context ||
-           (e.op == Op::literal && e.value.is(Kind::entity));
+    return e.op == Op::principal || e.op == Op::action || e.op == Op::resource ||
+           e.op == Op::context || (e.op == Op::literal && e.value.is(Kind::entity));
   }
 
   void read(const Expression& e, std::vector<Read>& reads) {
@@ -300,14 +306,15 @@ std::vector<PolicyExplanation> near_misses(const PolicySet& policies, Evaluator&
 }
 
 void append(const PolicyExplanation& policy, std::string_view verb, std::string& out) {
-  out += std::format("{} `{}` ({}:{}:{})\n", verb, policy.id, policy.file, policy.line, policy.column);
+  out +=
+      std::format("{} `{}` ({}:{}:{})\n", verb, policy.id, policy.file, policy.line, policy.column);
   for (const Clause& clause : policy.clauses) out += std::format("  {}\n", to_text(clause));
 }
 
 }  // namespace
 
-Explanation explain(const PolicySet& policies, const Request& request, const EntityView& entities, Arena& scratch,
-                    const Answer& answer) {
+Explanation explain(const PolicySet& policies, const Request& request, const EntityView& entities,
+                    Arena& scratch, const Answer& answer) {
   Explanation out;
   out.decision = answer.decision;
   Evaluator evaluator(request, entities, scratch);
@@ -323,7 +330,8 @@ Explanation explain(const PolicySet& policies, const Request& request, const Ent
     out.failed.push_back(begin(policies, failure.policy));
     out.failed.back().clauses = walk.take();
   }
-  if (answer.decision == Decision::deny && answer.reasons.empty()) out.near_misses = near_misses(policies, evaluator);
+  if (answer.decision == Decision::deny && answer.reasons.empty())
+    out.near_misses = near_misses(policies, evaluator);
   return out;
 }
 
@@ -333,7 +341,8 @@ std::string to_text(const Clause& clause) {
   if (clause.result == Clause::Result::errs) out += std::format(" failed: {}", clause.error);
   out += std::format(" at {}:{}:{}", clause.file, clause.line, clause.column);
   for (std::size_t i = 0; i < clause.reads.size(); ++i)
-    out += std::format("{}{} = {}", i == 0 ? " (" : ", ", clause.reads[i].path, clause.reads[i].value);
+    out +=
+        std::format("{}{} = {}", i == 0 ? " (" : ", ", clause.reads[i].path, clause.reads[i].value);
   if (!clause.reads.empty()) out += ')';
   return out;
 }
@@ -342,9 +351,12 @@ std::string to_text(const Explanation& explanation) {
   std::string out;
   for (const PolicyExplanation& policy : explanation.determining)
     append(policy, policy.effect == Effect::forbid ? "forbidden by" : "permitted by", out);
-  if (explanation.decision == Decision::deny && explanation.determining.empty()) out += "no permit matched\n";
-  for (const PolicyExplanation& policy : explanation.near_misses) append(policy, "nearest permit", out);
-  for (const PolicyExplanation& policy : explanation.failed) append(policy, "failed and was skipped:", out);
+  if (explanation.decision == Decision::deny && explanation.determining.empty())
+    out += "no permit matched\n";
+  for (const PolicyExplanation& policy : explanation.near_misses)
+    append(policy, "nearest permit", out);
+  for (const PolicyExplanation& policy : explanation.failed)
+    append(policy, "failed and was skipped:", out);
   return out;
 }
 

@@ -162,7 +162,8 @@ class Reader {
     } else {
       return bad(place_, std::format("there is no extension function `{}`", function));
     }
-    return bad(place_, std::format("{} is not a well-formed {}", quoted(text.substr(0, 100)), function));
+    return bad(place_,
+               std::format("{} is not a well-formed {}", quoted(text.substr(0, 100)), function));
   }
 
   Escapes escapes_;
@@ -171,8 +172,10 @@ class Reader {
   std::string place_;
 };
 
-// The type of one attribute (or of all tags) of an entity; null without a schema or when it is not declared.
-const SchemaType* declared(const Schema* schema, const EntityUid& uid, bool tags, std::string_view name) {
+// The type of one attribute (or of all tags) of an entity; null without a schema or when it is not
+// declared.
+const SchemaType* declared(const Schema* schema, const EntityUid& uid, bool tags,
+                           std::string_view name) {
   const SchemaEntity* const entity = schema == nullptr ? nullptr : schema->entity(uid.type());
   if (entity == nullptr) return nullptr;
   if (tags) return entity->tags ? &*entity->tags : nullptr;
@@ -182,31 +185,37 @@ const SchemaType* declared(const Schema* schema, const EntityUid& uid, bool tags
   return found == attributes.end() ? nullptr : &found->type;
 }
 
-base::Result<void> add_entity(json::Value tree, const std::string& place, const Schema* schema, Arena& arena,
-                              Entities::Builder& builder) {
+base::Result<void> add_entity(json::Value tree, const std::string& place, const Schema* schema,
+                              Arena& arena, Entities::Builder& builder) {
   for (const json::Member member : tree.members())
-    if (member.key != "uid" && member.key != "attrs" && member.key != "parents" && member.key != "tags")
+    if (member.key != "uid" && member.key != "attrs" && member.key != "parents" &&
+        member.key != "tags")
       return bad(place, std::format("unknown key `{}` in an entity", member.key));
   const auto uid = read_uid(tree["uid"], place + ".uid");
   if (!uid) return std::unexpected(uid.error());
   std::vector<EntityUid> parents;
-  if (!tree["parents"].is_array() || !tree["attrs"].is_object() || (tree["tags"] && !tree["tags"].is_object()))
-    return bad(place, "an entity has `attrs` (object), `parents` (array) and optionally `tags` (object)");
+  if (!tree["parents"].is_array() || !tree["attrs"].is_object() ||
+      (tree["tags"] && !tree["tags"].is_object()))
+    return bad(place,
+               "an entity has `attrs` (object), `parents` (array) and optionally `tags` (object)");
   for (const json::Value parent : tree["parents"].elements()) {
     const auto above = read_uid(parent, place + ".parents");
     if (!above) return std::unexpected(above.error());
     parents.push_back(*above);
   }
-  std::array<Value, 2> records;  // attributes and tags; their keys are names even if they look like escapes
+  std::array<Value, 2>
+      records;  // attributes and tags; their keys are names even if they look like escapes
   for (const bool tags : {false, true}) {
     const std::string_view part = tags ? "tags" : "attrs";
     std::vector<Field> fields;
     for (const json::Member field : tree[part].members()) {
       const SchemaType* const type = declared(schema, *uid, tags, field.key);
-      auto value = type == nullptr ? value_from_json(field.value, Escapes::honoured, arena)
-                                   : value_from_json(field.value, Escapes::honoured, *schema, *type, arena);
+      auto value = type == nullptr
+                       ? value_from_json(field.value, Escapes::honoured, arena)
+                       : value_from_json(field.value, Escapes::honoured, *schema, *type, arena);
       if (!value)
-        return base::within(std::format("at {}.{}.{}", place, part, field.key), std::move(value).error());
+        return base::within(std::format("at {}.{}.{}", place, part, field.key),
+                            std::move(value).error());
       fields.push_back({Name(field.key), *value});
     }
     records[tags ? 1 : 0] = Value::record(fields, arena);
@@ -221,17 +230,19 @@ base::Result<Value> value_from_json(json::Value tree, Escapes escapes, Arena& ar
   return Reader(escapes, arena).read(tree, nullptr);
 }
 
-base::Result<Value> value_from_json(json::Value tree, Escapes escapes, const Schema& schema, const SchemaType& type,
-                                    Arena& arena) {
+base::Result<Value> value_from_json(json::Value tree, Escapes escapes, const Schema& schema,
+                                    const SchemaType& type, Arena& arena) {
   return Reader(escapes, arena, &schema).read(tree, &type);
 }
 
-base::Result<void> add_entities(json::Value array, Entities::Builder& builder, const Schema* schema) {
+base::Result<void> add_entities(json::Value array, Entities::Builder& builder,
+                                const Schema* schema) {
   if (!array.is_array()) return base::fail(Code::invalid, "entities are a JSON array");
   Arena arena;
   std::size_t position = 0;
   for (const json::Value tree : array.elements()) {
-    if (auto added = add_entity(tree, std::format("[{}]", position++), schema, arena, builder); !added)
+    if (auto added = add_entity(tree, std::format("[{}]", position++), schema, arena, builder);
+        !added)
       return added;
     arena.reset();
   }

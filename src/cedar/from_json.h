@@ -24,11 +24,13 @@ enum class Escapes : std::uint8_t { data, honoured };
 // .input.limit: ...").
 [[nodiscard]] base::Result<Value> value_from_json(json::Value tree, Escapes escapes, Arena& arena);
 
-// Directed by a type: a string stands for a decimal, ipaddr, datetime or duration where the type says so, and, with
-// escapes honoured, {"type", "id"} for an entity. A value of another kind than the type asks for is read as without a
-// type: whether values fit their types is the validator's question.
-[[nodiscard]] base::Result<Value> value_from_json(json::Value tree, Escapes escapes, const Schema& schema,
-                                                  const SchemaType& type, Arena& arena);
+// Directed by a type: a string stands for a decimal, ipaddr, datetime or duration where the type
+// says so, and, with escapes honoured, {"type", "id"} for an entity. A value of another kind than
+// the type asks for is read as without a type: whether values fit their types is the validator's
+// question.
+[[nodiscard]] base::Result<Value> value_from_json(json::Value tree, Escapes escapes,
+                                                  const Schema& schema, const SchemaType& type,
+                                                  Arena& arena);
 
 // Adds the entities of a JSON array of {"uid", "attrs", "parents", "tags"}; escapes are honoured,
 // strings are copied.

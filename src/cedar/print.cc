@@ -338,8 +338,8 @@ bool same(const Policy& a, const Policy& b) {
   const auto same_condition = [](const Condition& x, const Condition& y) {
     return x.unless == y.unless && same(*x.expression, *y.expression);
   };
-  return a.effect == b.effect && same_scope(a.principal, b.principal) && same_scope(a.action, b.action) &&
-         same_scope(a.resource, b.resource) &&
+  return a.effect == b.effect && same_scope(a.principal, b.principal) &&
+         same_scope(a.action, b.action) && same_scope(a.resource, b.resource) &&
          std::ranges::equal(a.annotations, b.annotations, same_annotation) &&
          std::ranges::equal(a.conditions, b.conditions, same_condition);
 }

@@ -57,7 +57,8 @@ class SchemaParser {
   }
 
  private:
-  // ---- names: while parsing a type's name is kept as written, together with its place and its namespace.
+  // ---- names: while parsing a type's name is kept as written, together with its place and its
+  // namespace.
 
   struct Written {
     std::string_view space;
@@ -104,7 +105,8 @@ class SchemaParser {
       return name == b.name || (name.starts_with("__cedar::") && name.substr(9) == b.name);
     });
     if (builtin == builtins.end()) {
-      cursor_.fail(place, std::format("there is no type `{}`{}", name, suggestion(name)), base::Code::invalid);
+      cursor_.fail(place, std::format("there is no type `{}`{}", name, suggestion(name)),
+                   base::Code::invalid);
       return;
     }
     type.kind = builtin->kind;
@@ -119,7 +121,8 @@ class SchemaParser {
       name = candidate;
       return;
     }
-    cursor_.fail(place, std::format("there is no entity type `{}`{}", as_written, suggestion(as_written)),
+    cursor_.fail(place,
+                 std::format("there is no entity type `{}`{}", as_written, suggestion(as_written)),
                  base::Code::invalid);
     name = as_written;
   }
@@ -140,7 +143,9 @@ class SchemaParser {
   void check_cycle(const SchemaCommonType& common, std::map<std::string_view, int>& state) {
     if (cursor_.failed() || state[common.name] == 2) return;
     if (state[common.name] == 1 || state.size() > largest_chain) {
-      cursor_.fail(0, std::format("the type `{}` contains itself, or the chain of types is too long", common.name),
+      cursor_.fail(0,
+                   std::format("the type `{}` contains itself, or the chain of types is too long",
+                               common.name),
                    base::Code::invalid);
       return;
     }
@@ -435,8 +440,9 @@ const SchemaEntity* Schema::entity(std::string_view name) const {
 }
 
 const SchemaAction* Schema::action(const EntityUid& uid) const {
-  const auto found = std::ranges::find_if(
-      actions, [&](const SchemaAction& action) { return action.id == uid.id() && action.type == uid.type(); });
+  const auto found = std::ranges::find_if(actions, [&](const SchemaAction& action) {
+    return action.id == uid.id() && action.type == uid.type();
+  });
   return found == actions.end() ? nullptr : &*found;
 }
 

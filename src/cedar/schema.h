@@ -19,7 +19,8 @@ namespace latticegate::cedar {
 
 struct SchemaAttribute;
 
-// A type. Names are resolved: own namespace first, then the empty one; there common types, entity types, builtin types.
+// A type. Names are resolved: own namespace first, then the empty one; there common types, entity
+// types, builtin types.
 struct SchemaType {
   enum class Kind : std::uint8_t {
     boolean,
@@ -67,7 +68,7 @@ struct SchemaAction {
   std::string id;
   std::vector<std::pair<std::string, std::string>> parents;  // type and id, resolved to full names
   bool applies = false;                                      // has appliesTo
-  std::vector<std::string> principals;  // with their namespaces
+  std::vector<std::string> principals;                       // with their namespaces
   std::vector<std::string> resources;
   std::optional<SchemaType> context;
   std::vector<SchemaAnnotation> annotations;

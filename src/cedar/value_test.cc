@@ -54,8 +54,10 @@ TEST_CASE("sets ignore order and repetition, records order; the last field of a 
     std::vector<std::string> names;
     for (int i = 0; i < fields; ++i) names.push_back("field" + std::to_string(i));
     forwards.add(names[1], Value::integer(99));
-    for (int i = 0; i < fields; ++i) forwards.add(names[static_cast<std::size_t>(i)], Value::integer(i));
-    for (int i = fields; i-- > 0;) backwards.add(names[static_cast<std::size_t>(i)], Value::integer(i));
+    for (int i = 0; i < fields; ++i)
+      forwards.add(names[static_cast<std::size_t>(i)], Value::integer(i));
+    for (int i = fields; i-- > 0;)
+      backwards.add(names[static_cast<std::size_t>(i)], Value::integer(i));
     const Value a = forwards.finish();
     CHECK(a == backwards.finish());
     CHECK(a.fields().size() == static_cast<std::size_t>(fields));
@@ -103,27 +105,72 @@ TEST_CASE("extension types: accepted texts") {
 }
 
 TEST_CASE("extension types: refused texts") {
-  for (const std::string_view text : {"", "1", "1.", ".5", "-.5", "+1.0", "1.00000", "1.0 ", "1e5", "--1.0", "922337203685477.5808",
-                                      "99999999999999999999.0", "\xD9\xA1.0", "1.-5"})
+  for (const std::string_view text :
+       {"", "1", "1.", ".5", "-.5", "+1.0", "1.00000", "1.0 ", "1e5", "--1.0",
+        "922337203685477.5808", "99999999999999999999.0", "\xD9\xA1.0", "1.-5"})
     CHECK_FALSE(parse_decimal(text).has_value());
-  for (const std::string_view text :
-       {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4/", "1.2.3.4/33", "1.2.3.4/08", "1.2.3.4/-1", "1.2.3.4/+1", " 1.2.3.4",
-        "1.2.3.4/8/8", ":", ":::", "1::2::3", "::1::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "::12345", "::g",
-        "::ffff:1.2.3.4", "fe80::1%eth0", "::/129", "::/0128", "1.2.3.4/999", "1:2:3:4:5:6:7:8:"})
+  for (const std::string_view text : {"",
+                                      "1.2.3",
+                                      "1.2.3.4.5",
+                                      "256.1.1.1",
+                                      "01.2.3.4",
+                                      "1.2.3.4/",
+                                      "1.2.3.4/33",
+                                      "1.2.3.4/08",
+                                      "1.2.3.4/-1",
+                                      "1.2.3.4/+1",
+                                      " 1.2.3.4",
+                                      "1.2.3.4/8/8",
+                                      ":",
+                                      ":::",
+                                      "1::2::3",
+                                      "::1::",
+                                      "1:2:3:4:5:6:7",
+                                      "1:2:3:4:5:6:7:8:9",
+                                      "1:2:3:4:5:6:7:8::",
+                                      "::12345",
+                                      "::g",
+                                      "::ffff:1.2.3.4",
+                                      "fe80::1%eth0",
+                                      "::/129",
+                                      "::/0128",
+                                      "1.2.3.4/999",
+                                      "1:2:3:4:5:6:7:8:"})
     CHECK_FALSE(parse_ip(text).has_value());
-  for (const std::string_view text :
-       {"", "2024", "2024-1-01", "2024-13-01", "2024-02-30", "2023-02-29", "24-01-01", "2024-01-01T", "2024-01-01T00:00:00",
-        "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00:60Z", "2024-01-01t00:00:00Z", "2024-01-01T00:00:00z",
-        "2024-01-01T00:00:00.12Z", "2024-01-01T00:00:00.1234Z", "2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00+2400",
-        "2024-01-01T00:00:00+0060", "2024-01-01T00:00:00ZZ", "2024-01-01 00:00:00Z", "-2024-01-01", "2024-01-01Z"})
+  for (const std::string_view text : {"",
+                                      "2024",
+                                      "2024-1-01",
+                                      "2024-13-01",
+                                      "2024-02-30",
+                                      "2023-02-29",
+                                      "24-01-01",
+                                      "2024-01-01T",
+                                      "2024-01-01T00:00:00",
+                                      "2024-01-01T24:00:00Z",
+                                      "2024-01-01T00:60:00Z",
+                                      "2024-01-01T00:00:60Z",
+                                      "2024-01-01t00:00:00Z",
+                                      "2024-01-01T00:00:00z",
+                                      "2024-01-01T00:00:00.12Z",
+                                      "2024-01-01T00:00:00.1234Z",
+                                      "2024-01-01T00:00:00+01:00",
+                                      "2024-01-01T00:00:00+2400",
+                                      "2024-01-01T00:00:00+0060",
+                                      "2024-01-01T00:00:00ZZ",
+                                      "2024-01-01 00:00:00Z",
+                                      "-2024-01-01",
+                                      "2024-01-01Z"})
     CHECK_FALSE(parse_datetime(text).has_value());
-  for (const std::string_view text : {"", "-", "1", "h", "1h1h", "1m1h", "+1h", "1 h", "1.5h", "9223372036854775808ms", "1ms1s", "--1h",
-                                      "106751991168d", "1hh", "1H"})
+  for (const std::string_view text :
+       {"", "-", "1", "h", "1h1h", "1m1h", "+1h", "1 h", "1.5h", "9223372036854775808ms", "1ms1s",
+        "--1h", "106751991168d", "1hh", "1H"})
     CHECK_FALSE(parse_duration(text).has_value());
 }
 
 TEST_CASE("addresses: ranges, loopback, multicast") {
-  const auto within = [](std::string_view a, std::string_view b) { return in_range(*parse_ip(a), *parse_ip(b)); };
+  const auto within = [](std::string_view a, std::string_view b) {
+    return in_range(*parse_ip(a), *parse_ip(b));
+  };
   CHECK(within("10.1.2.3", "10.0.0.0/8"));
   CHECK(within("10.1.2.3/24", "10.1.0.0/16"));
   CHECK_FALSE(within("10.0.0.0/7", "10.0.0.0/8"));
@@ -144,7 +191,8 @@ TEST_CASE("values as Cedar text") {
   Arena arena;
   CHECK(to_text(Value::decimal(-5)) == "decimal(\"-0.0005\")");
   CHECK(to_text(Value::decimal(15'000'000)) == "decimal(\"1500.0\")");
-  CHECK(to_text(Value::decimal(std::numeric_limits<std::int64_t>::min())) == "decimal(\"-922337203685477.5808\")");
+  CHECK(to_text(Value::decimal(std::numeric_limits<std::int64_t>::min())) ==
+        "decimal(\"-922337203685477.5808\")");
   CHECK(to_text(Value::datetime(-1)) == "datetime(\"1969-12-31T23:59:59.999Z\")");
   CHECK(to_text(Value::datetime(std::numeric_limits<std::int64_t>::min())) ==
         "datetime(\"1970-01-01\").offset(duration(\"-9223372036854775808ms\"))");
@@ -167,15 +215,19 @@ TEST_CASE("JSON: data never becomes an entity, trusted files do") {
   };
   const std::string_view forged = R"({"user":{"__entity":{"type":"User","id":"admin"}}})";
   CHECK(read(forged, Escapes::honoured) == R"({"user": User::"admin"})");
-  CHECK(read(forged, Escapes::data) == R"({"user": {"__entity": {"id": "admin", "type": "User"}}})");
-  CHECK(read(R"({"__extn":{"fn":"ip","arg":"10.0.0.1"}})", Escapes::honoured) == "ip(\"10.0.0.1\")");
-  CHECK(read(R"([1,{"__extn":{"fn":"ip","arg":"x"}}])", Escapes::honoured) == "at [1]: \"x\" is not a well-formed ip");
+  CHECK(read(forged, Escapes::data) ==
+        R"({"user": {"__entity": {"id": "admin", "type": "User"}}})");
+  CHECK(read(R"({"__extn":{"fn":"ip","arg":"10.0.0.1"}})", Escapes::honoured) ==
+        "ip(\"10.0.0.1\")");
+  CHECK(read(R"([1,{"__extn":{"fn":"ip","arg":"x"}}])", Escapes::honoured) ==
+        "at [1]: \"x\" is not a well-formed ip");
   CHECK(read(R"({"a":{"b":1.5}})", Escapes::data) == "at .a.b: 1.5 is not a 64-bit integer");
   CHECK(read(R"([null])", Escapes::data) == "at [0]: null is no Cedar value");
   CHECK(read("9223372036854775807", Escapes::data) == "9223372036854775807");
   CHECK(read("9223372036854775808", Escapes::data).contains("is not a 64-bit integer"));
   CHECK(read(R"({"__expr":"1"})", Escapes::honoured).contains("not supported"));
-  CHECK(read(R"({"__entity":{"type":"a :: b","id":"x"}})", Escapes::honoured).contains("is not the name of an entity type"));
+  CHECK(read(R"({"__entity":{"type":"a :: b","id":"x"}})", Escapes::honoured)
+            .contains("is not the name of an entity type"));
 }
 
 TEST_CASE("entities: closure, cycles, duplicates, extra entities of one call") {
@@ -197,7 +249,8 @@ TEST_CASE("entities: closure, cycles, duplicates, extra entities of one call") {
     CHECK(entities->find(c) == nullptr);
 
     const EntityUid session("S", "1");
-    const Entity extra = make_entity(session, Value::empty_record(), std::array{a}, EntityView(*entities), arena);
+    const Entity extra =
+        make_entity(session, Value::empty_record(), std::array{a}, EntityView(*entities), arena);
     CHECK(extra.in(c));
     const EntityView view(*entities, {&extra, 1});
     CHECK(view.find(session) == &extra);
@@ -228,7 +281,8 @@ TEST_CASE("entities: closure, cycles, duplicates, extra entities of one call") {
     Entities::Builder builder;
     std::vector<std::string> ids;
     for (int i = 0; i <= 2000; ++i) ids.push_back(std::to_string(i));
-    for (std::size_t i = 0; i < 2000; ++i) builder.add({"T", ids[i]}, {}, std::array{EntityUid("T", ids[i + 1])});
+    for (std::size_t i = 0; i < 2000; ++i)
+      builder.add({"T", ids[i]}, {}, std::array{EntityUid("T", ids[i + 1])});
     CHECK(builder.build()->find({"T", "0"})->in({"T", "2000"}));
   }
 }

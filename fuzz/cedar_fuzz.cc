@@ -1,0 +1,79 @@
+// Policy text from outside: what parses is printed, parsed again and must be the same; then it is
+// decided, foreseen and explained for one small request, which must not crash.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "cedar/authorize.h"
+#include "cedar/explain.h"
+#include "cedar/policy_set.h"
+#include "cedar/schema.h"
+
+using namespace latticegate::cedar;
+
+namespace {
+
+bool same_policies(std::span<const Policy> a, std::span<const Policy> b) {
+  return std::ranges::equal(a, b, [](const Policy& x, const Policy& y) { return same(x, y); });
+}
+
+void decide(const PolicySet& policies) {
+  Arena arena;
+  Entities::Builder builder;
+  const EntityUid user("User", "alice");
+  const EntityUid action("Action", "view");
+  const EntityUid doc("Doc", "d");
+  const Value attributes = RecordBuilder(arena)
+                               .add("age", Value::integer(30))
+                               .add("self", Value::entity(&user))
+                               .finish();
+  builder.add(user, attributes, std::array{EntityUid("Group", "g")}, attributes);
+  builder.add(action, {}, std::array{EntityUid("Action", "all")});
+  const auto entities = builder.build();
+  if (!entities) std::abort();
+  RecordBuilder context(arena);
+  context.add("n", Value::integer(5))
+      .add("s", Value::string("hello"))
+      .add("set", Value::strings({"a", "b"}, arena));
+  context.add("dt", Value::datetime(1'000'000))
+      .add("d", Value::decimal(7))
+      .add("user", Value::entity(&user));
+  const Request request{user, action, doc, context.finish()};
+  const EntityView view(*entities);
+  Answer answer;
+  authorize(policies, request, view, arena, answer);
+  // With nothing unknown the outlook is the decision.
+  if (foresee(policies, request, view, arena).may_allow(false) !=
+      (answer.decision == Decision::allow))
+    std::abort();
+  (void)to_text(explain(policies, request, view, arena, answer));
+
+  context.add("n", Value::unknown()).add("s", Value::unknown(true));
+  const Request open{user, action, doc, context.finish()};
+  const bool may = foresee(policies, open, view, arena).may_allow(false);
+  // Whatever is allowed with the values known must have been possible before.
+  if (!may && answer.decision == Decision::allow) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size > 65'536) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  (void)parse_schema(text);
+  const auto first = parse_policies(text, "first", Naming::by_order);
+  if (!first) return 0;
+  const auto second = parse_policies(print(*first), "second", Naming::by_order);
+  if (!second) std::abort();
+  if (!same_policies(first->policies(), second->policies()) ||
+      !same_policies(first->templates(), second->templates()))
+    std::abort();
+  if (print(*first) != print(*second)) std::abort();
+  decide(*first);
+  return 0;
+}
