@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <format>
 #include <utility>
 
 namespace latticegate::config {
@@ -638,6 +639,21 @@ std::string_view name(Type type) {
     case Type::variables: return "map of texts or secrets";
   }
   std::unreachable();
+}
+
+std::string shown_bound(const Key& key, std::int64_t bound) {
+  using Unit = std::pair<std::string_view, std::int64_t>;
+  static constexpr auto sizes =
+      std::to_array<Unit>({{"GiB", gib}, {"MiB", mib}, {"KiB", kib}, {"B", 1}});
+  static constexpr auto times =
+      std::to_array<Unit>({{"d", day}, {"h", hour}, {"m", 60 * second}, {"s", second}, {"ms", 1}});
+  if (bound == 0 || (key.type != Type::size && key.type != Type::duration))
+    return std::format("{}", bound);
+  const std::span<const Unit> units =
+      key.type == Type::size ? std::span<const Unit>(sizes) : std::span<const Unit>(times);
+  const auto unit =
+      std::ranges::find_if(units, [&](const Unit& one) { return bound % one.second == 0; });
+  return std::format("{}{}", bound / unit->second, unit->first);
 }
 
 std::span<const Key> keys() { return table; }

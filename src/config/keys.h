@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace latticegate::config {
@@ -46,6 +47,9 @@ struct Key {
   std::int64_t least = 0;
   std::int64_t most = 0;  // 0: no bound
 };
+
+// A bound as it would be written: "4MiB", "1h", "100".
+std::string shown_bound(const Key& key, std::int64_t bound);
 
 // In the order of the reference; a section before what is in it.
 std::span<const Key> keys();

@@ -32,12 +32,6 @@ std::uint32_t take_number(std::string_view& text) {
   return error == std::errc() ? number : 0;
 }
 
-std::string with_unit(const Key& key, std::int64_t bound) {
-  if (key.type == Type::duration)
-    return bound % 1000 == 0 ? std::format("{}s", bound / 1000) : std::format("{}ms", bound);
-  return key.type == Type::size ? std::format("{}B", bound) : std::format("{}", bound);
-}
-
 }  // namespace
 
 bool is_variable_name(std::string_view name) {
@@ -252,13 +246,13 @@ bool Section::flag(std::string_view key, bool& into) {
 bool Section::in_range(const Key& key, const yaml::Node& at, double value, std::string_view shown) {
   const std::string_view last = key.path.substr(key.path.rfind('.') + 1);
   if (value < static_cast<double>(key.least)) {
-    findings_.problem(
-        at, std::format("{}: {} is below the minimum {}", last, shown, with_unit(key, key.least)));
+    findings_.problem(at, std::format("{}: {} is below the minimum {}", last, shown,
+                                      shown_bound(key, key.least)));
     return false;
   }
   if (key.most > 0 && value > static_cast<double>(key.most)) {
     findings_.problem(
-        at, std::format("{}: {} is above the maximum {}", last, shown, with_unit(key, key.most)));
+        at, std::format("{}: {} is above the maximum {}", last, shown, shown_bound(key, key.most)));
     return false;
   }
   return true;
