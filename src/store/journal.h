@@ -2,10 +2,10 @@
 //
 // One writer thread owned by the Journal takes everything that is queued, gives it consecutive
 // seqs, and makes one write and one fdatasync of it. A lone record is committed at once; under load
-// a commit gathers up to 64 waiting records or 1 ms (store/pace.h), because each commit costs 50 us
-// of processor time however many records it holds. A call waits for the disk by suspending, not by
-// blocking: when a batch is durable the notifier gets, once per home (event loop), the list of that
-// home's appends in seq order.
+// a commit gathers up to 64 waiting records or 0.5 ms (store/pace.h), because each commit costs 50
+// us of processor time however many records it holds. A call waits for the disk by suspending, not
+// by blocking: when a batch is durable the notifier gets, once per home (event loop), the list of
+// that home's appends in seq order.
 //
 // When the disk fails (full, I/O error): the batch is cut off the file again, its waiters get an
 // error, further appends are refused at once, and the writer tries to go on in a new segment, first
@@ -16,7 +16,8 @@
 // about; the next open() puts the torn bytes aside in a file beside the segment and goes on after
 // the last valid leaf.
 //
-// Threads: submit, post and status from any; open and destruction from the owner. Files:
+// Threads: submit, post and status from any; open and destruction from the owner. The program
+// ignores SIGXFSZ, so that a file size limit is an error like any other. Files:
 // <directory>/seg/000001.log ... (format in audit/segment.h), one process at a time (lock file).
 #pragma once
 #include <cstddef>
@@ -91,14 +92,17 @@ class Append {
 };
 
 struct JournalOptions {
-  std::filesystem::path directory;
-  std::string origin;       // <org>/<cluster>/<node>
+  std::filesystem::path directory{};
+  std::string origin{};     // <org>/<cluster>/<node>
   std::uint32_t homes = 1;  // event loops; Append homes are below this
   base::Bytes segment{std::uint64_t{64} * 1024 * 1024};
   base::Bytes queue{std::uint64_t{8} * 1024 * 1024};  // leaves that wait; above: Code::overloaded
-  std::chrono::microseconds gather{
-      1000};  // the longest that a commit waits for more, under load only
-  std::chrono::milliseconds post_delay{10};  // the longest that a posted record waits for company
+  // The longest that a commit waits for more records; only under load.
+  std::chrono::microseconds gather{500};
+  // The longest that a posted record waits for a batch to ride with.
+  std::chrono::milliseconds post_delay{10};
+  // After a failure of the disk: the first attempt to go on, and the longest pause between
+  // attempts.
   std::chrono::milliseconds first_retry{100};
   std::chrono::milliseconds last_retry{5000};
 };

@@ -69,10 +69,10 @@ class SegmentFile {
 
 // Where a reader begins. With several, the latest place wins.
 struct ReadFrom {
-  std::optional<std::uint64_t> seq;  // this seq
+  std::optional<std::uint64_t> seq{};  // this seq
   std::optional<base::Time>
-      since;  // segments that ended before this are passed over; single leaves are not looked at
-  std::optional<std::uint64_t> last;  // so many leaves before the end of what is there now
+      since{};  // segments that ended before this are passed over; single leaves are not looked at
+  std::optional<std::uint64_t> last{};  // so many leaves before the end of what is there now
 };
 
 class LogReader {
