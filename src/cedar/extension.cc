@@ -262,9 +262,8 @@ std::string ip_text(const IpRange& range) {
 std::string datetime_text(std::int64_t milliseconds) {
   using namespace std::chrono;
   const std::int64_t days_since =
-      (milliseconds - (milliseconds < 0 ? ms_per_day - 1 : 0)) / ms_per_day;
-  const bool floor_fits = milliseconds >= std::numeric_limits<std::int64_t>::min() + ms_per_day;
-  if (!floor_fits || days_since < -719528 || days_since > 2932896)
+      milliseconds / ms_per_day - (milliseconds % ms_per_day < 0 ? 1 : 0);
+  if (days_since < -719528 || days_since > 2932896)  // years 0000 to 9999
     return std::format("datetime(\"1970-01-01\").offset(duration(\"{}\"))",
                        duration_text(milliseconds));
   const year_month_day date{sys_days(days(days_since))};
