@@ -42,10 +42,11 @@ struct Denial {
   Reason reason{};
   // For the client: one sentence without a full stop, safe to show. Names the policy and the
   // argument if an argument decided; nothing of other policies, paths, hidden tools.
-  std::string sentence;
-  std::vector<std::string> policies;  // ids: the forbids that hold or failed; none: default denial
-  std::vector<Cause> causes;          // forbidden: clauses that held; not_permitted: near misses
-  std::vector<Obligation> obligations;
+  std::string sentence{};
+  std::vector<std::string>
+      policies{};               // ids: the forbids that hold or failed; none: default denial
+  std::vector<Cause> causes{};  // forbidden: clauses that held; not_permitted: near misses
+  std::vector<Obligation> obligations{};
   bool cedar_allows = false;  // what the language alone would have said
 };
 // For operators: "forbidden: bulk-read-limit: context.input.limit > 500 at policies.cedar:31:6

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cedar/authorize.h"
 #include "policy/decision.h"
 #include "policy/facts.h"
 #include "policy/tool.h"
@@ -94,6 +95,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
  private:
   struct Snapshot;
+  void complete(const cedar::Answer& answer, Challenge& refused) const;
   explicit Engine(std::unique_ptr<const Snapshot> snapshot);
   std::unique_ptr<const Snapshot> snapshot_;
 };

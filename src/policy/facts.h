@@ -38,16 +38,16 @@ struct ToolTarget {
 };
 struct ResourceTarget {
   const ServerFacts* server = nullptr;
-  std::string_view uri;  // exactly as the client sent it: it is the entity's id
+  std::string_view uri{};  // exactly as the client sent it: it is the entity's id
 };
 struct PromptTarget {
   const ServerFacts* server = nullptr;
-  std::string_view name;
+  std::string_view name{};
 };
 using Target = std::variant<ToolTarget, ResourceTarget, PromptTarget>;
 
 struct Approval {
-  std::string_view approver;  // a user's id
+  std::string_view approver{};  // a user's id
   std::int64_t level = 0;
   base::Time expires{};
 };
@@ -62,22 +62,22 @@ struct Output {
 struct Facts {
   const identity::Caller* caller = nullptr;
   bool quarantined = false;  // the agent
-  Target target;
-  std::string_view call;  // our own id of the call; the Permit names it
-  json::Value arguments;  // an object or absent
+  Target target{};
+  std::string_view call{};  // our own id of the call; the Permit names it
+  json::Value arguments{};  // an object or absent
 
-  std::string_view conversation;
+  std::string_view conversation{};
   const behaviour::Totals* totals = nullptr;    // null: a new conversation
   const behaviour::Risk* risk = nullptr;        // null: none
   const inspect::Findings* findings = nullptr;  // of the arguments; null: nothing was found
-  std::optional<std::uint64_t> records;         // asked_records(), or another estimate
-  std::optional<Approval> approval;
-  std::optional<Output> output;
+  std::optional<std::uint64_t> records{};       // asked_records(), or another estimate
+  std::optional<Approval> approval{};
+  std::optional<Output> output{};
 
   base::Time now{};
-  std::string_view peer;    // address of the client; one that is no IP address is left out
-  std::string_view region;  // where this gateway runs
-  std::string_view kex;     // negotiated TLS group, "X25519MLKEM768"; "" without TLS
+  std::string_view peer{};    // address of the client; one that is no IP address is left out
+  std::string_view region{};  // where this gateway runs
+  std::string_view kex{};     // negotiated TLS group, "X25519MLKEM768"; "" without TLS
   bool device_trusted = false;
 };
 

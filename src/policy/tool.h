@@ -37,11 +37,11 @@ struct Effects {
 
 // What the operator says about a tool, merged with what he said about its server.
 struct ToolFacts {
-  Effects effects;  // none: the descriptor's annotations decide
-  std::vector<std::string> domains;
+  Effects effects{};  // none: the descriptor's annotations decide
+  std::vector<std::string> domains{};
   std::int64_t sensitivity = 0;
-  std::string segment;  // empty: the server's; otherwise it lies in this one, too
-  std::string region;   // empty: the server's
+  std::string segment{};  // empty: the server's; otherwise it lies in this one, too
+  std::string region{};   // empty: the server's
   std::int64_t retention_years = 0;
 };
 

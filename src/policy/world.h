@@ -16,26 +16,26 @@ namespace latticegate::policy {
 
 // A group or segment, and those that it lies in directly. No cycles.
 struct Named {
-  std::string name;
-  std::vector<std::string> in;
+  std::string name{};
+  std::vector<std::string> in{};
 };
 
 // A server, as the operator described it.
 struct ServerFacts {
-  std::string name;
-  std::string segment;  // empty: Mcp::Segment::"unassigned", which no agent is in
-  std::string region;
+  std::string name{};
+  std::string segment{};  // empty: Mcp::Segment::"unassigned", which no agent is in
+  std::string region{};
   bool verified = false;
-  std::vector<std::string> domains;
+  std::vector<std::string> domains{};
   std::int64_t sensitivity = 0;  // 0 public .. 4 restricted
 };
 
 struct World {
-  std::vector<identity::CallerProfile> agents;
-  std::vector<identity::User> users;
-  std::vector<Named> groups;
-  std::vector<Named> segments;
-  std::vector<ServerFacts> servers;
+  std::vector<identity::CallerProfile> agents{};
+  std::vector<identity::User> users{};
+  std::vector<Named> groups{};
+  std::vector<Named> segments{};
+  std::vector<ServerFacts> servers{};
 };
 
 }  // namespace latticegate::policy

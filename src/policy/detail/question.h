@@ -1,0 +1,56 @@
+// From Facts to the question that Cedar is asked: request, context and the entities that exist only
+// for this call.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <unordered_map>
+
+#include "cedar/authorize.h"
+#include "cedar/entity.h"
+#include "policy/argument.h"
+#include "policy/engine.h"
+
+namespace latticegate::policy {
+
+// The parts of a caller and of a tool that depend on the World, computed at the first sight.
+struct KnownCaller {
+  std::shared_ptr<const identity::CallerProfile> profile;
+  std::array<cedar::Entity, 2> agent;  // by `quarantined`
+  cedar::Value user;                   // none: the agent acts for itself
+};
+struct KnownTool {
+  std::shared_ptr<const Tool> tool;
+  std::array<cedar::Entity, 2> entity;  // by `pinned`
+};
+
+struct Scratch::State {
+  cedar::Arena arena{std::size_t{32} * 1024};  // of one call
+  cedar::Answer answer;
+  Sightings seen;
+
+  // Kept from call to call, for one Engine.
+  std::shared_ptr<const Engine> engine;
+  cedar::Arena kept{std::size_t{16} * 1024};
+  std::unordered_map<const identity::CallerProfile*, KnownCaller> callers;
+  std::unordered_map<const Tool*, KnownTool> tools;
+
+  // Makes ready for a call of that engine.
+  void begin(const Engine& engine);
+};
+
+struct Question {
+  cedar::Request request;
+  std::array<cedar::Entity, 3> extra;  // principal, resource, action
+};
+
+// False when the arguments cannot be converted; `refusal` then says why. The question views `facts`
+// and `state`.
+bool ask(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
+         Question& question, Refusal& refusal);
+
+// The same with everything unknown that may change from call to call.
+void ask_ahead(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
+               Question& question);
+
+}  // namespace latticegate::policy

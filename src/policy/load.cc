@@ -1,0 +1,207 @@
+#include "policy/detail/load.h"
+
+#include <algorithm>
+#include <format>
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "base/suggest.h"
+#include "cedar/expression.h"
+#include "policy/detail/model.h"
+
+namespace latticegate::policy {
+namespace {
+
+using base::Code;
+using cedar::EntityUid;
+using cedar::Value;
+
+constexpr std::string_view built_in_file = "latticegate-defaults.cedar";
+constexpr std::string_view reserved = "latticegate-";
+
+std::string place_of(const cedar::Policy& policy, cedar::Span span) {
+  const cedar::Location at = policy.locate(span);
+  return std::format("{}:{}:{}", at.file, at.line, at.column);
+}
+
+// Collects errors; one per line.
+class Errors {
+ public:
+  void add(std::string line) {
+    if (++count_ > most) return;
+    if (!text_.empty()) text_ += '\n';
+    text_ += line;
+  }
+  bool empty() const { return count_ == 0; }
+  std::string take() {
+    if (count_ > most) text_ += std::format("\n... and {} more", count_ - most);
+    return std::move(text_);
+  }
+
+ private:
+  static constexpr std::size_t most = 50;
+  std::string text_;
+  std::size_t count_ = 0;
+};
+
+std::vector<Obligation> obligations_of(const cedar::Policy& policy, Errors& errors) {
+  const auto text = policy.annotation("obligation");
+  if (!text) return {};
+  auto obligations = parse_obligations(*text);
+  if (obligations) return *std::move(obligations);
+  errors.add(std::format("{}: policy {}: {}", place_of(policy, policy.span), policy.id,
+                         obligations.error().detail));
+  return {};
+}
+
+// The uids that a policy names, with their places.
+class Names {
+ public:
+  struct Entry {
+    EntityUid uid;
+    cedar::Span span;
+  };
+  explicit Names(const cedar::Policy& policy) {
+    for (const cedar::ScopeConstraint* constraint :
+         {&policy.principal, &policy.action, &policy.resource})
+      for (const EntityUid& uid : constraint->uids) all.push_back({uid, constraint->span});
+    for (const cedar::Condition& condition : policy.conditions) walk(*condition.expression);
+  }
+  std::vector<Entry> all;
+
+ private:
+  void walk(const cedar::Expression& expression) {
+    if (expression.value.is(cedar::Kind::entity))
+      all.push_back({expression.value.uid(), expression.span});
+    for (const cedar::Expression* operand : expression.operands) walk(*operand);
+  }
+};
+
+// What the World knows, by entity type.
+std::map<std::string_view, std::set<std::string_view>> known_names(const World& world) {
+  std::map<std::string_view, std::set<std::string_view>> known;
+  known[model::segment].insert(model::unassigned);
+  for (const identity::CallerProfile& agent : world.agents) {
+    known[model::agent].insert(agent.agent.value());
+    for (const std::string& group : agent.groups) known[model::group].insert(group);
+    for (const std::string& segment : agent.segments) known[model::segment].insert(segment);
+  }
+  for (const identity::User& user : world.users) {
+    known[model::user].insert(user.id.value());
+    for (const std::string& role : user.roles) known[model::role].insert(role);
+    for (const std::string& group : user.groups) known[model::group].insert(group);
+  }
+  for (const Named& group : world.groups) known[model::group].insert(group.name);
+  for (const Named& segment : world.segments) known[model::segment].insert(segment.name);
+  for (const ServerFacts& server : world.servers) {
+    known[model::server].insert(server.name);
+    if (!server.segment.empty()) known[model::segment].insert(server.segment);
+  }
+  return known;
+}
+
+std::vector<EntityUid> uids(std::string_view type, const std::vector<std::string>& ids) {
+  std::vector<EntityUid> all;
+  for (const std::string& id : ids) all.emplace_back(type, id);
+  return all;
+}
+
+Value strings(const std::vector<std::string>& texts, cedar::Arena& arena) {
+  std::vector<Value> values;
+  for (const std::string& text : texts) values.push_back(Value::string(text));
+  return Value::set(values, arena);
+}
+
+}  // namespace
+
+base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts, bool built_in) {
+  cedar::PolicySet::Builder builder;
+  if (built_in)
+    if (auto added = builder.add(built_in_policies(), built_in_file); !added)
+      return std::unexpected(std::move(added).error());
+  Errors errors;
+  for (const PolicyText& text : texts)
+    if (auto added = builder.add(text.text, text.file); !added) errors.add(added.error().detail);
+
+  ReadPolicies read{.set = builder.build(), .obligations = {}};
+  for (const cedar::Policy& policy : read.set.policies()) {
+    read.obligations.push_back(obligations_of(policy, errors));
+    const cedar::Location at = policy.locate(policy.span);
+    if (policy.id.starts_with(reserved) && !(built_in && at.file == built_in_file))
+      errors.add(
+          std::format("{}: policy {}: ids that begin with \"{}\" are those of built-in "
+                      "policies",
+                      place_of(policy, policy.span), policy.id, reserved));
+  }
+  for (const cedar::Policy& policy : read.set.templates()) obligations_of(policy, errors);
+  if (!errors.empty()) return base::fail(Code::invalid, errors.take());
+  return read;
+}
+
+base::Result<cedar::Entities> entities_of(const World& world) {
+  cedar::Entities::Builder builder;
+  cedar::Arena arena;
+  std::set<std::string_view> segments{model::unassigned};
+  for (const Named& group : world.groups)
+    builder.add({model::group, group.name}, {}, uids(model::group, group.in));
+  builder.add({model::segment, model::unassigned}, {}, {});
+  for (const Named& segment : world.segments)
+    builder.add({model::segment, segment.name}, {}, uids(model::segment, segment.in));
+  std::set<std::string_view> roles;
+  for (const identity::User& user : world.users) {
+    for (const std::string& role : user.roles) roles.insert(role);
+    std::vector<EntityUid> parents = uids(model::group, user.groups);
+    std::ranges::copy(uids(model::role, user.roles), std::back_inserter(parents));
+    cedar::RecordBuilder record(arena);
+    record.add("department", Value::string(user.department))
+        .add("clearance", Value::integer(user.clearance))
+        .add("residency", Value::string(user.residency));
+    builder.add({model::user, user.id.value()}, record.finish(), parents);
+  }
+  for (const std::string_view role : roles) builder.add({model::role, role}, {}, {});
+  for (const ServerFacts& server : world.servers) {
+    const EntityUid parent(model::segment, server.segment.empty()
+                                               ? model::unassigned
+                                               : std::string_view(server.segment));
+    cedar::RecordBuilder record(arena);
+    record.add("region", Value::string(server.region))
+        .add("verified", Value::boolean(server.verified))
+        .add("sensitivity", Value::integer(server.sensitivity))
+        .add("domains", strings(server.domains, arena));
+    builder.add({model::server, server.name}, record.finish(), std::span(&parent, 1));
+  }
+  const EntityUid read_resource_groups[] = {model::mcp};
+  builder.add(model::read_resource, {}, read_resource_groups);
+  builder.add(model::get_prompt, {}, read_resource_groups);
+  auto entities = builder.build();
+  if (!entities) return base::fail(Code::invalid, std::move(entities.error().detail));
+  return entities;
+}
+
+std::vector<std::string> unknown_names(const cedar::PolicySet& policies, const World& world) {
+  const auto known = known_names(world);
+  std::vector<std::string> lines;
+  for (const cedar::Policy& policy : policies.policies()) {
+    for (const Names::Entry& entry : Names(policy).all) {
+      const std::string_view type = entry.uid.type();
+      const bool checked = type == model::group || type == model::segment ||
+                           type == model::server || type == model::user || type == model::role ||
+                           type == model::agent;
+      if (!checked) continue;
+      const auto names = known.find(type);
+      if (names != known.end() && names->second.contains(entry.uid.id())) continue;
+      std::vector<std::string_view> candidates;
+      if (names != known.end()) candidates.assign(names->second.begin(), names->second.end());
+      const auto near = base::nearest(entry.uid.id(), candidates);
+      lines.push_back(std::format("{}: policy {} names {}, which nothing else knows{}",
+                                  place_of(policy, entry.span), policy.id,
+                                  cedar::to_text(entry.uid),
+                                  near ? std::format(" (did you mean \"{}\"?)", *near) : ""));
+    }
+  }
+  return lines;
+}
+
+}  // namespace latticegate::policy

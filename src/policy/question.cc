@@ -1,0 +1,362 @@
+#include "policy/detail/question.h"
+
+#include <algorithm>
+#include <format>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "cedar/value.h"
+#include "policy/destination.h"
+#include "policy/detail/model.h"
+#include "policy/detail/tool_content.h"
+#include "policy/sql_facts.h"
+
+namespace latticegate::policy {
+namespace {
+
+using cedar::EntityUid;
+using cedar::Name;
+using cedar::RecordBuilder;
+using cedar::Value;
+
+constexpr std::size_t most_kept = 4'096;  // callers and tools of one thread
+
+namespace field {
+constexpr Name approval{"approval"}, approver{"approver"}, age{"age"}, bytes{"bytes"},
+    bytes_read{"bytesRead"}, calls{"calls"}, denied{"denied"}, derived{"derived"},
+    dest_host{"destHost"}, dest_ip{"destIp"}, device_trusted{"deviceTrusted"}, domains{"domains"},
+    env{"env"}, estimated{"estimatedRecords"}, expires{"expiresAt"}, findings{"findings"},
+    hosts{"hosts"}, id{"id"}, input{"input"}, ip{"ip"}, kex{"kex"}, level{"level"}, multi{"multi"},
+    now{"now"}, output{"output"}, records{"records"}, records_read{"recordsRead"}, region{"region"},
+    risk{"risk"}, score{"score"}, seen{"seen"}, segment{"segment"}, sensitivity{"sensitivity"},
+    server{"server"}, session{"session"}, signals{"signals"}, sql{"sql"}, tables{"tables"},
+    taint{"taint"}, uri{"uri"}, user{"user"}, verb{"verb"};
+}  // namespace field
+
+Value count_of(std::uint64_t count) {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  return Value::integer(
+      count > static_cast<std::uint64_t>(most) ? most : static_cast<std::int64_t>(count));
+}
+
+std::int64_t milliseconds(base::Time::duration duration) {
+  return std::chrono::floor<std::chrono::milliseconds>(duration).count();
+}
+
+// A set of strings that live elsewhere.
+Value strings(std::span<const std::string> texts, bool complete, cedar::Arena& arena) {
+  if (texts.empty() && complete) return Value::empty_set();
+  const auto values = arena.array<Value>(texts.size() + 1);
+  std::size_t count = 0;
+  for (const std::string& text : texts) values[count++] = Value::string(text);
+  if (!complete) values[count++] = Value::string(model::incomplete);
+  return Value::set(std::span<const Value>(values).first(count), arena);
+}
+
+Value strings_copied(std::span<const std::string> texts, cedar::Arena& arena) {
+  const auto values = arena.array<Value>(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) values[i] = Value::string(arena.copy(texts[i]));
+  return Value::set(values, arena);
+}
+
+// ---- who
+
+cedar::Entity agent_of(const identity::CallerProfile& profile, bool quarantined,
+                       const cedar::EntityView& known, cedar::Arena& arena) {
+  std::vector<EntityUid> parents;
+  for (const std::string& group : profile.groups)
+    parents.emplace_back(model::group, arena.copy(group));
+  for (const std::string& segment : profile.segments)
+    parents.emplace_back(model::segment, arena.copy(segment));
+  // Two tenants may have agents of one name.
+  const std::string id = profile.tenant.value().empty()
+                             ? profile.agent.value()
+                             : profile.tenant.value() + "/" + profile.agent.value();
+  RecordBuilder record(arena);
+  record.add("tenant", Value::string(arena.copy(profile.tenant.value())))
+      .add("department", Value::string(arena.copy(profile.department)))
+      .add("clearance", Value::integer(profile.clearance))
+      .add("domains", strings_copied(profile.domains, arena))
+      .add("attested", Value::boolean(profile.method != identity::Method::loopback_anonymous))
+      .add("quarantined", Value::boolean(quarantined));
+  return cedar::make_entity({model::agent, arena.copy(std::string_view(id))}, record.finish(),
+                            arena.copy(std::span<const EntityUid>(parents)), known, arena);
+}
+
+const KnownCaller& known_caller(const cedar::Entities& store, const identity::Caller& caller,
+                                Scratch::State& state) {
+  const auto found = state.callers.find(&caller.profile());
+  if (found != state.callers.end()) return found->second;
+  KnownCaller known{.profile = caller.shared(), .agent = {}, .user = {}};
+  for (const bool quarantined : {false, true})
+    known.agent[quarantined ? 1 : 0] = agent_of(caller.profile(), quarantined, store, state.kept);
+  if (caller->user)
+    known.user =
+        Value::entity({model::user, state.kept.copy(caller->user->id.value())}, state.kept);
+  return state.callers.emplace(&caller.profile(), std::move(known)).first->second;
+}
+
+// ---- what
+
+const KnownTool& known_tool(const cedar::Entities& store, const Tool& tool, Scratch::State& state) {
+  const auto found = state.tools.find(&tool);
+  if (found != state.tools.end()) return found->second;
+  KnownTool known{.tool = tool.shared_from_this(), .entity = {}};
+  const Tool::Content& content = tool.content();
+  for (std::size_t pinned = 0; pinned < known.entity.size(); ++pinned)
+    known.entity[pinned] = cedar::make_entity(content.uid, content.attributes[pinned],
+                                              content.parents, store, state.kept);
+  return state.tools.emplace(&tool, std::move(known)).first->second;
+}
+
+// The attributes that a resource or prompt has from its server.
+void add_server_facts(const ServerFacts& server, RecordBuilder& record, cedar::Arena& arena) {
+  const std::string_view segment = server.segment.empty() ? model::unassigned : server.segment;
+  record.add(field::segment, Value::entity({model::segment, segment}, arena))
+      .add(field::server, Value::entity({model::server, server.name}, arena))
+      .add(field::region, Value::string(server.region))
+      .add(field::sensitivity, Value::integer(server.sensitivity))
+      .add(field::domains, strings(server.domains, true, arena));
+}
+
+void set_target(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
+                Question& question) {
+  cedar::Arena& arena = state.arena;
+  cedar::Entity& resource = question.extra[1];
+  cedar::Entity& action = question.extra[2];
+  if (const auto* const target = std::get_if<ToolTarget>(&facts.target)) {
+    base::check(target->tool != nullptr, "a tool is called");
+    resource = known_tool(store, *target->tool, state).entity[target->pinned ? 1 : 0];
+    action = target->tool->content().action;
+    return;
+  }
+  RecordBuilder record(arena);
+  EntityUid uid;
+  EntityUid server;
+  if (const auto* const target = std::get_if<ResourceTarget>(&facts.target)) {
+    base::check(target->server != nullptr, "a resource belongs to a server");
+    add_server_facts(*target->server, record, arena);
+    record.add(field::uri, Value::string(target->uri));
+    uid = {model::resource, target->uri};
+    server = {model::server, target->server->name};
+    action.uid = model::read_resource;
+  } else {
+    const auto& prompt = std::get<PromptTarget>(facts.target);
+    base::check(prompt.server != nullptr, "a prompt belongs to a server");
+    add_server_facts(*prompt.server, record, arena);
+    const std::string id = std::format("{}/{}", prompt.server->name, prompt.name);
+    uid = {model::prompt, arena.copy(std::string_view(id))};
+    server = {model::server, prompt.server->name};
+    action.uid = model::get_prompt;
+  }
+  action.ancestors = action.parents = {&model::mcp, 1};
+  resource = cedar::make_entity(uid, record.finish(),
+                                arena.copy(std::span<const EntityUid>(&server, 1)), store, arena);
+}
+
+// ---- in which circumstances
+
+Value session_of(const Facts& facts, const KnownCaller& caller, cedar::Arena& arena) {
+  static const behaviour::Totals nothing;
+  const behaviour::Totals& totals = facts.totals ? *facts.totals : nothing;
+  const auto age = facts.totals ? facts.now - totals.started : base::Time::duration(0);
+  RecordBuilder record(arena);
+  record.add(field::id, Value::string(facts.conversation))
+      .add(field::calls, count_of(totals.calls))
+      .add(field::denied, count_of(totals.denied))
+      .add(field::records_read, count_of(totals.records))
+      .add(field::bytes_read, count_of(totals.bytes))
+      .add(field::taint, strings(totals.taint.all(), totals.taint.complete(), arena))
+      .add(field::seen, strings(totals.domains.all(), totals.domains.complete(), arena))
+      .add(field::age, Value::duration(milliseconds(age)));
+  if (caller.user) record.add(field::user, caller.user);
+  return record.finish();
+}
+
+Value risk_of(const Facts& facts, cedar::Arena& arena) {
+  Value signals = Value::empty_set();
+  if (facts.risk && !facts.risk->signals.empty()) {
+    const auto names = arena.array<Value>(facts.risk->signals.size());
+    for (std::size_t i = 0; i < names.size(); ++i)
+      names[i] = Value::string(behaviour::name(facts.risk->signals[i].kind));
+    signals = Value::set(names, arena);
+  }
+  RecordBuilder record(arena);
+  record.add(field::score, Value::integer(facts.risk ? facts.risk->score : 0))
+      .add(field::signals, signals);
+  return record.finish();
+}
+
+Value env_of(const Facts& facts, cedar::Arena& arena) {
+  RecordBuilder record(arena);
+  record.add(field::now, Value::datetime(milliseconds(facts.now.time_since_epoch())))
+      .add(field::region, Value::string(facts.region))
+      .add(field::device_trusted, Value::boolean(facts.device_trusted))
+      .add(field::kex, Value::string(facts.kex));
+  if (const auto address = address_in(facts.peer))
+    record.add(field::ip, Value::ip(*address, arena));
+  return record.finish();
+}
+
+Value findings_of(const inspect::Findings* findings, cedar::Arena& arena) {
+  if (!findings || (findings->empty() && findings->complete())) return Value::empty_set();
+  const auto values = arena.array<Value>(findings->items.size() * 2 + 1);
+  std::size_t count = 0;
+  for (const inspect::Finding& finding : findings->items) {
+    values[count++] = Value::string(finding.rule);
+    values[count++] = Value::string(inspect::name(finding.kind));
+  }
+  if (!findings->complete()) values[count++] = Value::string(model::incomplete);
+  return Value::set(std::span<const Value>(values).first(count), arena);
+}
+
+// Several SQL texts count as one with all their tables that is certainly not a single statement.
+Value sql_of(const Sightings& seen, cedar::Arena& arena) {
+  SqlFacts all = sql_facts(seen.sql.front(), arena);
+  std::vector<Value> tables;
+  for (const std::string_view table : all.tables) tables.push_back(Value::string(table));
+  for (std::size_t i = 1; i < seen.sql.size(); ++i) {
+    const SqlFacts more = sql_facts(seen.sql[i], arena);
+    if (more.verb != all.verb) all.verb = "unknown";
+    all.multi = true;
+    for (const std::string_view table : more.tables) tables.push_back(Value::string(table));
+  }
+  RecordBuilder record(arena);
+  record.add(field::verb, Value::string(seen.too_many ? "unknown" : all.verb))
+      .add(field::multi, Value::boolean(all.multi || seen.too_many))
+      .add(field::tables, Value::set(tables, arena));
+  return record.finish();
+}
+
+void add_destinations(const Sightings& seen, RecordBuilder& derived, cedar::Arena& arena) {
+  if (seen.urls.empty()) {
+    derived.add(field::hosts, Value::empty_set());
+    return;
+  }
+  const auto hosts = arena.array<Value>(seen.urls.size() + 1);
+  std::size_t count = 0;
+  Destination only;
+  for (const std::string_view url : seen.urls) {
+    const Destination here = destination_of(url, arena);
+    hosts[count++] = Value::string(here.host);
+    if (count == 1) only = here;
+    if (here.host != only.host) only.certain = false;
+  }
+  if (seen.too_many) hosts[count++] = Value::string(model::incomplete);
+  derived.add(field::hosts, Value::set(std::span<const Value>(hosts).first(count), arena));
+  if (!only.certain || seen.too_many) return;
+  derived.add(field::dest_host, Value::string(only.host));
+  if (only.ip) derived.add(field::dest_ip, Value::ip(*only.ip, arena));
+}
+
+Value derived_of(const Facts& facts, const Sightings& seen, cedar::Arena& arena) {
+  RecordBuilder record(arena);
+  record.add(field::findings, findings_of(facts.findings, arena));
+  if (facts.records) record.add(field::estimated, count_of(*facts.records));
+  if (!seen.sql.empty()) record.add(field::sql, sql_of(seen, arena));
+  add_destinations(seen, record, arena);
+  return record.finish();
+}
+
+Value approval_of(const Approval& approval, cedar::Arena& arena) {
+  RecordBuilder record(arena);
+  record.add(field::approver, Value::entity({model::user, approval.approver}, arena))
+      .add(field::level, Value::integer(approval.level))
+      .add(field::expires, Value::datetime(milliseconds(approval.expires.time_since_epoch())));
+  return record.finish();
+}
+
+Value output_of(const Output& output, cedar::Arena& arena) {
+  RecordBuilder record(arena);
+  record.add(field::records, count_of(output.records))
+      .add(field::bytes, count_of(output.bytes))
+      .add(field::findings, findings_of(output.findings, arena));
+  return record.finish();
+}
+
+const ArgumentProgram& plain_arguments() {
+  // Arguments of prompts are strings; whatever comes is converted as it is.
+  static const ArgumentProgram program = *ArgumentProgram::compile({});
+  return program;
+}
+
+const KnownCaller& set_caller(const cedar::Entities& store, const Facts& facts,
+                              Scratch::State& state, Question& question) {
+  base::check(facts.caller != nullptr, "somebody calls");
+  const KnownCaller& caller = known_caller(store, *facts.caller, state);
+  question.extra[0] = caller.agent[facts.quarantined ? 1 : 0];
+  return caller;
+}
+
+void finish(Question& question, const Value& context) {
+  question.request = {.principal = question.extra[0].uid,
+                      .action = question.extra[2].uid,
+                      .resource = question.extra[1].uid,
+                      .context = context};
+}
+
+}  // namespace
+
+void Scratch::State::begin(const Engine& next) {
+  arena.reset();
+  seen.clear();
+  if (engine.get() == &next && callers.size() < most_kept && tools.size() < most_kept) return;
+  callers.clear();
+  tools.clear();
+  kept.reset();
+  engine = next.shared_from_this();
+}
+
+bool ask(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
+         Question& question, Refusal& refusal) {
+  cedar::Arena& arena = state.arena;
+  const KnownCaller& caller = set_caller(store, facts, state, question);
+  set_target(store, facts, state, question);
+  RecordBuilder context(arena);
+  if (!std::holds_alternative<ResourceTarget>(facts.target)) {
+    const auto* const target = std::get_if<ToolTarget>(&facts.target);
+    const ArgumentProgram& program = target ? target->tool->content().arguments : plain_arguments();
+    const Value input = program.convert(facts.arguments, arena, state.seen, refusal);
+    if (!input) {
+      finish(question, Value::empty_record());
+      return false;
+    }
+    context.add(field::input, input);
+  } else if (looks_like_url(std::get<ResourceTarget>(facts.target).uri)) {
+    state.seen.urls.push_back(std::get<ResourceTarget>(facts.target).uri);
+  }
+  context.add(field::session, session_of(facts, caller, arena))
+      .add(field::risk, risk_of(facts, arena))
+      .add(field::env, env_of(facts, arena))
+      .add(field::derived, derived_of(facts, state.seen, arena));
+  if (facts.approval) context.add(field::approval, approval_of(*facts.approval, arena));
+  if (facts.output) context.add(field::output, output_of(*facts.output, arena));
+  finish(question, context.finish());
+  return true;
+}
+
+void ask_ahead(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
+               Question& question) {
+  cedar::Arena& arena = state.arena;
+  const KnownCaller& caller = set_caller(store, facts, state, question);
+  set_target(store, facts, state, question);
+  // Of the conversation only the person behind it is certain.
+  RecordBuilder session(arena);
+  for (const Name& name : {field::id, field::calls, field::denied, field::records_read,
+                           field::bytes_read, field::taint, field::seen, field::age})
+    session.add(name, Value::unknown());
+  if (caller.user) session.add(field::user, caller.user);
+  RecordBuilder context(arena);
+  if (!std::holds_alternative<ResourceTarget>(facts.target))
+    context.add(field::input, Value::unknown());
+  context.add(field::session, session.finish())
+      .add(field::risk, Value::unknown())
+      .add(field::env, Value::unknown())
+      .add(field::derived, Value::unknown())
+      .add(field::approval, Value::unknown(true));
+  finish(question, context.finish());
+}
+
+}  // namespace latticegate::policy

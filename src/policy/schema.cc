@@ -1,0 +1,139 @@
+// The Cedar schema of the model, and the policies that are built in.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "policy/engine.h"
+#include "policy/tool.h"
+
+namespace latticegate::policy {
+namespace {
+
+constexpr std::string_view base_schema = R"cedar(namespace Mcp {
+  // Who asks, and on whose behalf.
+  entity Role;
+  entity Group in [Group];
+  entity Segment in [Segment];      // where agents and servers lie; segments nest
+  entity User in [Group, Role] {
+    department: String,
+    clearance: Long,                // 0 public .. 4 restricted
+    residency: String,
+  };
+  entity Agent in [Group, Segment] {
+    tenant: String,
+    department: String,
+    clearance: Long,
+    domains: Set<String>,           // data domains that it was approved for
+    attested: Bool,                 // it proved who it is; false for the anonymous caller
+    quarantined: Bool,
+  };
+
+  // What is reached.
+  entity Server in [Segment] {
+    region: String,
+    verified: Bool,
+    sensitivity: Long,
+    domains: Set<String>,
+  };
+  entity Tool in [Server, Segment] {
+    segment: Segment,               // "unassigned" where the operator said none
+    server: Server,
+    region: String,
+    sensitivity: Long,
+    domains: Set<String>,           // "phi", "pci", "personal-eu", ...
+    destructive: Bool,
+    egress: Bool,                   // can move data out of the trust boundary
+    pinned: Bool,                   // the definition in force is the approved one
+    retentionYears: Long,
+  };
+  entity Resource in [Server] {
+    segment: Segment, server: Server, region: String, sensitivity: Long, domains: Set<String>, uri: String,
+  };
+  entity Prompt in [Server] {
+    segment: Segment, server: Server, region: String, sensitivity: Long, domains: Set<String>,
+  };
+
+  // In which circumstances. A set that is not complete holds "incomplete" besides.
+  type Session = {
+    id: String,
+    user?: User,                    // the person on whose behalf the agent acts
+    calls: Long,
+    denied: Long,
+    recordsRead: Long,
+    bytesRead: Long,
+    taint: Set<String>,             // labels of untrusted sources that were read: "web", "email", ...
+    seen: Set<String>,              // data domains that were read
+    age: duration,
+  };
+  type Risk = { score: Long, signals: Set<String> };   // 0 .. 100 and what is unusual
+  type Env = {
+    now: datetime,
+    ip?: ipaddr,
+    region: String,                 // of the gateway
+    deviceTrusted: Bool,
+    kex: String,                    // key exchange of the connection: "X25519MLKEM768"; "" without TLS
+  };
+  type Approval = { approver: User, level: Long, expiresAt: datetime };
+  type Sql = { verb: String, tables: Set<String>, multi: Bool };
+  type Derived = {                  // what inspection says about the arguments
+    estimatedRecords?: Long,
+    sql?: Sql,
+    destHost?: String,              // of the only host that the arguments point to
+    destIp?: ipaddr,
+    hosts: Set<String>,             // all of them; "" for a URL without a certain one
+    findings: Set<String>,          // ids and kinds: "github-pat", "secret", "hidden_text", ...
+  };
+  type Output = { records: Long, bytes: Long, findings: Set<String> };
+
+  // What is done. Each tool is an action in the groups of its effects.
+  action "mcp";
+  action "call_tool" in ["mcp"];
+  action "read" in ["call_tool"];
+  action "write" in ["call_tool"];
+  action "destructive" in ["write"];
+  action "actuate" in ["write"];    // changes the physical world
+  action "egress" in ["call_tool"];
+  action "read_resource" in ["mcp"] appliesTo {
+    principal: [Agent], resource: [Resource],
+    context: { session: Session, risk: Risk, env: Env, derived: Derived, approval?: Approval, output?: Output }
+  };
+  action "get_prompt" in ["mcp"] appliesTo {
+    principal: [Agent], resource: [Prompt],
+    context: { input: {}, session: Session, risk: Risk, env: Env, derived: Derived, approval?: Approval, output?: Output }
+  };
+)cedar";
+
+}  // namespace
+
+std::string schema_text(std::span<const std::shared_ptr<const Tool>> tools) {
+  std::vector<const Tool*> sorted;
+  for (const auto& tool : tools) sorted.push_back(tool.get());
+  std::ranges::sort(sorted, {}, &Tool::id);
+  std::string text(base_schema);
+  if (!sorted.empty()) text += "\n  // Made from the tools that the servers list.\n";
+  for (const Tool* tool : sorted) text += tool->schema();
+  return text + "}\n";
+}
+
+std::string_view built_in_policies() {
+  return R"cedar(// Hold besides the operator's policies unless they are switched off.
+
+// Behaviour turned: the call is refused and the conversation ends.
+@id("latticegate-risk-cutoff")
+@obligation("kill_session")
+forbid (principal, action, resource)
+when { context.risk.score >= 90 };
+
+// A tool whose definition is not the approved one cannot be called.
+@id("latticegate-unpinned-tool")
+forbid (principal, action in Mcp::Action::"call_tool", resource is Mcp::Tool)
+unless { resource.pinned };
+
+// A quarantined agent does nothing.
+@id("latticegate-quarantined-agent")
+forbid (principal is Mcp::Agent, action, resource)
+when { principal.quarantined };
+)cedar";
+}
+
+}  // namespace latticegate::policy
