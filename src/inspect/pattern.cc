@@ -526,6 +526,18 @@ class Pattern::Run {
   bool accepted_ = false;
 };
 
+namespace {
+
+// Pays for one position of the text; false when the budget is spent.
+bool pay(std::uint64_t* work, std::uint64_t cost) {
+  if (work == nullptr) return true;
+  const bool enough = *work > cost;
+  *work = enough ? *work - cost : 0;
+  return enough;
+}
+
+}  // namespace
+
 std::optional<std::size_t> Pattern::match_at(std::string_view text, std::size_t begin,
                                              std::uint64_t* work) const {
   if (program_.empty()) return begin;
@@ -536,26 +548,19 @@ std::optional<std::size_t> Pattern::match_at(std::string_view text, std::size_t 
   for (;;) {
     if (run.advance()) end = position;
     if (run.alive() == 0 || position >= text.size()) return end;
-    if (work != nullptr) {
-      const std::uint64_t cost = run.alive() + 1;
-      if (*work < cost) {
-        *work = 0;
-        return std::nullopt;
-      }
-      *work -= cost;
-    }
+    if (!pay(work, run.alive() + 1)) return std::nullopt;
     run.step(position);
   }
 }
 
-bool Pattern::found_in(std::string_view text) const {
+bool Pattern::found_in(std::string_view text, std::uint64_t* work) const {
   if (program_.empty()) return true;
   Run run(*this, text);
   std::size_t position = 0;
   for (;;) {
     run.add(0, position);
     if (run.advance()) return true;
-    if (position >= text.size()) return false;
+    if (position >= text.size() || !pay(work, run.alive() + 1)) return false;
     run.step(position);
   }
 }

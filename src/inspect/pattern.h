@@ -44,8 +44,8 @@ class Pattern {
   // with nothing.
   std::optional<std::size_t> match_at(std::string_view text, std::size_t begin,
                                       std::uint64_t* work = nullptr) const;
-  // Whether there is a match anywhere.
-  bool found_in(std::string_view text) const;
+  // Whether there is a match anywhere; false when `work` ran out (it is 0 then).
+  bool found_in(std::string_view text, std::uint64_t* work = nullptr) const;
   // How many instructions it has: the cost per code point at worst.
   std::size_t steps() const { return program_.size(); }
 

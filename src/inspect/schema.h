@@ -4,10 +4,14 @@
 // Dialects 2020-12 (the default) and draft-07; another $schema is refused. Checked: type, enum,
 // const, all numeric, string, array and object assertions, properties, patternProperties,
 // additionalProperties, propertyNames, prefixItems, items (both meanings), additionalItems,
-// contains, unevaluated* are refused, dependentRequired, dependentSchemas, dependencies, allOf,
-// anyOf, oneOf, not, if/then/else, local $ref ("#", "#/$defs/x", "#/definitions/x", "#anchor"), and
-// the formats date-time, date, time, email, uri, uuid, ipv4, ipv6, hostname. Never fetched:
-// anything. A $ref that leaves the schema is an error at compile time, not a permissive schema.
+// contains, uniqueItems, dependentRequired, dependentSchemas, dependencies, allOf, anyOf, oneOf,
+// not, if/then/else, local $ref ("#", "#/$defs/x", "#anchor"), and the formats date-time, date,
+// time, email, uri, uuid, ipv4, ipv6, hostname. unevaluatedProperties and unevaluatedItems are
+// checked where no other subschema applies in place, else listed as unchecked. Other keywords are
+// annotations.
+//
+// Nothing is ever fetched: a $ref that leaves the schema is an error at compile time, not a
+// permissive schema.
 //
 // Posture: schema and instance are hostile (a server writes the schema, a model the arguments).
 // Limits on subschemas, depth and work; a validation that runs out of work is not valid. What could
@@ -28,7 +32,7 @@ namespace latticegate::inspect {
 
 struct SchemaLimits {
   std::uint32_t subschemas = 2'000;
-  std::uint32_t depth = 48;        // of nested subschemas, references included, while validating
+  std::uint32_t depth = 128;       // of nested subschemas, references included, while validating
   std::uint64_t work = 1'000'000;  // steps of one validation
   std::uint32_t violations = 20;   // that are reported
 };
@@ -51,7 +55,7 @@ struct Validation {
 class Schema {
  public:
   // Code::invalid for a schema that contradicts its dialect, Code::unsupported for one we do not
-  // speak (dialect, external $ref, unevaluatedProperties), Code::too_large above a limit; the
+  // speak (dialect, external $ref), Code::too_large above a limit; the
   // detail names the place.
   [[nodiscard]] static base::Result<Schema> compile(json::Value schema,
                                                     const SchemaLimits& limits = {});

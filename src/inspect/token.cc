@@ -123,7 +123,7 @@ bool holds(TokenCheck check, std::string_view token, std::string_view body) {
 
 bool is_placeholder(std::string_view secret, std::span<const std::string> words,
                     std::span<const std::string> values) {
-  for (const std::string_view marker : {"${", "{{", "<", "%(", "[["})
+  for (const std::string_view marker : {"${", "$(", "{{", "<", "%(", "[["})
     if (secret.contains(marker)) return true;
   if (secret.starts_with('{') && secret.ends_with('}')) return true;
   std::string text(secret.substr(0, 512));
@@ -143,7 +143,7 @@ bool is_monotonous(std::string_view body) {
     longest = std::max(longest, run);
     last = c;
   }
-  return different <= 4 || longest * 2 >= body.size();
+  return different <= 2 || different * 5 <= body.size() || longest * 2 > body.size();
 }
 
 }  // namespace latticegate::inspect
