@@ -194,6 +194,27 @@ test("five records, again and again, then five thousand: the conversation is kil
   });
 });
 
+test("an operator sees the killed conversation, and releases it", async () => {
+  const shown = await gateway.run("conversations", "--json");
+  assert.equal(shown.code, 0, shown.stderr);
+  const killed = JSON.parse(shown.stdout).conversations.filter((c) => c.agent === "greedy" && c.killed);
+  assert.ok(killed.length >= 1, shown.stdout);
+  const released = await gateway.run("release", "--agent", "greedy");
+  assert.equal(released.code, 0, released.stderr);
+  await using(session("staff", "greedy"), async ({ call }) => {
+    assert.match(text(await call("execute_sql", { sql: "select 40 + 2 as n" })), /42/);
+  });
+});
+
+test("an operator stops an agent in the middle of its session", async () => {
+  await using(session("files", "operator-stopped"), async ({ call }) => {
+    assert.match(text(await call("read_text_file", { path: "hello.txt" })), /hello/);
+    const stopped = await gateway.run("kill", "--agent", "operator-stopped", "--reason", "looks odd");
+    assert.equal(stopped.code, 0, stopped.stderr);
+    await refused(call("read_text_file", { path: "hello.txt" }));
+  });
+});
+
 test("the connection is post-quantum", async () => {
   const { host } = new URL(gateway.url);
   const out = await command("openssl", ["s_client", "-connect", host, "-groups", "X25519MLKEM768", "-tls1_3", "-brief"]);
@@ -201,7 +222,7 @@ test("the connection is post-quantum", async () => {
 });
 
 test("the audit log has the calls of this file, with what was decided", async () => {
-  const out = await gateway.run("audit", "query", "-o", "json");
+  const out = await gateway.run("audit", "query", "--json");
   assert.equal(out.code, 0, out.stderr);
   assert.match(out.stdout, /files-write-reports-only/);
   assert.ok(!out.stdout.includes(secret));
