@@ -321,13 +321,11 @@ void Journal::Writer::run() {
 }
 
 bool Journal::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
-  using Clock = std::chrono::steady_clock;
   pace_.committed(queued_);
-  const auto until = Clock::now() + options_.post_delay;
   const auto due = [&] { return stopping_ || queued_ > 0 || posted_.text.size() > post_soon; };
   // A posted leaf rides with the next batch; only if none comes for some time, it is one by itself.
   wanted_ = 1;
-  if (!due() && !wake_.wait_until(lock, until, due)) {
+  if (!due() && !wake_.wait_for(lock, options_.post_delay, due)) {
     pace_.rested();
     while (!due() && posted_.empty()) {
       wanted_ = 1;

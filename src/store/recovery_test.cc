@@ -13,6 +13,8 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "audit/segment.h"
@@ -293,6 +295,11 @@ TEST_CASE("a disk that is really full refuses, and works again when somebody mak
         "path");
     return;
   }
+  struct Mounted {
+    std::filesystem::path path;
+    ~Mounted() { ::umount2(path.c_str(), MNT_DETACH); }
+  };
+  const Mounted mounted{disk};
   {
     const base::SystemClock clock;
     store::SystemFiles files;
@@ -323,7 +330,7 @@ TEST_CASE("a disk that is really full refuses, and works again when somebody mak
     CHECK(given > 50);
     CHECK((*journal)->status().trouble.contains("No space left"));
     std::filesystem::remove(disk / "ballast");
-    while (!(*journal)->status().working) ::usleep(0);
+    while (!(*journal)->status().working) std::this_thread::yield();
     Append append;
     append.set(named(long_name), {}, 0, nullptr);
     REQUIRE((*journal)->submit(append).has_value());
@@ -332,5 +339,4 @@ TEST_CASE("a disk that is really full refuses, and works again when somebody mak
     journal->reset();
     CHECK(store::read_all(disk / "log").names.size() == given + 1);
   }
-  ::umount(disk.c_str());
 }
