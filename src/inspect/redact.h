@@ -19,7 +19,7 @@ struct Redaction {
   bool secrets = true;
   Confidence at_least = Confidence::possible;  // secrets below stay
   bool hidden = false;                         // also strip hidden characters and terminal escapes
-  std::string_view key;                        // for the tags; secret, 32 bytes
+  std::string_view key = {};                   // for the tags; secret, 32 bytes
 };
 
 // Edits for json::write over any tree that contains `root`: in document order, not nested. `root`

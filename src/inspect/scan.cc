@@ -40,6 +40,13 @@ constexpr std::size_t largest_kept_buffer = std::size_t{1024} * 1024;
 constexpr std::size_t longest_match = std::size_t{16} * 1024;  // behind an anchor
 constexpr std::size_t longest_key = 64;  // of a member whose name tells that its value is a secret
 
+// Where a candidate stands: in a text, in a text right behind other letters, or as the value of a
+// telling name.
+enum class Context : std::uint8_t { text, glued, field };
+
+// A checksum or a parse proves a token; that it has letters and digits does not.
+bool is_proof(TokenCheck check) { return check != TokenCheck::none && check != TokenCheck::mixed; }
+
 // Appends RFC 6901's form of a key.
 void add_segment(std::string_view key, std::string& out) {
   out += '/';
@@ -129,7 +136,7 @@ struct Scanner::State {
                    const json::Node* root);
   void add_secret(const Rule& rule, const Anchor& anchor, const json::Node* node, bool key,
                   std::string_view text, std::size_t from, std::size_t to, const json::Node* root,
-                  bool loosely);
+                  Context context);
   void find_hidden_text(Surface surface, const json::Node* root);
   void add(Finding finding);
   void settle();
@@ -200,7 +207,7 @@ void Scanner::State::add(Finding finding) {
 
 void Scanner::State::add_secret(const Rule& rule, const Anchor& anchor, const json::Node* node,
                                 bool key, std::string_view text, std::size_t from, std::size_t to,
-                                const json::Node* root, bool loosely) {
+                                const json::Node* root, Context context) {
   const std::string_view secret = text.substr(from, to - from);
   std::string_view body = secret;
   std::string_view prefix;
@@ -211,18 +218,18 @@ void Scanner::State::add_secret(const Rule& rule, const Anchor& anchor, const js
   }
   const bool passed = holds(rule.check, secret, body);
   if (rule.check_decides && !passed) return;
-  // Letters and digits prove nothing; a checksum or a parse does.
-  const bool checked = passed && rule.check != TokenCheck::none && rule.check != TokenCheck::mixed;
+  const bool checked = passed && is_proof(rule.check);
+  if (context == Context::glued && !checked) return;
   // What follows the token right away makes it part of something longer, unless a checksum says
   // otherwise.
-  if (!checked && !loosely && to < text.size() &&
+  if (!checked && context == Context::text && to < text.size() &&
       rule.not_before[static_cast<unsigned char>(text[to])])
     return;
   Confidence confidence = checked ? Confidence::verified : Confidence::likely;
   if (!checked) {
     if (is_placeholder(secret, compiled().placeholders, compiled().values)) return;
     if (is_monotonous(body)) {
-      if (rule.before || loosely) return;
+      if (rule.before || context == Context::field) return;
       confidence = Confidence::possible;
     } else if (rule.entropy > 0 && entropy(body) < rule.entropy) {
       return;
@@ -255,7 +262,10 @@ void Scanner::State::judge(const Rule& rule, std::uint32_t index, const Anchor& 
   const std::string_view text = text_of(leaf).substr(0, at + longest_match);
   const std::size_t first = std::max(done, at - std::min<std::size_t>(at, rule.lead));
   for (std::size_t start = first; start <= at; ++start) {
-    if (start > 0 && rule.not_after[static_cast<unsigned char>(text[start - 1])]) continue;
+    // What stands right in front makes it part of something longer, unless a checksum says
+    // otherwise.
+    const bool glued = start > 0 && rule.not_after[static_cast<unsigned char>(text[start - 1])];
+    if (glued && !is_proof(rule.check)) continue;
     std::size_t from = start;
     if (rule.before) {
       const auto end = rule.before->match_at(text, start, &work_);
@@ -265,7 +275,8 @@ void Scanner::State::judge(const Rule& rule, std::uint32_t index, const Anchor& 
     const auto end = rule.pattern.match_at(text, from, &work_);
     if (!end || *end <= from + rule.trim || (!rule.before && *end <= at)) continue;
     last_end[index] = leaf.begin + static_cast<std::uint32_t>(*end);
-    add_secret(rule, anchor, leaf.node, leaf.key, text, from, *end - rule.trim, root, false);
+    add_secret(rule, anchor, leaf.node, leaf.key, text, from, *end - rule.trim, root,
+               glued ? Context::glued : Context::text);
     return;
   }
 }
@@ -281,7 +292,7 @@ void Scanner::State::judge_field(const Rule& rule, const Anchor& anchor, const L
   const std::string_view text(value->text, value->length);
   const auto end = rule.pattern.match_at(text, 0, &work_);
   if (!end || *end != text.size()) return;
-  add_secret(rule, anchor, value, false, text, 0, text.size(), root, true);
+  add_secret(rule, anchor, value, false, text, 0, text.size(), root, Context::field);
 }
 
 void Scanner::State::find_secrets(Surface surface, const json::Node* root) {
