@@ -34,14 +34,15 @@ void decide(const PolicySet& policies) {
   builder.add(action, {}, std::array{EntityUid("Action", "all")});
   const auto entities = builder.build();
   if (!entities) std::abort();
-  RecordBuilder context(arena);
-  context.add("n", Value::integer(5))
-      .add("s", Value::string("hello"))
-      .add("set", Value::strings({"a", "b"}, arena));
-  context.add("dt", Value::datetime(1'000'000))
-      .add("d", Value::decimal(7))
-      .add("user", Value::entity(&user));
-  const Request request{user, action, doc, context.finish()};
+  const auto context = [&](const Value& n, const Value& text) {
+    RecordBuilder record(arena);
+    record.add("n", n).add("s", text).add("set", Value::strings({"a", "b"}, arena));
+    record.add("dt", Value::datetime(1'000'000))
+        .add("d", Value::decimal(7))
+        .add("user", Value::entity(&user));
+    return record.finish();
+  };
+  const Request request{user, action, doc, context(Value::integer(5), Value::string("hello"))};
   const EntityView view(*entities);
   Answer answer;
   authorize(policies, request, view, arena, answer);
@@ -51,8 +52,7 @@ void decide(const PolicySet& policies) {
     std::abort();
   (void)to_text(explain(policies, request, view, arena, answer));
 
-  context.add("n", Value::unknown()).add("s", Value::unknown(true));
-  const Request open{user, action, doc, context.finish()};
+  const Request open{user, action, doc, context(Value::unknown(), Value::unknown(true))};
   const bool may = foresee(policies, open, view, arena).may_allow(false);
   // Whatever is allowed with the values known must have been possible before.
   if (!may && answer.decision == Decision::allow) std::abort();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <format>
+#include <utility>
+#include <vector>
 
 #include "cedar/extension.h"
 
@@ -110,34 +112,36 @@ Value Value::strings(std::span<const std::string_view> elements, Arena& arena) {
 }
 
 Value Value::record(std::span<const Field> fields, Arena& arena) {
-  if (fields.empty()) return empty_record();
   const auto room = arena.array<Field>(fields.size());
+  std::ranges::copy(fields, room.begin());
+  return sorted(room);
+}
+
+Value Value::sorted(std::span<Field> fields) {
+  if (fields.empty()) return empty_record();
+  std::size_t count = 0;
   if (fields.size() <= small) {
     // Insertion: stable, and for the usual handful cheaper than a general sort.
-    std::size_t count = 0;
-    for (const Field& field : fields) {
+    for (std::size_t next = 0; next < fields.size(); ++next) {
+      const Field field = fields[next];
       std::size_t at = count;
-      while (at > 0 && field.name < room[at - 1].name) --at;
-      if (at > 0 && room[at - 1].name == field.name) {
-        room[at - 1] = field;
+      while (at > 0 && field.name < fields[at - 1].name) --at;
+      if (at > 0 && fields[at - 1].name == field.name) {
+        fields[at - 1] = field;
         continue;
       }
-      std::copy_backward(room.begin() + static_cast<std::ptrdiff_t>(at),
-                         room.begin() + static_cast<std::ptrdiff_t>(count),
-                         room.begin() + static_cast<std::ptrdiff_t>(count) + 1);
-      room[at] = field;
+      for (std::size_t i = count; i > at; --i) fields[i] = fields[i - 1];
+      fields[at] = field;
       ++count;
     }
-    return {Kind::record, static_cast<std::uint32_t>(count), {.fields = room.data()}};
+  } else {
+    std::ranges::stable_sort(fields, {}, &Field::name);
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (count > 0 && fields[count - 1].name == fields[i].name) --count;
+      fields[count++] = fields[i];
+    }
   }
-  std::ranges::copy(fields, room.begin());
-  std::ranges::stable_sort(room, {}, &Field::name);
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < room.size(); ++i) {
-    if (count > 0 && room[count - 1].name == room[i].name) --count;
-    room[count++] = room[i];
-  }
-  return {Kind::record, static_cast<std::uint32_t>(count), {.fields = room.data()}};
+  return {Kind::record, static_cast<std::uint32_t>(count), {.fields = fields.data()}};
 }
 
 Value Value::field(const Name& name) const {
@@ -215,19 +219,18 @@ std::strong_ordering operator<=>(const Value& a, const Value& b) {
 }
 
 RecordBuilder& RecordBuilder::add(const Name& name, const Value& value) {
-  if (count_ < near_.size()) {
-    near_[count_++] = {name, value};
-    return *this;
+  if (count_ == room_.size()) {
+    const auto larger = arena_.array<Field>(count_ == 0 ? 8 : 2 * count_);
+    std::ranges::copy(room_, larger.begin());
+    room_ = larger;
   }
-  if (far_.empty()) far_.assign(near_.begin(), near_.end());
-  far_.push_back({name, value});
+  room_[count_++] = {name, value};
   return *this;
 }
 
 Value RecordBuilder::finish() {
-  return Value::record(
-      far_.empty() ? std::span<const Field>(near_.data(), count_) : std::span<const Field>(far_),
-      arena_);
+  const auto fields = std::exchange(room_, {}).first(std::exchange(count_, 0));
+  return Value::sorted(fields);
 }
 
 EntityUid copy(const EntityUid& uid, Arena& arena) {

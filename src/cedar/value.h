@@ -14,11 +14,9 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "cedar/arena.h"
 
@@ -193,6 +191,8 @@ class Value {
 
  private:
   friend class Evaluator;
+  friend class RecordBuilder;
+  static Value sorted(std::span<Field> fields);  // in place
   union Payload {
     std::int64_t integer;
     const char* text;
@@ -228,14 +228,14 @@ class RecordBuilder {
   explicit RecordBuilder(Arena& arena) : arena_(arena) {}
   RecordBuilder& add(const Name& name, const Value& value);
   RecordBuilder& add(std::string_view name, const Value& value) { return add(Name(name), value); }
-  // The names' and strings' bytes stay the caller's; the fields move into the arena.
+  // The names' and strings' bytes stay the caller's; the fields lie in the arena. The builder is
+  // empty afterwards.
   Value finish();
 
  private:
   Arena& arena_;
-  std::array<Field, 12> near_{};
+  std::span<Field> room_;
   std::size_t count_ = 0;
-  std::vector<Field> far_;  // used instead of near_ from the 13th field on
 };
 
 // A copy of the value and of everything that it views.
