@@ -29,10 +29,10 @@ struct CheckReport {
 CheckReport check_policies(std::span<const PolicyText> texts, const World* world);
 
 struct TestFiles {
-  std::string_view tests;     // JSON
-  std::string_view entities;  // JSON for all tests; may be empty
-  std::string_view schema;    // Cedar schema, for the groups of actions; empty: the model's own
-  bool built_in = false;      // with the built-in policies
+  std::string_view tests;       // JSON
+  std::string_view entities{};  // JSON for all tests; may be empty
+  std::string_view schema{};    // Cedar schema, for the groups of actions; empty: the model's own
+  bool built_in = false;        // with the built-in policies
 };
 struct TestOutcome {
   std::string name;

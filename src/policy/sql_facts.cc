@@ -334,14 +334,13 @@ class Reader {
   }
 
   bool add_table(std::string_view part) {
-    const std::string_view whole = joined_ && after_dot_ ? join(last_, part) : part;
-    if (joined_ && !after_dot_) {  // an alias: "from a b"
-      return true;
-    }
-    if (!put(part) || (whole.size() != part.size() && !put(whole))) return false;
-    last_ = whole;
+    if (joined_ && !after_dot_) return true;  // an alias: "from a b"
+    const bool goes_on = joined_;
+    if (!goes_on) first_ = count_;
+    count_ = first_;  // of "hr.salary" not "hr"
+    last_ = goes_on ? join(last_, part) : part;
     joined_ = true;
-    return true;
+    return put(part) && (!goes_on || put(last_));
   }
   std::string_view join(std::string_view a, std::string_view b) {
     const auto room = arena_.array<char>(a.size() + 1 + b.size());
@@ -360,6 +359,7 @@ class Reader {
   cedar::Arena& arena_;
   std::span<std::string_view> tables_;
   std::size_t count_ = 0;
+  std::size_t first_ = 0;                    // where the name that is being read begins in tables_
   std::array<bool, deepest + 1> listing_{};  // per depth: a comma is followed by a table
   std::size_t depth_ = 0;
   std::string_view verb_;
