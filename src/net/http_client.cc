@@ -56,8 +56,11 @@ Result<Url> parse_url(std::string_view text) {
 ClientConnection::ClientConnection(Loop& loop, std::unique_ptr<Stream> stream, const HttpParser::Limits& limits)
     : stream_(std::move(stream)), reader_(loop, *stream_, HttpParser::Side::response, limits) {}
 
-HttpPool::HttpPool(Loop& loop, Url url, std::shared_ptr<const TlsContext> tls, const ClientOptions& options)
-    : loop_(loop), url_(std::move(url)), tls_(std::move(tls)), options_(options) {}
+HttpPool::HttpPool(Loop& loop, Url url, std::shared_ptr<const TlsContext> tls, const ClientOptions& options,
+                   std::optional<Address> address)
+    : loop_(loop), url_(std::move(url)), tls_(std::move(tls)), options_(options), fixed_address_(address.has_value()) {
+  if (address) addresses_.push_back(*std::move(address));
+}
 HttpPool::~HttpPool() = default;
 
 std::unique_ptr<ClientConnection> HttpPool::take_idle() {
@@ -77,7 +80,7 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::open() {
   }
   auto connected = co_await connect_socket(loop_, addresses_, options_.connect_timeout);
   if (!connected) {
-    addresses_.clear();  // a name may lead elsewhere next time
+    if (!fixed_address_) addresses_.clear();  // a name may lead elsewhere next time
     co_return std::unexpected(std::move(connected).error());
   }
   std::unique_ptr<Stream> stream;

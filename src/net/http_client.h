@@ -73,8 +73,9 @@ struct ClientRequest {
 
 class HttpPool {
  public:
-  // `tls` is null for http.
-  HttpPool(Loop& loop, Url url, std::shared_ptr<const TlsContext> tls, const ClientOptions& options);
+  // `tls` is null for http. With an address (a Unix socket, say) the URL's host is not looked up.
+  HttpPool(Loop& loop, Url url, std::shared_ptr<const TlsContext> tls, const ClientOptions& options,
+           std::optional<Address> address = std::nullopt);
   ~HttpPool();
   HttpPool(const HttpPool&) = delete;
   HttpPool& operator=(const HttpPool&) = delete;
@@ -98,6 +99,7 @@ class HttpPool {
   ClientOptions options_;
   std::vector<std::unique_ptr<ClientConnection>> idle_;
   std::vector<Address> addresses_;
+  bool fixed_address_ = false;
   std::string tls_group_;
   std::string out_;
 };

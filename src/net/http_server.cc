@@ -158,6 +158,7 @@ class HttpServer::Connection final : public ServerRequest {
   }
 
   bool answered() const override { return answered_; }
+  std::shared_ptr<void>& slot() override { return slot_; }
 
   void on_hangup(std::function<void()> callback) override {
     // Bytes in the buffer are the next request; the socket says nothing about the client until they are read.
@@ -214,6 +215,7 @@ class HttpServer::Connection final : public ServerRequest {
   std::unique_ptr<Stream> stream_;
   MessageReader reader_;
   std::string out_;
+  std::shared_ptr<void> slot_;
   bool idle_ = false;
   bool answered_ = false;
   bool streaming_ = false;

@@ -42,6 +42,9 @@ class ServerRequest {
   virtual Task<base::Result<void>> finish_events() = 0;
   virtual bool answered() const = 0;
 
+  // A place for what the handler wants to remember about this connection; dies with it.
+  virtual std::shared_ptr<void>& slot() = 0;
+
   // Calls back once if the client goes away before the answer is complete.
   virtual void on_hangup(std::function<void()> callback) = 0;
 };

@@ -10,10 +10,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "crypto/certificate.h"
 #include "net/loop.h"
 #include "net/task.h"
 
@@ -26,7 +26,7 @@ struct Peer {
   bool loopback = false;
   std::string tls_version;                      // "TLSv1.3"; empty without TLS
   std::string tls_group;                        // "X25519MLKEM768"; empty without TLS
-  std::vector<std::string> certificate_names;   // verified peer certificate: "spiffe://...", "dns:...", "cn:..."
+  std::shared_ptr<const crypto::Certificate> certificate;   // the verified leaf; null when none was presented
 };
 
 class Stream {

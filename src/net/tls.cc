@@ -121,20 +121,16 @@ int refuse_classical(SSL* ssl, int* alert, void*) {
   return SSL_CLIENT_HELLO_ERROR;
 }
 
-std::vector<std::string> names_of(SSL* ssl) {
+std::shared_ptr<const crypto::Certificate> certificate_of(SSL* ssl) {
   const Certificate certificate(SSL_get1_peer_certificate(ssl));
-  if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK) return {};
+  if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK) return nullptr;
   unsigned char* der = nullptr;
   const int length = i2d_X509(certificate.get(), &der);
-  if (length <= 0) return {};
-  const auto read = crypto::read_certificate_der(std::as_bytes(std::span(der, static_cast<std::size_t>(length))));
+  if (length <= 0) return nullptr;
+  auto read = crypto::read_certificate_der(std::as_bytes(std::span(der, static_cast<std::size_t>(length))));
   OPENSSL_free(der);
-  if (!read) return {};
-  std::vector<std::string> names = read->uris;
-  for (const std::string& name : read->dns) names.push_back("dns:" + name);
-  if (!read->common_name.empty()) names.push_back("cn:" + read->common_name);
-  names.push_back("dn:" + read->subject);
-  return names;
+  if (!read) return nullptr;
+  return std::make_shared<const crypto::Certificate>(*std::move(read));
 }
 
 }  // namespace
@@ -390,7 +386,7 @@ Task<Result<std::unique_ptr<Stream>>> tls_handshake(Loop& loop, std::shared_ptr<
   if (!pqc::acceptable(state.profile, peer.tls_group))
     co_return fail(Code::crypto, std::format("the negotiated group '{}' is not allowed by profile {}", peer.tls_group,
                                              pqc::name(state.profile)));
-  peer.certificate_names = names_of(ssl.get());
+  peer.certificate = certificate_of(ssl.get());
   // Explicit type: g++ 14 does not convert a unique_ptr to a base class inside co_return.
   std::unique_ptr<Stream> stream = std::make_unique<TlsStream>(std::move(context), std::move(descriptor), std::move(ssl), std::move(peer));
   co_return stream;

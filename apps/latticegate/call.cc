@@ -1,0 +1,169 @@
+// call: one tool call through the gateway (or to any MCP server over HTTP), from the command line.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <print>
+
+#include "base/log.h"
+#include "client/client.h"
+#include "commands.h"
+#include "json/write.h"
+
+namespace latticegate::app {
+namespace {
+
+using base::Code;
+using base::fail;
+using base::Result;
+using net::Task;
+
+struct Arguments {
+  std::string url;
+  std::string tool;
+  std::vector<std::string> values;
+  std::string json;
+  std::string token_file;
+  std::string ca_file;
+  std::string method;
+  std::string params;
+  bool modern = false;
+  bool raw = false;
+  bool verbose = false;
+  int repeat = 1;
+};
+
+Result<std::string> file_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::io, std::format("cannot read {}", path));
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  return text;
+}
+
+// name=text and name:=json, as one JSON object.
+Result<std::string> arguments_of(const Arguments& given) {
+  if (!given.json.empty()) return given.json;
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object();
+  for (const std::string& value : given.values) {
+    const std::size_t equals = value.find('=');
+    if (equals == std::string::npos || equals == 0) return fail(Code::invalid, std::format("'{}' is not name=value or name:=json", value));
+    const bool typed = value[equals - 1] == ':';
+    writer.key(value.substr(0, equals - (typed ? 1 : 0)));
+    if (!typed) {
+      writer.string(value.substr(equals + 1));
+      continue;
+    }
+    const std::string text = value.substr(equals + 1);
+    const auto document = json::Document::parse(text);
+    if (!document) return fail(Code::invalid, std::format("'{}' is not JSON: {}", text, document.error().detail));
+    writer.value(document->root());
+  }
+  writer.end_object();
+  return out;
+}
+
+// What the answer says to people: the text blocks of a tool result, the whole JSON otherwise.
+int show(const mcp::Message& answer, bool raw) {
+  if (answer.error().exists()) {
+    const std::int64_t code = answer.error()["code"].integer().value_or(0);
+    std::println(stderr, "refused ({}): {}", code, base::printable(answer.error()["message"].text_or("")));
+    return code == mcp::denied_code || code == mcp::killed_code ? refused : wrong;
+  }
+  const json::Value result = answer.result();
+  const json::Value content = result["content"];
+  if (raw || !content.is_array()) {
+    std::println("{}", json::to_string(result));
+  } else {
+    for (const json::Value block : content.elements()) {
+      if (const auto text = block["text"].string()) {
+        for (std::string_view rest = *text; !rest.empty();) {  // line by line, so that nothing drives the terminal
+          const std::size_t end = rest.find('\n');
+          std::println("{}", base::printable(rest.substr(0, end)));
+          rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+        }
+      } else {
+        std::println("{}", json::to_string(block));
+      }
+    }
+  }
+  return result["isError"].boolean() == true ? wrong : done;
+}
+
+Task<int> talk(client::Client& client, const Arguments& given, const std::string& method, const std::string& params) {
+  const auto opened = co_await client.open();
+  if (!opened) co_return complain(given.url, opened.error());
+  if (given.verbose && !client.tls_group().empty()) std::println(stderr, "key exchange: {}", client.tls_group());
+  int outcome = done;
+  for (int i = 0; i < given.repeat && outcome == done; ++i) {
+    const auto answer = co_await client.request(method, params);
+    if (!answer) {
+      outcome = complain(given.url, answer.error());
+    } else if (i + 1 < given.repeat && answer->result().exists() && answer->result()["isError"].boolean() != true) {
+      continue;  // only the last answer is shown
+    } else {
+      outcome = show(*answer, given.raw);
+    }
+  }
+  co_await client.close();
+  co_return outcome;
+}
+
+int call(const Arguments& given) {
+  client::Options options;
+  options.url = given.url;
+  options.era = given.modern ? mcp::Era::modern : mcp::Era::legacy;
+  if (!given.token_file.empty()) {
+    auto token = file_text(given.token_file);
+    if (!token) return complain("--token-file", token.error());
+    while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+    options.bearer = *std::move(token);
+  } else if (const char* const token = std::getenv("LATTICEGATE_TOKEN")) {
+    options.bearer = token;
+  }
+  if (!given.ca_file.empty()) {
+    auto ca = file_text(given.ca_file);
+    if (!ca) return complain("--ca", ca.error());
+    options.ca_pem = *std::move(ca);
+  }
+  std::string method = given.method;
+  std::string params = given.params.empty() ? "{}" : given.params;
+  if (method.empty() && given.tool.empty()) {
+    method = "tools/list";
+  } else if (method.empty()) {
+    method = "tools/call";
+    auto arguments = arguments_of(given);
+    if (!arguments) return complain("arguments", arguments.error());
+    params.clear();
+    json::Writer(params).begin_object().member("name", given.tool).key("arguments").raw(*arguments).end_object();
+  }
+  const base::SystemClock clock;
+  net::Loop loop(0, clock);
+  auto client = client::Client::make(loop, std::move(options));
+  if (!client) return complain(given.url, client.error());
+  return client::run_alone(loop, talk(**client, given, method, params));
+}
+
+}  // namespace
+
+void add_call(CLI::App& parser, Chosen& chosen) {
+  CLI::App* const command = parser.add_subcommand("call", "Call a tool (without a tool: list the tools)");
+  auto given = std::make_shared<Arguments>();
+  command->add_option("url", given->url, "The MCP endpoint, https://host:port/mcp/<server>")->required();
+  command->add_option("tool", given->tool, "The tool");
+  command->add_option("arguments", given->values, "name=text or name:=json, as many as needed");
+  command->add_option("--json", given->json, "All arguments as one JSON object");
+  command->add_option("--method", given->method, "Another method, for example resources/read");
+  command->add_option("--params", given->params, "Its parameters as a JSON object");
+  command->add_option("--token-file", given->token_file, "File with the bearer token (or the variable LATTICEGATE_TOKEN)");
+  command->add_option("--ca", given->ca_file, "PEM file of the authority to trust instead of the system's");
+  command->add_option("--repeat", given->repeat, "Make the call so many times in one session; the last answer is shown")->check(CLI::Range(1, 100000));
+  command->add_flag("--modern", given->modern, "Speak revision 2026-07-28 (no session)");
+  command->add_flag("--raw", given->raw, "Print the result as JSON");
+  command->add_flag("-v,--verbose", given->verbose, "Say which key exchange was negotiated");
+  command->callback([&chosen, given] { chosen = [given] { return call(*given); }; });
+}
+
+}  // namespace latticegate::app

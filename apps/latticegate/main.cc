@@ -1,0 +1,51 @@
+// The one program. Arguments, the subcommand that they name, its exit code.
+#include <csignal>
+#include <exception>
+#include <print>
+
+#include "commands.h"
+
+namespace latticegate::app {
+
+int complain(std::string_view what, const base::Error& error) {
+  std::println(stderr, "latticegate: {}: {}", what, base::describe(error));
+  switch (error.code) {
+    case base::Code::unavailable:
+    case base::Code::timeout:
+    case base::Code::closed: return unreachable;
+    case base::Code::forbidden:
+    case base::Code::unauthenticated: return refused;
+    case base::Code::internal: return unknown;
+    default: return usage;
+  }
+}
+
+}  // namespace latticegate::app
+
+int main(int argc, char** argv) {
+  using namespace latticegate::app;
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error of the write, not of the program
+  CLI::App parser("Latticegate: a zero-trust gateway for the Model Context Protocol", "latticegate");
+  parser.set_version_flag("--version", "latticegate 0.1.0");
+  parser.require_subcommand(1);
+  parser.footer(
+      "Examples:\n"
+      "  latticegate run --config latticegate.yaml\n"
+      "  latticegate call https://127.0.0.1:8443/mcp/files list_directory path=. --token-file token\n"
+      "  latticegate audit tail --config latticegate.yaml decision:deny\n"
+      "  latticegate tools --config latticegate.yaml          what is held back, and why\n"
+      "  latticegate kill --config latticegate.yaml c-1f0a93b24c5d");
+  Chosen chosen;
+  add_run(parser, chosen);
+  add_call(parser, chosen);
+  add_operate(parser, chosen);
+  try {
+    parser.parse(argc, argv);
+    return chosen ? chosen() : usage;
+  } catch (const CLI::ParseError& error) {
+    return parser.exit(error) == 0 ? done : usage;
+  } catch (const std::exception& error) {
+    std::println(stderr, "latticegate: {}", error.what());
+    return unknown;
+  }
+}

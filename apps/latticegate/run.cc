@@ -1,0 +1,89 @@
+// run: the gateway. config: what a configuration file means.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <print>
+#include <thread>
+
+#include "base/log.h"
+#include "commands.h"
+#include "config/files.h"
+#include "config/keys.h"
+#include "gateway/gateway.h"
+
+namespace latticegate::app {
+namespace {
+
+using base::Result;
+
+// Signals come to one thread, as values, and never interrupt the loops.
+class Signals {
+ public:
+  Signals() {
+    ::sigemptyset(&set_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  void serve(gateway::Gateway& gateway) {
+    thread_ = std::jthread([this, &gateway](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        const timespec half_second{0, 500'000'000};
+        const int signal = ::sigtimedwait(&set_, nullptr, &half_second);
+        if (signal == SIGHUP) gateway.reload();
+        else if (signal == SIGTERM || signal == SIGINT) gateway.stop();
+      }
+    });
+  }
+
+ private:
+  sigset_t set_{};
+  std::jthread thread_;
+};
+
+int run(const std::filesystem::path& file) {
+  auto loaded = config::load(file);
+  if (!loaded) return complain("configuration", loaded.error());
+  const base::SystemClock clock;
+  const base::Log log(clock, STDERR_FILENO, loaded->config->log.level, loaded->config->log.format);
+  for (const std::string& warning : loaded->warnings) log.warning(warning);
+  Signals signals;
+  auto read = [file]() -> Result<std::shared_ptr<const config::Config>> {
+    auto again = config::load(file);
+    if (!again) return std::unexpected(std::move(again).error());
+    return again->config;
+  };
+  auto gateway = gateway::Gateway::start(loaded->config, std::move(read), clock, log);
+  if (!gateway) return complain("start", gateway.error());
+  signals.serve(**gateway);
+  std::println(stderr, "ready {}", (*gateway)->address());
+  (*gateway)->run();
+  log.info("stopped");
+  return done;
+}
+
+}  // namespace
+
+void add_run(CLI::App& parser, Chosen& chosen) {
+  CLI::App* const run_command = parser.add_subcommand("run", "Start the gateway and serve until SIGTERM (SIGHUP reloads)");
+  auto file = std::make_shared<std::string>("latticegate.yaml");
+  run_command->add_option("-c,--config", *file, "The configuration file")->capture_default_str();
+  run_command->callback([&chosen, file] { chosen = [file] { return run(*file); }; });
+
+  CLI::App* const config_command = parser.add_subcommand("config", "Check a configuration and show what it means");
+  config_command->require_subcommand(1);
+  CLI::App* const show = config_command->add_subcommand("show", "Check the file and print every setting in force");
+  show->add_option("-c,--config", *file, "The configuration file")->capture_default_str();
+  show->callback([&chosen, file] {
+    chosen = [file] {
+      auto loaded = config::load(*file);
+      if (!loaded) return complain("configuration", loaded.error());
+      for (const std::string& warning : loaded->warnings) std::println(stderr, "warning: {}", warning);
+      std::print("{}", config::describe(*loaded->config));
+      return static_cast<int>(done);
+    };
+  });
+}
+
+}  // namespace latticegate::app

@@ -1,0 +1,185 @@
+#include "gateway/catalogue.h"
+
+#include <format>
+
+#include "json/write.h"
+
+namespace latticegate::gateway {
+namespace {
+
+using inspect::PinState;
+using inspect::PinSubject;
+
+policy::Effects effects_of(const config::Effects& effects) {
+  return {effects.read, effects.write, effects.destructive, effects.egress, effects.actuate};
+}
+
+policy::ToolFacts facts_of(const config::Server& server, std::string_view name) {
+  policy::ToolFacts facts;
+  facts.effects = effects_of(server.effects);
+  facts.domains = server.domains;
+  facts.sensitivity = server.sensitivity;
+  if (const auto found = server.tools.find(name); found != server.tools.end()) {
+    const config::Tool& tool = found->second;
+    if (tool.effects.any()) facts.effects = effects_of(tool.effects);
+    if (tool.domains) facts.domains = *tool.domains;
+    if (tool.sensitivity) facts.sensitivity = *tool.sensitivity;
+    facts.segment = tool.segment;
+    facts.region = tool.region;
+    facts.retention_years = tool.retention_years;
+  }
+  return facts;
+}
+
+// Properties with x-mcp-header, reachable through `properties` only (2026-07-28, basic/transports).
+void find_mirrored(json::Value schema, std::vector<std::string>& path,
+                   std::vector<std::pair<std::vector<std::string>, std::string>>& out) {
+  for (const json::Member property : schema["properties"].members()) {
+    path.emplace_back(property.key);
+    if (const auto header = property.value["x-mcp-header"].string()) out.emplace_back(path, std::format("Mcp-Param-{}", *header));
+    find_mirrored(property.value, path, out);
+    path.pop_back();
+  }
+}
+
+}  // namespace
+
+base::Result<void> Pins::restore() {
+  auto saved = memory_.list("pins");
+  if (!saved) return std::unexpected(std::move(saved).error());
+  for (const store::State::Entry& entry : *saved) {
+    auto book = inspect::PinBook::from_json(entry.value);
+    if (!book) return base::within("the saved pins cannot be read", std::move(book).error());
+    book_ = *std::move(book);
+  }
+  return {};
+}
+
+void Pins::keep() { memory_.put("pins", "book", book_.to_json()); }
+
+Pins::Seen Pins::observe(const PinSubject& subject, const inspect::Fingerprint& form, bool approve_new, base::Time now) {
+  const std::scoped_lock lock(mutex_);
+  Seen seen;
+  seen.state = book_.judge(subject, form);
+  const inspect::Fingerprint* const approved = book_.approved(subject);
+  if (approved != nullptr) seen.approved_hash = approved->hash;
+  if (seen.state == PinState::same) return seen;
+  if (seen.state == PinState::unseen && approve_new) {
+    book_.approve(subject, form, "first sight", now);
+    keep();
+    return seen;
+  }
+  const inspect::PinEntry* const entry = book_.find(subject);
+  seen.first_news = entry == nullptr || !entry->pending || entry->pending->hash != form.hash;
+  if (seen.first_news) {
+    book_.observe(subject, form, now);
+    keep();
+  }
+  return seen;
+}
+
+base::Result<void> Pins::approve(const PinSubject& subject, std::string_view hash, std::string_view by, base::Time now) {
+  const std::scoped_lock lock(mutex_);
+  auto done = book_.approve_pending(subject, hash, by, now);
+  if (done) keep();
+  return done;
+}
+
+inspect::PinBook Pins::book() const {
+  const std::scoped_lock lock(mutex_);
+  return book_;
+}
+
+Catalogue::Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server, Pins& pins, const base::Log& log)
+    : config_(std::move(config)), server_(server), inspect_(config_->inspect), pins_(pins), log_(log) {
+  facts_.name = server.name;
+  facts_.segment = server.segment;
+  facts_.region = server.region;
+  facts_.verified = server.verified;
+  facts_.domains = server.domains;
+  facts_.sensitivity = server.sensitivity;
+}
+
+std::shared_ptr<const ToolEntry> Catalogue::find(std::string_view tool) const {
+  const std::shared_lock lock(mutex_);
+  const auto entry = entries_.find(tool);
+  return entry == entries_.end() ? nullptr : entry->second;
+}
+
+std::shared_ptr<const ToolEntry> Catalogue::observe(
+    json::Value descriptor, bool suspicious, base::Time now,
+    const std::function<void(const ToolEntry&, std::string_view approved)>& held) {
+  const std::string_view name = descriptor["name"].text_or({});
+  inspect::Fingerprint form = inspect::fingerprint(descriptor);
+  const PinSubject subject{facts_.name, inspect::PinKind::tool, std::string(name)};
+  const Pins::Seen seen = pins_.observe(subject, form, !inspect_.hold_new && !suspicious, now);
+  const bool is_held = seen.state == PinState::unseen ? inspect_.hold_new || suspicious
+                                                      : seen.state != PinState::same && inspect_.hold_changed;
+  if (auto known = find(name); known && known->form.hash == form.hash && known->held == is_held && (known->tool || is_held)) return known;
+
+  auto entry = std::make_shared<ToolEntry>();
+  entry->name = name;
+  entry->held = is_held;
+  if (is_held)
+    entry->why_held = seen.state == PinState::unseen ? (suspicious ? "its text hides characters" : "it is new and not approved yet")
+                                                     : "it differs from what was approved";
+  auto tool = policy::make_tool(facts_, descriptor, facts_of(server_, name));
+  if (tool) entry->tool = *std::move(tool);
+  else entry->why_held = "it cannot be judged: " + base::describe(tool.error());
+  const json::Value schema = descriptor["inputSchema"];
+  if (inspect_.argument_schema) {
+    auto compiled = inspect::Schema::compile(schema);
+    if (compiled) {
+      entry->schema.emplace(*std::move(compiled));
+    } else {
+      entry->tool = nullptr;
+      entry->why_held = "its inputSchema cannot be used: " + base::describe(compiled.error());
+    }
+  }
+  if (!entry->tool) {
+    entry->held = true;
+    log_.warning("a tool is hidden", {{"server", facts_.name}, {"tool", std::string(name)}, {"reason", entry->why_held}});
+  }
+  std::vector<std::string> path;
+  find_mirrored(schema, path, entry->mirrored);
+  entry->form = std::move(form);
+  if (is_held && seen.first_news) held(*entry, seen.approved_hash);
+  const std::unique_lock lock(mutex_);
+  entries_.insert_or_assign(std::string(name), entry);
+  return entry;
+}
+
+bool Catalogue::observe_instructions(std::string_view text, base::Time now) {
+  const PinSubject subject{facts_.name, inspect::PinKind::instructions, {}};
+  const Pins::Seen seen = pins_.observe(subject, inspect::fingerprint_text(text), !inspect_.hold_new, now);
+  if (seen.state == PinState::same) return true;
+  const bool accepted = seen.state == PinState::unseen ? !inspect_.hold_new : !inspect_.hold_changed;
+  if (!accepted && seen.first_news)
+    log_.warning("changed server instructions are held back", {{"server", facts_.name}});
+  return accepted;
+}
+
+void Catalogue::approved(std::string_view tool) {
+  const std::unique_lock lock(mutex_);
+  if (const auto entry = entries_.find(tool); entry != entries_.end() && entry->second->tool) {
+    auto again = std::make_shared<ToolEntry>();
+    again->name = entry->second->name;
+    again->form = entry->second->form;
+    again->tool = entry->second->tool;
+    again->mirrored = entry->second->mirrored;
+    // The schema is compiled anew from the approved bytes: a Schema is not copied.
+    if (auto document = json::Document::parse(again->form.bytes))
+      if (auto schema = inspect::Schema::compile(document->root()["inputSchema"])) again->schema.emplace(*std::move(schema));
+    entry->second = std::move(again);
+  }
+}
+
+std::vector<std::shared_ptr<const ToolEntry>> Catalogue::entries() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::shared_ptr<const ToolEntry>> list;
+  list.reserve(entries_.size());
+  for (const auto& [name, entry] : entries_) list.push_back(entry);
+  return list;
+}
+
+}  // namespace latticegate::gateway

@@ -1,0 +1,88 @@
+// The catalogue of one server: its tools as it last listed them, each with its pin, its schema and its place in the
+// policy model. What differs from its pin is held back until an operator approves it.
+//
+// Safe from any thread: look-ups take a shared lock; entries are immutable.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "gateway/memory.h"
+#include "inspect/pin.h"
+#include "inspect/schema.h"
+#include "json/value.h"
+#include "policy/tool.h"
+
+namespace latticegate::gateway {
+
+// The pins of all servers, kept in memory across restarts.
+class Pins {
+ public:
+  explicit Pins(Memory& memory) : memory_(memory) {}
+  [[nodiscard]] base::Result<void> restore();
+
+  struct Seen {
+    inspect::PinState state{};   // before this look
+    bool first_news = false;     // this form was not known as pending before
+    std::string approved_hash;   // empty when there is none
+  };
+  // Judges a form; one that was never seen is approved at once when `approve_new`.
+  Seen observe(const inspect::PinSubject& subject, const inspect::Fingerprint& form, bool approve_new, base::Time now);
+  [[nodiscard]] base::Result<void> approve(const inspect::PinSubject& subject, std::string_view hash, std::string_view by, base::Time now);
+  inspect::PinBook book() const;
+
+ private:
+  void keep();
+  mutable std::mutex mutex_;
+  inspect::PinBook book_;
+  Memory& memory_;
+};
+
+struct ToolEntry {
+  std::string name;
+  inspect::Fingerprint form;
+  bool held = false;               // not to be listed or called until approved
+  std::string why_held;            // for operators
+  std::shared_ptr<const policy::Tool> tool;   // null when it cannot be judged; `why_held` says why
+  std::optional<inspect::Schema> schema;
+  // Arguments that the modern era mirrors in headers: path of the argument and the header's name.
+  std::vector<std::pair<std::vector<std::string>, std::string>> mirrored;
+};
+
+class Catalogue {
+ public:
+  // `server` is one of the configuration's.
+  Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server, Pins& pins, const base::Log& log);
+
+  std::shared_ptr<const ToolEntry> find(std::string_view tool) const;
+  // Takes in one descriptor of tools/list. `suspicious`: it carries hidden text, so that it is not approved on first
+  // sight. Tells `held` when this form is held back for the first time.
+  std::shared_ptr<const ToolEntry> observe(json::Value descriptor, bool suspicious, base::Time now,
+                                           const std::function<void(const ToolEntry&, std::string_view approved)>& held);
+  // Server instructions; false when they differ from what was approved.
+  bool observe_instructions(std::string_view text, base::Time now);
+  // After an approval: entries are judged again when they are listed next, held ones at once.
+  void approved(std::string_view tool);
+  std::vector<std::shared_ptr<const ToolEntry>> entries() const;
+  const policy::ServerFacts& facts() const { return facts_; }
+
+ private:
+  std::shared_ptr<const config::Config> config_;
+  const config::Server& server_;
+  const config::Inspect& inspect_;
+  Pins& pins_;
+  const base::Log& log_;
+  policy::ServerFacts facts_;
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, std::shared_ptr<const ToolEntry>, std::less<>> entries_;
+};
+
+}  // namespace latticegate::gateway

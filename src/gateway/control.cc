@@ -1,0 +1,204 @@
+#include "gateway/control.h"
+
+#include <format>
+
+#include "json/write.h"
+
+namespace latticegate::gateway {
+namespace {
+
+using net::Task;
+
+std::string refusal(std::string_view sentence) {
+  std::string out;
+  json::Writer(out).begin_object().member("error", sentence).end_object();
+  return out;
+}
+
+}  // namespace
+
+Task<void> Control::handle(net::ServerRequest& request) {
+  const std::string_view target = request.head().target;
+  const std::string_view method = request.head().method;
+  Answer answer{404, refusal("no such resource")};
+  if (method == "GET") {
+    if (target == "/v1/status") answer = status();
+    else if (target == "/v1/conversations") answer = conversations();
+    else if (target == "/v1/tools") answer = tools();
+  } else if (method == "POST") {
+    const auto text = co_await request.body();
+    if (!text) co_return;
+    const auto document = json::Document::parse(text->empty() ? std::string_view("{}") : *text);
+    if (!document) {
+      answer = {400, refusal(document.error().detail)};
+    } else if (target == "/v1/kill") {
+      answer = kill(document->root());
+    } else if (target == "/v1/release") {
+      answer = release(document->root());
+    } else if (target == "/v1/approve") {
+      answer = approve(document->root());
+    } else if (target == "/v1/reload") {
+      if (auto done = reload_()) answer = {200, R"({"reloaded":true})"};
+      else answer = {409, refusal(base::describe(done.error()))};
+    }
+  } else {
+    answer = {405, refusal("method not allowed")};
+  }
+  (void)co_await request.respond(answer.status, "", "application/json", answer.body);
+}
+
+Control::Answer Control::status() const {
+  Shared& shared = worker_.shared();
+  const store::Journal::Status journal = shared.recorder.status();
+  const auto count = [](const std::atomic<std::uint64_t>& counter) { return static_cast<std::int64_t>(counter.load()); };
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().member("apiVersion", "v1");
+  w.key("counters").begin_object();
+  w.member("requests", count(shared.counters.requests)).member("calls", count(shared.counters.calls));
+  w.member("allowed", count(shared.counters.allowed)).member("denied", count(shared.counters.denied));
+  w.member("refused", count(shared.counters.refused)).member("withheld", count(shared.counters.withheld));
+  w.member("redactions", count(shared.counters.redactions)).member("kills", count(shared.counters.kills));
+  w.member("upstream_errors", count(shared.counters.upstream_errors)).end_object();
+  w.key("audit").begin_object().member("working", journal.working).member("trouble", journal.trouble);
+  w.member("records", static_cast<std::int64_t>(journal.next_seq)).member("refused", static_cast<std::int64_t>(journal.refused)).end_object();
+  const auto snapshot = shared.snapshot.load();
+  w.key("policy").begin_object().member("epoch", static_cast<std::int64_t>(snapshot->engine->epoch()));
+  w.member("hash", snapshot->engine->hash()).member("policies", static_cast<std::int64_t>(snapshot->engine->policies())).end_object();
+  w.member("sessions", static_cast<std::int64_t>(shared.sessions.size()));
+  w.key("servers").begin_array();
+  for (const auto& [name, route] : snapshot->routes) w.string(name);
+  w.end_array().end_object();
+  return {200, out};
+}
+
+Control::Answer Control::conversations() const {
+  Shared& shared = worker_.shared();
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().member("apiVersion", "v1").key("conversations").begin_array();
+  for (const auto& principal : shared.principals.all()) {
+    w.begin_object().member("conversation", principal->id()).member("agent", principal->agent());
+    if (!principal->user().empty()) w.member("user", principal->user());
+    w.member("open", static_cast<std::int64_t>(principal->open_count()));
+    if (const auto kill = principal->killed()) {
+      w.key("killed").begin_object().member("at", base::to_rfc3339(kill->at)).member("by", kill->by);
+      w.member("reason", kill->reason).end_object();
+    }
+    w.end_object();
+  }
+  for (const auto& [id, kill] : shared.principals.kills()) {
+    if (shared.principals.find_by_id(id)) continue;   // named above
+    w.begin_object().member("conversation", id).member("agent", "").key("killed").begin_object();
+    w.member("at", base::to_rfc3339(kill.at)).member("by", kill.by).member("reason", kill.reason).end_object().end_object();
+  }
+  w.end_array().end_object();
+  return {200, out};
+}
+
+Control::Answer Control::tools() const {
+  Shared& shared = worker_.shared();
+  const inspect::PinBook book = shared.pins.book();
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().member("apiVersion", "v1").key("tools").begin_array();
+  for (const auto& [subject, entry] : book.entries()) {
+    const inspect::Fingerprint* const approved = book.approved(subject);
+    w.begin_object().member("server", subject.server).member("kind", inspect::name(subject.kind)).member("name", subject.name);
+    w.member("state", entry.pending ? "held" : "approved");
+    if (approved != nullptr) w.member("hash", approved->hash);
+    if (!entry.approvals.empty()) w.member("approved_by", entry.approvals.back().by).member("approved_at", base::to_rfc3339(entry.approvals.back().at));
+    if (entry.pending) {
+      w.member("pending", entry.pending->hash).member("since", base::to_rfc3339(entry.pending_since));
+      w.key("diff").begin_array();
+      if (approved != nullptr)
+        for (const std::string& line : inspect::pin_diff(*approved, *entry.pending)) w.string(line);
+      w.end_array();
+    }
+    w.end_object();
+  }
+  w.end_array().end_object();
+  return {200, out};
+}
+
+Control::Answer Control::kill(json::Value body) {
+  Shared& shared = worker_.shared();
+  const std::string reason(body["reason"].text_or("stopped by an operator"));
+  const std::string_view id = body["conversation"].text_or({});
+  const std::string_view agent = body["agent"].text_or({});
+  std::int64_t count = 0;
+  if (!id.empty()) {
+    if (const auto principal = shared.principals.find_by_id(id)) {
+      if (principal->is_killed()) return {409, refusal("this conversation is killed already")};
+      worker_.kill(*principal, "operator", reason);
+      ++count;
+    }
+  } else if (!agent.empty()) {
+    for (const auto& principal : shared.principals.all())
+      if (principal->agent() == agent && !principal->is_killed()) {
+        worker_.kill(*principal, "operator", reason);
+        ++count;
+      }
+  } else {
+    return {400, refusal("name a conversation or an agent")};
+  }
+  if (count == 0) return {404, refusal("no such conversation that is alive")};
+  return {200, std::format(R"({{"killed":{}}})", count)};
+}
+
+Control::Answer Control::release(json::Value body) {
+  Shared& shared = worker_.shared();
+  const std::string_view id = body["conversation"].text_or({});
+  const std::string_view agent = body["agent"].text_or({});
+  if (id.empty() && agent.empty()) return {400, refusal("name a conversation or an agent")};
+  std::int64_t count = 0;
+  for (const auto& [killed, kill] : shared.principals.kills()) {
+    const auto principal = shared.principals.find_by_id(killed);
+    if (killed != id && !(principal && !agent.empty() && principal->agent() == agent)) continue;
+    if (!shared.principals.release(killed)) continue;
+    ++count;
+    audit::Record record;
+    record.type = audit::Type::session_released;
+    record.time = shared.clock.now();
+    record.uid = crypto::uuid_v7(record.time, worker_.random());
+    record.session = killed;
+    record.agent.ref = principal ? std::string_view(principal->agent()) : std::string_view();
+    record.why = "released by an operator";
+    shared.recorder.post(worker_.record_writer().write(record));
+    shared.log.info("conversation released", {{"conversation", killed}});
+  }
+  if (count == 0) return {404, refusal("no killed conversation of this name")};
+  return {200, std::format(R"({{"released":{}}})", count)};
+}
+
+Control::Answer Control::approve(json::Value body) {
+  Shared& shared = worker_.shared();
+  const std::string server(body["server"].text_or({}));
+  const std::string tool(body["tool"].text_or({}));
+  const auto snapshot = shared.snapshot.load();
+  const auto route = snapshot->routes.find(server);
+  if (route == snapshot->routes.end()) return {404, refusal(std::format("no server '{}'", base::printable(server)))};
+  const inspect::PinSubject subject{server, tool.empty() ? inspect::PinKind::instructions : inspect::PinKind::tool, tool};
+  const inspect::PinBook book = shared.pins.book();
+  const inspect::PinEntry* const entry = book.find(subject);
+  if (entry == nullptr || !entry->pending) return {404, refusal("nothing of this name waits for approval")};
+  const std::string hash(body["hash"].text_or(entry->pending->hash));
+  const std::string was = book.approved(subject) != nullptr ? book.approved(subject)->hash : std::string();
+  if (auto done = shared.pins.approve(subject, hash, "operator", shared.clock.now()); !done)
+    return {409, refusal(base::describe(done.error()))};
+  route->second.catalogue->approved(tool);
+  audit::Record record;
+  record.type = audit::Type::tool_approved;
+  record.time = shared.clock.now();
+  record.uid = crypto::uuid_v7(record.time, worker_.random());
+  record.server.id = server;
+  record.tool = tool;
+  record.tool_pin = hash;
+  record.tool_pin_was = was;
+  shared.recorder.post(worker_.record_writer().write(record));
+  std::string out;
+  json::Writer(out).begin_object().member("approved", hash).end_object();
+  return {200, out};
+}
+
+}  // namespace latticegate::gateway

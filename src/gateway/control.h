@@ -1,0 +1,39 @@
+// The management socket: JSON over HTTP on a Unix socket that only its owner may open. What `latticegate status`, `kill`,
+// `release`, `tools` and `reload` talk to.
+//
+//   GET  /v1/status                    counters, log, sessions
+//   GET  /v1/conversations             who talks, with totals; killed ones with reason
+//   POST /v1/kill      {"conversation": ID, "reason": ...} or {"agent": NAME, ...}
+//   POST /v1/release   {"conversation": ID} or {"agent": NAME}
+//   GET  /v1/tools                     every known tool with its pin; held ones with the diff
+//   POST /v1/approve   {"server": S, "tool": T, "hash": optional}   (instructions: "tool": "")
+//   POST /v1/reload
+#pragma once
+#include <functional>
+
+#include "gateway/worker.h"
+
+namespace latticegate::gateway {
+
+class Control final : public net::Handler {
+ public:
+  // `worker` is the one of the loop that serves the socket.
+  Control(Worker& worker, std::function<base::Result<void>()> reload) : worker_(worker), reload_(std::move(reload)) {}
+  net::Task<void> handle(net::ServerRequest& request) override;
+
+ private:
+  struct Answer {
+    int status = 200;
+    std::string body;
+  };
+  Answer status() const;
+  Answer conversations() const;
+  Answer tools() const;
+  Answer kill(json::Value body);
+  Answer release(json::Value body);
+  Answer approve(json::Value body);
+  Worker& worker_;
+  std::function<base::Result<void>()> reload_;
+};
+
+}  // namespace latticegate::gateway

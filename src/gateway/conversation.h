@@ -1,0 +1,125 @@
+// Conversations: our own notion of who talks, because the newest protocol has none.
+//
+// A principal is (tenant, agent, user, credential); kills and open calls hang on it, never on anything that the client
+// chooses. A conversation is a principal together with its legacy session, if it has one; totals and taint hang on it, so
+// that a long-lived agent does not run into yesterday's sums. A principal without a session has one conversation that
+// begins anew after an hour of silence.
+//
+// Safe from any thread: the table is striped, each principal has its own mutex; both are held for well under a
+// microsecond.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "behaviour/conversation.h"
+#include "identity/caller.h"
+#include "net/loop.h"
+
+namespace latticegate::gateway {
+
+// Why and since when a principal is killed.
+struct Kill {
+  base::Time at{};
+  std::string by;        // "policy latticegate-risk", "operator"
+  std::string reason;    // one sentence
+};
+
+struct Conversation {
+  std::mutex mutex;
+  behaviour::Totals totals;
+  behaviour::Lessons lessons;
+};
+
+class Principal {
+ public:
+  Principal(std::string id, std::string agent, std::string user) : id_(std::move(id)), agent_(std::move(agent)), user_(std::move(user)) {}
+
+  // "c-1f0a93b24c5d": stable over restarts; what `latticegate kill` takes.
+  const std::string& id() const { return id_; }
+  const std::string& agent() const { return agent_; }
+  const std::string& user() const { return user_; }
+
+  std::optional<Kill> killed() const;
+  bool is_killed() const { return killed_flag_.load(std::memory_order_acquire); }
+
+  // The conversation without a session, begun anew after an hour of silence.
+  std::shared_ptr<Conversation> conversation(base::Time now);
+
+  // What is open for it and must end when it is killed: calls, streams, upstream sessions. `end` is called once, on the
+  // loop given. The registration ends when the handle dies.
+  class Open {
+   public:
+    Open() = default;
+    Open(Open&& other) noexcept;
+    Open& operator=(Open&& other) noexcept;
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+    ~Open() { release(); }
+    void release();
+
+   private:
+    friend class Principal;
+    struct Entry {
+      net::Loop* loop = nullptr;
+      std::function<void()> end;
+    };
+    std::shared_ptr<Entry> entry_;
+    Principal* owner_ = nullptr;
+    std::list<std::shared_ptr<Entry>>::iterator place_;
+  };
+  Open open(net::Loop& loop, std::function<void()> end);
+  std::size_t open_count() const;
+
+ private:
+  friend class Principals;
+  std::string id_;
+  std::string agent_;
+  std::string user_;
+  mutable std::mutex mutex_;
+  std::atomic<bool> killed_flag_{false};
+  std::optional<Kill> killed_;
+  std::shared_ptr<Conversation> conversation_;
+  std::list<std::shared_ptr<Open::Entry>> open_;
+};
+
+class Principals {
+ public:
+  // `remember` makes a kill (or its end: nullopt) durable before it counts; a failure is reported and the kill counts all
+  // the same, because stopping comes first.
+  using Remember = std::function<base::Result<void>(const std::string& id, const std::optional<Kill>& kill)>;
+  explicit Principals(Remember remember) : remember_(std::move(remember)) {}
+
+  std::shared_ptr<Principal> find(const identity::Caller& caller);
+  std::shared_ptr<Principal> find_by_id(std::string_view id) const;
+  std::vector<std::shared_ptr<Principal>> all() const;
+
+  // Ends everything that is open for it and refuses what comes, until released. False when it was killed already.
+  bool kill(const std::string& id, Kill kill);
+  // False when it was not killed.
+  bool release(const std::string& id);
+  std::vector<std::pair<std::string, Kill>> kills() const;
+  // What was remembered before a restart; before any call.
+  void restore(std::vector<std::pair<std::string, Kill>> kills);
+
+ private:
+  Remember remember_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;
+  std::unordered_map<std::string, Kill> kills_;   // also of principals not seen since the restart
+};
+
+// The id of a caller's principal.
+std::string principal_id(const identity::CallerProfile& profile);
+
+}  // namespace latticegate::gateway

@@ -1,0 +1,477 @@
+#include "gateway/exchange.h"
+
+#include <algorithm>
+#include <format>
+
+#include "behaviour/records.h"
+#include "inspect/redact.h"
+#include "json/write.h"
+
+namespace latticegate::gateway {
+namespace {
+
+using base::Code;
+using base::Result;
+using net::Task;
+
+void in_document_order(std::vector<json::Edit>& edits) {
+  std::ranges::sort(edits, {}, [](const json::Edit& edit) { return edit.at.node(); });
+}
+
+std::string_view effect_of(const policy::Effects& effects) {
+  if (effects.destructive) return "delete";
+  if (effects.egress) return "send";
+  if (effects.write || effects.actuate) return "write";
+  return effects.read ? "read" : "";
+}
+
+// Records of the findings; at most 32 are named.
+std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
+  std::vector<audit::Finding> list;
+  for (const inspect::Finding& finding : findings.items) {
+    if (list.size() == 32) break;
+    list.push_back({.count = 1, .id = finding.rule, .path = finding.pointer, .severity = inspect::name(finding.severity)});
+  }
+  return list;
+}
+
+}  // namespace
+
+Exchange::Exchange(Worker& worker, net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                   const ServerRoute& route, std::shared_ptr<Admitted> admitted)
+    : worker_(worker), request_(request), snapshot_(std::move(snapshot)), route_(route), admitted_(std::move(admitted)) {}
+
+// The life of a call. Each step answers the client itself when it ends the call.
+Task<void> Exchange::call() {
+  started_ = worker_.loop().clock().instant();
+  worker_.shared().counters.calls.fetch_add(1, std::memory_order_relaxed);
+  if (!co_await admit()) co_return;
+
+  const json::Value arguments = message_->params()["arguments"];
+  findings_ = inspect::scan(worker_.scanner(), inspect::Surface::arguments, message_->params());
+  inspect_ns_ = (worker_.loop().clock().instant() - started_).count();
+  asked_ = behaviour::asked_records(arguments);
+
+  std::optional<policy::Permit> permit = co_await decide();
+  if (!permit) co_return;
+  std::optional<store::Ticket> ticket = co_await record(*permit);
+  if (!ticket) co_return;
+
+  std::vector<json::Edit> edits;
+  if (snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact ||
+      snapshot_->config->inspect.hidden_text_in_arguments == config::Treatment::redact)
+    edits = inspect::redact(message_->params(), findings_,
+                            {.secrets = snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact,
+                             .hidden = snapshot_->config->inspect.hidden_text_in_arguments == config::Treatment::redact,
+                             .key = worker_.shared().redaction_key});
+  const Outgoing message = outgoing(std::move(edits));
+  session_->requests.add(client_id_, upstream_id_);
+  auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message);
+  if (reply) {
+    co_await deliver(*std::move(reply), *permit);
+  } else {
+    worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
+    finish_record(audit::Outcome::upstream_error, mcp::unavailable_code, base::describe(reply.error()));
+    co_await final(mcp::error_response(client_id_, mcp::unavailable_code, "the server is not available"));
+  }
+  session_->requests.remove(client_id_);
+}
+
+// Who, where, what: the tool as it was pinned. What the caller may not see does not exist.
+Task<bool> Exchange::admit() {
+  subject_ = mcp::subject_of(*message_);
+  client_id_ = message_->id_text();
+  conversation_ = conversation();
+  call_uid_ = crypto::uuid_v7(now(), worker_.random());
+  call_text_ = crypto::to_string(call_uid_);
+  if (message_->method() != mcp::Method::tools_call) co_return true;
+  if (subject_.empty()) {
+    co_await reject(modern() ? 400 : 200, -32602, "tools/call needs a name");
+    co_return false;
+  }
+  tool_ = route_.catalogue->find(subject_);
+  if (!tool_) {
+    if (auto learned = co_await learn_tools(); !learned) {
+      co_await reject(200, mcp::unavailable_code, "the server is not available");
+      co_return false;
+    }
+    tool_ = route_.catalogue->find(subject_);
+  }
+  const bool usable = tool_ && tool_->tool && !tool_->held;
+  if (!usable || !snapshot_->engine->may_see(facts(), worker_.scratch())) {
+    worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
+    audit::Record record = base_record(audit::Type::call_decided);
+    record.decision = audit::Decision::deny;
+    record.outcome = audit::Outcome::denied;
+    record.why = !tool_ ? "the server does not list this tool" : !usable ? std::string_view(tool_->why_held) : "no policy lets this caller see the tool";
+    worker_.shared().recorder.post(worker_.record_writer().write(record));
+    co_await answer_unknown();
+    co_return false;
+  }
+  co_return true;
+}
+
+Task<void> Exchange::answer_unknown() {
+  co_await reject(200, -32602, std::format("Unknown tool: {}", base::printable(subject_.substr(0, 128))));
+}
+
+// Violations go back as a tool error, in words by which a model can correct its call.
+bool Exchange::arguments_fit(std::string& sentence) const {
+  if (!tool_ || !tool_->schema || route_.mode == policy::Mode::observe) return true;
+  const inspect::Validation validation = tool_->schema->validate(message_->params()["arguments"]);
+  if (validation.valid()) return true;
+  sentence = "The arguments do not fit the tool's input schema:\n" + validation.text();
+  return false;
+}
+
+policy::Facts Exchange::facts() const {
+  policy::Facts facts;
+  facts.caller = &admitted_->caller;
+  if (tool_) facts.target = policy::ToolTarget{tool_->tool.get(), !tool_->held};
+  else if (message_->method() == mcp::Method::prompts_get ||
+           (message_->method() == mcp::Method::completion_complete && message_->params()["ref"]["name"].exists()))
+    facts.target = policy::PromptTarget{&route_.catalogue->facts(), subject_};
+  else facts.target = policy::ResourceTarget{&route_.catalogue->facts(), subject_};
+  facts.call = call_text_;
+  facts.arguments = message_->params()["arguments"];
+  facts.conversation = admitted_->principal->id();
+  facts.totals = conversation_ ? &conversation_->totals : nullptr;
+  facts.risk = &risk_;
+  facts.findings = &findings_;
+  facts.records = asked_;
+  facts.now = now();
+  facts.peer = request_.peer().address;
+  facts.kex = request_.peer().tls_group;
+  return facts;
+}
+
+Task<std::optional<policy::Permit>> Exchange::decide() {
+  std::string sentence;
+  if (!arguments_fit(sentence)) {
+    co_await refuse_call(sentence, "input-schema");
+    co_return std::nullopt;
+  }
+  const config::Config& config = *snapshot_->config;
+  const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
+  const auto configured = route_.config->tools.find(subject);
+  const std::optional<std::uint64_t> cap =
+      configured != route_.config->tools.end() ? configured->second.max_records : std::optional<std::uint64_t>();
+  risk_ = worker_.shared().watch.before({admitted_->caller->agent.value(), route_.config->name, subject},
+                                        {.at = now(), .asked = asked_, .max_records = cap}, config.behaviour);
+  if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
+  policy::Decision decision = [&] {
+    const std::scoped_lock lock(conversation_->mutex);
+    ++conversation_->totals.calls;
+    conversation_->totals.last = now();
+    return snapshot_->engine->decide(facts(), route_.mode, worker_.scratch());
+  }();
+  if (auto* const permit = std::get_if<policy::Permit>(&decision)) co_return std::move(*permit);
+  {
+    const std::scoped_lock lock(conversation_->mutex);
+    ++conversation_->totals.denied;
+  }
+  if (const auto* const challenge = std::get_if<policy::Challenge>(&decision)) co_await deny(challenge->denial, challenge->level);
+  else co_await deny(std::get<policy::Denial>(decision), 0);
+  co_return std::nullopt;
+}
+
+// A refusal that policy did not decide (schema): a tool error for tools, an error otherwise; recorded like a denial.
+Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rule) {
+  worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
+  audit::Record record = base_record(audit::Type::call_decided);
+  record.decision = audit::Decision::deny;
+  record.outcome = audit::Outcome::denied;
+  const std::string_view rules[] = {rule};
+  record.rules = rules;
+  worker_.shared().recorder.post(worker_.record_writer().write(record));
+  if (tool_) co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
+  else co_await final(mcp::error_response(client_id_, -32602, sentence));
+}
+
+Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
+  worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
+  const std::string why = policy::explanation(denial);
+  audit::Record record = base_record(audit::Type::call_decided);
+  record.decision = level > 0 ? audit::Decision::step_up : audit::Decision::deny;
+  record.outcome = audit::Outcome::denied;
+  std::vector<std::string_view> rules(denial.policies.begin(), denial.policies.end());
+  record.rules = rules;
+  record.why = why;
+  const std::vector<audit::Finding> findings = record_findings(findings_);
+  record.findings = findings;
+  std::vector<std::string> words;
+  for (const policy::Obligation& obligation : denial.obligations) words.push_back(policy::to_text(obligation));
+  std::vector<std::string_view> obligations(words.begin(), words.end());
+  record.obligations = obligations;
+  worker_.shared().recorder.post(worker_.record_writer().write(record));
+  worker_.shared().log.info("call denied", {{"agent", admitted_->caller->agent.value()},
+                                            {"server", route_.config->name},
+                                            {"subject", std::string(subject_)},
+                                            {"why", why}});
+  carry_out(denial.obligations, denial.policies.empty() ? std::string_view("default deny") : std::string_view(denial.policies.front()), why);
+  if (admitted_->principal->is_killed()) {
+    co_await killed_answer();
+    co_return;
+  }
+  std::string sentence = std::format("Latticegate: {}", denial.sentence);
+  if (level > 0) sentence += std::format(" (an approval of level {} would allow it)", level);
+  if (tool_) co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
+  else co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
+}
+
+// Durable before anything leaves.
+Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit) {
+  audit::Record record = base_record(audit::Type::call_decided);
+  record.decision = audit::Decision::allow;
+  record.rules = permit.policies();
+  record.policy_ver = static_cast<std::int64_t>(permit.epoch());
+  record.bytes_in = bytes_in_;
+  record.inspect_ns = inspect_ns_;
+  record.inspect_truncated = !findings_.complete();
+  std::vector<audit::Finding> findings;
+  if (!findings_.empty()) {
+    findings = record_findings(findings_);
+    record.findings = findings;
+  }
+  std::string would;
+  if (permit.mode() == policy::Mode::observe) record.mode = "observe";
+  if (permit.would_deny() != nullptr) {
+    would = "would be refused: " + policy::explanation(*permit.would_deny());
+    record.why = would;
+  }
+  std::unique_ptr<store::Append> append = worker_.take_append();
+  auto ticket = co_await worker_.shared().recorder.begin(worker_.loop(), *append, worker_.record_writer().write(record), call_uid_);
+  worker_.give_append(std::move(append));
+  if (ticket) {
+    worker_.shared().counters.allowed.fetch_add(1, std::memory_order_relaxed);
+    co_return *std::move(ticket);
+  }
+  worker_.shared().log.error("a call is refused because it cannot be recorded", {{"reason", base::describe(ticket.error())}});
+  co_await final(mcp::error_response(client_id_, mcp::unavailable_code,
+                                     ticket.error().code == Code::overloaded ? "the gateway is overloaded, try again"
+                                                                             : "the call cannot be recorded, so it is not made"));
+  co_return std::nullopt;
+}
+
+// Passes what comes before the answer on as it arrives, and judges the answer.
+Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit) {
+  Reply* const running = reply.get();
+  const Principal::Open open = admitted_->principal->open(worker_.loop(), [this, running] {
+    killed_ = true;
+    running->cancel();
+  });
+  if (modern())
+    request_.on_hangup([this, running] {
+      gone_ = true;
+      running->cancel();
+    });
+  for (;;) {
+    auto next = co_await reply->next();
+    if (next && *next && !(*next)->is_response()) {
+      if (!co_await side_message(**next)) gone_ = true;
+      continue;
+    }
+    request_.on_hangup(nullptr);
+    if (killed_ || admitted_->principal->is_killed()) {
+      finish_record(audit::Outcome::withheld, mcp::killed_code, "killed while under way");
+      co_await killed_answer();
+    } else if (next && *next && (*next)->is_response()) {
+      co_await release(**next, permit);
+    } else if (gone_) {
+      finish_record(audit::Outcome::cancelled, std::nullopt, "the client went away");
+    } else {
+      const bool late = !next && next.error().code == Code::timeout;
+      worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
+      const std::string reason = next ? "the server ended its answer without a result" : base::describe(next.error());
+      worker_.shared().log.warning("no usable answer", {{"server", route_.config->name}, {"subject", std::string(subject_)}, {"reason", reason}});
+      finish_record(late ? audit::Outcome::timeout : audit::Outcome::upstream_error, late ? mcp::timeout_code : mcp::unavailable_code, reason);
+      co_await final(mcp::error_response(client_id_, late ? mcp::timeout_code : mcp::unavailable_code,
+                                         late ? "the server did not answer in time" : "the server gave no usable answer"));
+    }
+    co_return;
+  }
+}
+
+// The answer: inspected, measured against what is usual, judged again if something is unusual, redacted, delivered.
+Task<void> Exchange::release(const mcp::Message& response, const policy::Permit& permit) {
+  const config::Config& config = *snapshot_->config;
+  const json::Value content = response.result().exists() ? response.result() : response.error();
+  const bool failed = response.error().exists() || content["isError"].boolean() == true;
+  const base::Instant inspecting = worker_.loop().clock().instant();
+  const inspect::Findings found = inspect::scan(
+      worker_.scanner(), response.error().exists() ? inspect::Surface::error : inspect::Surface::result, content, {.bytes = config.limits.answer});
+  inspect_ns_ += (worker_.loop().clock().instant() - inspecting).count();
+
+  rows_ = response.error().exists() ? 0 : behaviour::count_records(content);
+  std::string out;
+  const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
+  const auto configured = route_.config->tools.find(subject);
+  const std::uint64_t bytes = content.exists() ? found.scanned + found.skipped : 0;
+  bool conspicuous = !found.empty();
+  std::optional<policy::Withheld> withheld;
+  bool redact = config.inspect.secrets_in_results == config::Treatment::redact;
+  {
+    const std::scoped_lock lock(conversation_->mutex);
+    behaviour::Risk after = worker_.shared().watch.after(
+        {admitted_->caller->agent.value(), route_.config->name, subject},
+        {.at = now(),
+         .records = rows_,
+         .bytes = bytes,
+         .asked = asked_,
+         .max_records = configured != route_.config->tools.end() ? configured->second.max_records : std::optional<std::uint64_t>(),
+         .teach = !failed && !admitted_->principal->is_killed()},
+        config.behaviour, conversation_->lessons);
+    conspicuous = conspicuous || !after.signals.empty();
+    risk_.join(std::move(after));
+    if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
+    behaviour::Totals& totals = conversation_->totals;
+    totals.records += rows_;
+    totals.bytes += bytes;
+    totals.taint.add(std::span<const std::string>(route_.config->taint));
+    const auto& domains = configured != route_.config->tools.end() && configured->second.domains ? *configured->second.domains : route_.config->domains;
+    totals.domains.add(std::span<const std::string>(domains));
+    if (conspicuous) {
+      policy::Facts after_facts = facts();
+      after_facts.output = policy::Output{rows_, bytes, &found};
+      policy::Release released = snapshot_->engine->release(permit, after_facts, worker_.scratch());
+      if (auto* const held = std::get_if<policy::Withheld>(&released)) withheld = std::move(*held);
+      else redact = redact || std::get<policy::Released>(released).redact;
+    }
+  }
+  if (withheld) {
+    worker_.shared().counters.withheld.fetch_add(1, std::memory_order_relaxed);
+    const std::string why = policy::explanation(withheld->denial);
+    std::string reason = risk_.signals.empty() ? why : risk_.signals.front().sentence;
+    finish_record(audit::Outcome::withheld, mcp::denied_code, why);
+    carry_out(withheld->denial.obligations,
+              withheld->denial.policies.empty() ? std::string_view("default deny") : std::string_view(withheld->denial.policies.front()), reason);
+    if (admitted_->principal->is_killed()) {
+      co_await killed_answer();
+      co_return;
+    }
+    const std::string sentence = std::format("Latticegate withheld the answer: {}", withheld->denial.sentence);
+    if (tool_) co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
+    else co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
+    co_return;
+  }
+  std::vector<json::Edit> edits;
+  const bool strip = config.inspect.hidden_text_in_results == config::Treatment::redact;
+  if (!found.empty() && (redact || strip)) {
+    edits = inspect::redact(content, found, {.secrets = redact, .hidden = strip, .key = worker_.shared().redaction_key});
+    redacted_ = edits.size();
+    worker_.shared().counters.redactions.fetch_add(redacted_, std::memory_order_relaxed);
+  }
+  if (response.id().exists()) edits.push_back({response.id(), client_id_});
+  in_document_order(edits);
+  json::write(response.root(), edits, out);
+  bytes_out_ = static_cast<std::int64_t>(out.size());
+  const json::Value code = response.error()["code"];
+  audit::Outcome outcome = audit::Outcome::ok;
+  if (response.error().exists()) outcome = audit::Outcome::rpc_error;
+  else if (failed) outcome = audit::Outcome::tool_error;
+  finish_record(outcome, code.integer(), {});
+  co_await final(out);
+}
+
+void Exchange::carry_out(const std::vector<policy::Obligation>& obligations, std::string_view policy, std::string_view reason) {
+  for (const policy::Obligation& obligation : obligations) {
+    if (obligation.kind == policy::Obligation::Kind::kill_session || obligation.kind == policy::Obligation::Kind::quarantine) {
+      if (!snapshot_->config->behaviour.kill) continue;
+      worker_.kill(*admitted_->principal, std::format("policy {}", policy), std::string(reason));
+    } else if (obligation.kind == policy::Obligation::Kind::alert) {
+      worker_.shared().log.warning("alert", {{"name", obligation.text},
+                                             {"conversation", admitted_->principal->id()},
+                                             {"policy", std::string(policy)},
+                                             {"reason", std::string(reason)}});
+    }
+  }
+}
+
+void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t> code, std::string_view error) {
+  audit::Record record = base_record(audit::Type::call_finished);
+  record.outcome = outcome;
+  record.rpc_code = code;
+  record.error = error;
+  record.rows_out = static_cast<std::int64_t>(rows_);
+  record.bytes_in = bytes_in_;
+  record.bytes_out = bytes_out_;
+  record.dur_ns = (worker_.loop().clock().instant() - started_).count();
+  record.inspect_ns = inspect_ns_;
+  std::vector<audit::Redaction> redactions;
+  if (redacted_ > 0) {
+    redactions.push_back({.kind = "text", .count = static_cast<std::int64_t>(redacted_)});
+    record.redactions = redactions;
+  }
+  worker_.shared().recorder.post(worker_.record_writer().write(record));
+}
+
+audit::Record Exchange::base_record(audit::Type type) const {
+  audit::Record record;
+  record.type = type;
+  record.time = now();
+  record.uid = type == audit::Type::call_decided ? call_uid_ : crypto::uuid_v7(record.time, worker_.random());
+  record.call_uid = call_uid_;
+  record.agent.ref = admitted_->caller->agent.value();
+  record.principal.ref = admitted_->principal->id();
+  record.principal.auth = identity::name(admitted_->caller->method);
+  record.principal.cred = admitted_->caller->fingerprint;
+  record.tenant = admitted_->caller->tenant.value();
+  record.session = admitted_->principal->id();
+  record.server.id = route_.config->name;
+  record.server.segment = route_.config->segment;
+  record.server.residency = route_.config->region;
+  record.transport = std::holds_alternative<config::Stdio>(route_.config->transport) ? "stdio" : "http";
+  if (message_) record.method = message_->method_name();
+  record.proto = session_ ? std::string_view(session_->version) : std::string_view();
+  record.rpc_id = client_id_;
+  if (tool_) {
+    record.tool = tool_->name;
+    record.tool_pin = tool_->form.hash;
+    if (tool_->tool) record.effect = effect_of(tool_->tool->effects());
+  } else if (message_ && message_->method() == mcp::Method::tools_call) {
+    record.tool = subject_;
+  } else if (message_ && message_->method() == mcp::Method::prompts_get) {
+    record.prompt = subject_;
+  } else if (!subject_.empty()) {
+    record.resource_uri = subject_;
+  }
+  record.client.addr = request_.peer().address;
+  record.client.port = request_.peer().port;
+  record.client.tls_group = request_.peer().tls_group;
+  record.client.tls_version = request_.peer().tls_version;
+  return record;
+}
+
+std::shared_ptr<Conversation> Exchange::conversation() const {
+  if (session_ && session_->conversation) return session_->conversation;
+  return admitted_->principal->conversation(now());
+}
+
+// Our own serialisation of what was judged: ids and progress tokens are ours, the rest is as it came.
+Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
+  Outgoing message;
+  upstream_id_ = std::to_string(worker_.shared().next_id.fetch_add(1, std::memory_order_relaxed));
+  edits.push_back({message_->id(), upstream_id_});
+  if (const json::Value token = message_->meta()["progressToken"]; token.exists()) {
+    client_token_ = json::to_string(token);
+    edits.push_back({token, upstream_id_});
+  }
+  in_document_order(edits);
+  message.text.reserve(1024);
+  json::write(message_->root(), edits, message.text);
+  message.id = upstream_id_;
+  message.method = message_->method_name();
+  message.name = mcp::subject_of(*message_);
+  message.era = era_;
+  message.version = modern() ? std::string(mcp::modern_revision) : session_->version;
+  if (modern() && tool_)
+    for (const auto& [path, header] : tool_->mirrored) {
+      json::Value value = message_->params()["arguments"];
+      for (const std::string& step : path) value = value[step];
+      if (value.is_string()) message.parameter_headers.emplace_back(header, mcp::encode_header_value(*value.string()));
+      else if (value.is_number() || value.is_boolean()) message.parameter_headers.emplace_back(header, json::to_string(value));
+    }
+  return message;
+}
+
+}  // namespace latticegate::gateway

@@ -1,0 +1,103 @@
+// Exchange: one HTTP request of a client, from its message to the answer. exchange.cc is the life of a call as a list;
+// relay.cc handles what carries no decision: handshake, lists, streams, notifications.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/forward.h"
+#include "gateway/worker.h"
+#include "mcp/revision.h"
+
+namespace latticegate::gateway {
+
+class Exchange {
+ public:
+  // All arguments live until the exchange is over.
+  Exchange(Worker& worker, net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
+           std::shared_ptr<Admitted> admitted);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  net::Task<void> post();
+  net::Task<void> listen();
+  net::Task<void> end_session();
+
+ private:
+  // What becomes of the messages that answer a request, before they reach the client.
+  enum class Final : std::uint8_t { delivered, failed, cancelled };
+
+  // exchange.cc: requests that are decided
+  net::Task<void> call();
+  net::Task<bool> admit();
+  bool arguments_fit(std::string& sentence) const;
+  policy::Facts facts() const;
+  net::Task<std::optional<policy::Permit>> decide();
+  net::Task<std::optional<store::Ticket>> record(const policy::Permit& permit);
+  net::Task<void> deny(const policy::Denial& denial, std::int64_t level);
+  net::Task<void> refuse_call(std::string_view sentence, std::string_view rule);
+  net::Task<void> answer_unknown();
+  net::Task<void> deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit);
+  net::Task<void> release(const mcp::Message& response, const policy::Permit& permit);
+  void carry_out(const std::vector<policy::Obligation>& obligations, std::string_view policy, std::string_view reason);
+  void finish_record(audit::Outcome outcome, std::optional<std::int64_t> code, std::string_view error);
+
+  // relay.cc: requests that are passed on, and everything that flows beside the answers
+  net::Task<void> relay();
+  net::Task<void> initialize();
+  net::Task<void> pump(std::unique_ptr<Reply> reply);
+  net::Task<void> notification();
+  net::Task<void> server_answer();
+  std::string filtered(const mcp::Message& response);
+  std::vector<json::Edit> list_edits(json::Value result);
+  net::Task<bool> side_message(const mcp::Message& message);
+  net::Task<base::Result<void>> learn_tools();
+  void observe_tools(json::Value result);
+  base::Result<std::shared_ptr<Session>> modern_session();
+
+  // answering
+  net::Task<void> event(std::string_view text);
+  net::Task<void> final(std::string_view text, int status = 200, std::string_view headers = {});
+  net::Task<void> reject(int status, int code, std::string_view sentence, std::string_view data = {});
+  net::Task<void> killed_answer();
+  Outgoing outgoing(std::vector<json::Edit> edits);
+  audit::Record base_record(audit::Type type) const;
+  std::shared_ptr<Conversation> conversation() const;
+  base::Time now() const { return worker_.shared().clock.now(); }
+  bool modern() const { return era_ == mcp::Era::modern; }
+
+  Worker& worker_;
+  net::ServerRequest& request_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  const ServerRoute& route_;
+  std::shared_ptr<Admitted> admitted_;
+  mcp::Era era_ = mcp::Era::legacy;
+  std::optional<mcp::Message> message_;
+  std::shared_ptr<Session> session_;
+  std::string upstream_id_;         // JSON text
+  std::string client_id_;           // JSON text
+  std::string client_token_;        // JSON text of the progress token; empty without one
+  bool streaming_ = false;
+  bool killed_ = false;
+  bool gone_ = false;               // the client went away
+
+  // of a decided call
+  std::shared_ptr<const ToolEntry> tool_;
+  std::string_view subject_;
+  std::shared_ptr<Conversation> conversation_;
+  inspect::Findings findings_;
+  behaviour::Risk risk_;
+  std::optional<std::uint64_t> asked_;
+  crypto::Uuid call_uid_;
+  std::string call_text_;
+  base::Instant started_{};
+  std::uint64_t rows_ = 0;
+  std::int64_t bytes_in_ = 0;
+  std::int64_t bytes_out_ = 0;
+  std::uint64_t redacted_ = 0;
+  std::int64_t inspect_ns_ = 0;
+};
+
+}  // namespace latticegate::gateway

@@ -1,0 +1,328 @@
+#include "gateway/gateway.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <format>
+#include <thread>
+
+#include "gateway/control.h"
+#include "gateway/worker.h"
+#include "net/socket.h"
+
+namespace latticegate::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::fail;
+using base::Result;
+using net::Task;
+
+constexpr std::chrono::hours session_idle(1);
+constexpr std::chrono::seconds housekeeping_interval(30);
+
+std::string kill_text(const Kill& kill) {
+  std::string out;
+  json::Writer(out).begin_object().member("at", std::int64_t{kill.at.time_since_epoch().count()}).member("by", kill.by)
+      .member("reason", kill.reason).end_object();
+  return out;
+}
+
+std::optional<Kill> kill_from(std::string_view text) {
+  const auto document = json::Document::parse(text);
+  if (!document) return std::nullopt;
+  const json::Value root = document->root();
+  return Kill{base::Time(std::chrono::nanoseconds(root["at"].integer().value_or(0))), std::string(root["by"].text_or({})),
+              std::string(root["reason"].text_or({}))};
+}
+
+Result<void> make_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return fail(Code::io, std::format("cannot make the directory {}: {}", directory.string(), error.message()));
+  fs::permissions(directory, fs::perms::owner_all, error);
+  return {};
+}
+
+}  // namespace
+
+struct Gateway::Parts {
+  Parts(const base::Clock& machine, const base::Log& sink, ReadConfig reader) : clock(machine), log(sink), read(std::move(reader)) {}
+
+  const base::Clock& clock;
+  const base::Log& log;
+  ReadConfig read;
+  store::SystemFiles files;
+  std::shared_ptr<const config::Config> first_config;
+  std::unique_ptr<Memory> memory;
+  std::unique_ptr<Pins> pins;
+  std::unique_ptr<Principals> principals;
+  Sessions sessions;
+  std::unique_ptr<behaviour::Watch> watch;
+  std::vector<std::unique_ptr<net::Loop>> loops;
+  std::unique_ptr<Recorder> recorder;
+  std::unique_ptr<Shared> shared;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::shared_ptr<net::ConnectionLimits> limits;
+  std::vector<std::unique_ptr<net::HttpServer>> servers;
+  std::vector<std::unique_ptr<net::Acceptor>> acceptors;
+  std::unique_ptr<Control> control;
+  std::unique_ptr<net::HttpServer> control_server;
+  std::unique_ptr<net::Acceptor> control_acceptor;
+  std::vector<std::unique_ptr<net::TaskGroup>> endings;   // one per loop: the tasks that end it
+  std::vector<std::jthread> threads;
+  std::uint16_t port = 0;
+  std::atomic<bool> stopping{false};
+  std::atomic<std::size_t> drained{0};
+  std::mutex reload_mutex;
+
+  Result<void> open_state();
+  Result<void> open_loops();
+  Result<void> bind();
+  Result<void> reload();
+  Task<void> drain(std::size_t index);
+  Task<void> housekeeping();
+  void save();
+};
+
+Result<void> Gateway::Parts::open_state() {
+  const config::Config& config = *first_config;
+  if (auto made = make_directory(config.state.directory); !made) return made;
+  if (auto made = make_directory(config.audit.directory); !made) return made;
+  auto opened = Memory::open(config.state.directory / "state.db", log);
+  if (!opened) return base::within("state.directory", std::move(opened).error());
+  memory = *std::move(opened);
+  pins = std::make_unique<Pins>(*memory);
+  if (auto restored = pins->restore(); !restored) return restored;
+  principals = std::make_unique<Principals>([this](const std::string& id, const std::optional<Kill>& kill) -> Result<void> {
+    memory->put("kills", id, kill ? std::optional<std::string>(kill_text(*kill)) : std::nullopt);
+    return {};
+  });
+  auto kills = memory->list("kills");
+  if (!kills) return std::unexpected(std::move(kills).error());
+  std::vector<std::pair<std::string, Kill>> known;
+  for (const auto& entry : *kills)
+    if (auto kill = kill_from(entry.value)) known.emplace_back(entry.key, *std::move(kill));
+  principals->restore(std::move(known));
+  watch = std::make_unique<behaviour::Watch>(config.behaviour.pairs);
+  auto baselines = memory->list("baselines");
+  if (!baselines) return std::unexpected(std::move(baselines).error());
+  for (const auto& entry : *baselines)
+    if (auto loaded = watch->load(entry.value); !loaded)
+      log.warning("saved baselines cannot be read; agents are learnt anew", {{"reason", base::describe(loaded.error())}});
+  return {};
+}
+
+Result<void> Gateway::Parts::open_loops() {
+  const config::Config& config = *first_config;
+  unsigned count = config.listen.threads != 0 ? config.listen.threads : std::thread::hardware_concurrency();
+  if (count == 0) count = 1;
+  std::vector<net::Loop*> pointers;
+  for (unsigned i = 0; i < count; ++i) {
+    loops.push_back(std::make_unique<net::Loop>(i, clock));
+    pointers.push_back(loops.back().get());
+  }
+  store::JournalOptions options;
+  options.directory = config.audit.directory;
+  options.origin = config.audit.origin;
+  options.homes = count;
+  options.segment = config.audit.segment;
+  auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
+  if (!opened) return base::within("audit.directory", std::move(opened).error());
+  recorder = *std::move(opened);
+  shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *recorder);
+  crypto::SystemRandom random;
+  auto saved = memory->list("keys");
+  if (!saved) return std::unexpected(std::move(saved).error());
+  for (const auto& entry : *saved)
+    if (entry.key == "redaction") shared->redaction_key = entry.value;
+  if (shared->redaction_key.empty()) {
+    std::array<std::byte, 32> key{};
+    random.fill(key);
+    shared->redaction_key = base::to_hex(key);
+    memory->put("keys", "redaction", shared->redaction_key);
+  }
+  auto snapshot = make_snapshot(first_config, 1, *pins, clock, log, nullptr);
+  if (!snapshot) return std::unexpected(std::move(snapshot).error());
+  shared->snapshot.store(*std::move(snapshot));
+  shared->generation.store(1);
+  for (const auto& loop : loops) {
+    endings.push_back(std::make_unique<net::TaskGroup>([](const std::exception_ptr&) {}));
+    auto worker = Worker::make(*loop, *shared, config.audit.origin);
+    if (!worker) return std::unexpected(std::move(worker).error());
+    workers.push_back(*std::move(worker));
+    shared->workers.push_back(workers.back().get());
+  }
+  return {};
+}
+
+Result<void> Gateway::Parts::bind() {
+  const config::Config& config = *first_config;
+  limits = std::make_shared<net::ConnectionLimits>(config.limits.connections, config.limits.connections_per_address);
+  net::HttpServerOptions options;
+  options.limits.head = {std::min<std::uint64_t>(config.limits.header.count, net::buffer_size)};
+  options.limits.body = config.limits.body;
+  options.handshake_timeout = config.limits.timeouts.handshake;
+  options.head_timeout = config.limits.timeouts.header;
+  options.body_timeout = config.limits.timeouts.body;
+  options.write_timeout = config.limits.timeouts.write;
+  options.idle_timeout = config.limits.timeouts.idle;
+  auto address = net::parse_address(config::describe(config.listen.address));
+  if (!address) return base::within("listen.address", std::move(address).error());
+  for (std::size_t i = 0; i < loops.size(); ++i) {
+    auto fd = net::listen_on(*address, loops.size() > 1);
+    if (!fd) return std::unexpected(std::move(fd).error());
+    if (i == 0) {
+      port = net::bound_port(*fd);
+      address = net::parse_address(config::describe(config::Address{config.listen.address.host, port}));
+      if (!address) return std::unexpected(std::move(address).error());
+    }
+    servers.push_back(std::make_unique<net::HttpServer>(*loops[i], *workers[i], options, limits, log));
+    net::HttpServer* const server = servers.back().get();
+    acceptors.push_back(std::make_unique<net::Acceptor>(*loops[i], *fd, [this, server](int accepted, net::Peer peer) {
+      server->accept(accepted, std::move(peer), shared->snapshot.load()->tls);
+    }));
+  }
+  const std::string socket = config.control.socket.string();
+  std::error_code ignored;
+  fs::create_directories(config.control.socket.parent_path(), ignored);
+  auto control_address = net::parse_address("unix:" + socket);
+  if (!control_address) return base::within("control.socket", std::move(control_address).error());
+  auto fd = net::listen_on(*control_address, false);
+  if (!fd) return base::within("control.socket", std::move(fd).error());
+  control = std::make_unique<Control>(*workers[0], [this] { return reload(); });
+  control_server = std::make_unique<net::HttpServer>(*loops[0], *control, options,
+                                                     std::make_shared<net::ConnectionLimits>(64, 64), log);
+  control_acceptor = std::make_unique<net::Acceptor>(*loops[0], *fd, [this](int accepted, net::Peer peer) {
+    control_server->accept(accepted, std::move(peer), nullptr);
+  });
+  return {};
+}
+
+Result<void> Gateway::Parts::reload() {
+  const std::scoped_lock lock(reload_mutex);
+  auto config = read();
+  std::shared_ptr<const Snapshot> made;
+  Result<void> outcome;
+  const auto current = shared->snapshot.load();
+  if (config) {
+    auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins, clock, log, current.get());
+    if (snapshot) made = *std::move(snapshot);
+    else outcome = std::unexpected(std::move(snapshot).error());
+  } else {
+    outcome = std::unexpected(std::move(config).error());
+  }
+  if (!outcome) {
+    log.error("reload failed; what was in force stays in force", {{"reason", base::describe(outcome.error())}});
+    return outcome;
+  }
+  shared->snapshot.store(made);
+  shared->generation.store(made->generation, std::memory_order_release);
+  log.info("configuration reloaded", {{"epoch", std::to_string(made->generation)}, {"policies", std::to_string(made->engine->policies())}});
+  audit::RecordWriter writer(first_config->audit.origin);
+  crypto::SystemRandom random;
+  audit::Record record;
+  record.type = audit::Type::config_reloaded;
+  record.time = clock.now();
+  record.uid = crypto::uuid_v7(record.time, random);
+  record.policy_ver = static_cast<std::int64_t>(made->engine->epoch());
+  record.policy_hash = made->engine->hash();
+  recorder->post(writer.write(record));
+  return {};
+}
+
+void Gateway::Parts::save() { memory->put("baselines", "all", watch->save()); }
+
+Task<void> Gateway::Parts::housekeeping() {
+  base::Instant next = clock.instant() + housekeeping_interval;
+  while (!stopping.load()) {
+    co_await loops[0]->sleep(std::chrono::milliseconds(200));
+    if (clock.instant() < next) continue;
+    next = clock.instant() + housekeeping_interval;
+    const std::int64_t before = (clock.instant() - session_idle).time_since_epoch().count();
+    workers[0]->end_sessions(sessions.take_idle(before));
+    save();
+  }
+}
+
+// One loop's way to the end: nothing new, what is under way may finish, then everything that is left is closed.
+Task<void> Gateway::Parts::drain(std::size_t index) {
+  net::Loop& loop = *loops[index];
+  const base::Instant deadline = loop.clock().instant() + first_config->limits.timeouts.drain;
+  acceptors[index]->stop();
+  if (index == 0) {
+    control_acceptor->stop();
+    while (sessions.busy() && loop.clock().instant() < deadline) co_await loop.sleep(std::chrono::milliseconds(10));
+    workers[0]->end_sessions(sessions.take_everything());   // also ends the streams that would never end by themselves
+    control_server->abort();
+    co_await control_server->drain();
+  }
+  bool done = false;
+  net::TaskGroup draining([](const std::exception_ptr&) {});
+  draining.spawn([](net::HttpServer& server, bool& finished) -> Task<void> {
+    co_await server.drain();
+    finished = true;
+  }(*servers[index], done));
+  while (!done && loop.clock().instant() < deadline) co_await loop.sleep(std::chrono::milliseconds(10));
+  if (!done) servers[index]->abort();
+  const base::Instant last = loop.clock().instant() + std::chrono::seconds(5);
+  while ((!done || workers[index]->tasks().size() > 0) && loop.clock().instant() < last)
+    co_await loop.sleep(std::chrono::milliseconds(10));
+  if (!done) log.error("connections did not end in time");
+  co_await draining.empty();
+}
+
+Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::start(std::shared_ptr<const config::Config> config, ReadConfig read,
+                                                const base::Clock& clock, const base::Log& log) {
+  auto parts = std::make_unique<Parts>(clock, log, std::move(read));
+  parts->first_config = std::move(config);
+  if (auto done = parts->open_state(); !done) return std::unexpected(std::move(done).error());
+  if (auto done = parts->open_loops(); !done) return std::unexpected(std::move(done).error());
+  if (auto done = parts->bind(); !done) return std::unexpected(std::move(done).error());
+  return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
+}
+
+std::string Gateway::address() const {
+  const config::Config& config = *parts_->first_config;
+  return std::format("{}://{}", config.listen.tls ? "https" : "http",
+                     config::describe(config::Address{config.listen.address.host, parts_->port}));
+}
+
+void Gateway::run() {
+  Parts& parts = *parts_;
+  for (std::size_t i = 0; i < parts.loops.size(); ++i)
+    parts.loops[i]->post([&parts, i] { parts.workers[i]->tasks().spawn(parts.acceptors[i]->run()); });
+  parts.loops[0]->post([&parts] {
+    parts.workers[0]->tasks().spawn(parts.control_acceptor->run());
+    parts.workers[0]->tasks().spawn(parts.housekeeping());
+  });
+  for (std::size_t i = 1; i < parts.loops.size(); ++i) parts.threads.emplace_back([&parts, i] { parts.loops[i]->run(); });
+  parts.loops[0]->run();
+  parts.threads.clear();
+  parts.save();
+}
+
+void Gateway::stop() {
+  Parts& parts = *parts_;
+  if (parts.stopping.exchange(true)) return;
+  parts.log.info("draining");
+  for (std::size_t i = 0; i < parts.loops.size(); ++i)
+    parts.loops[i]->post([&parts, i] {
+      parts.endings[i]->spawn([](Parts& all, std::size_t index) -> Task<void> {
+        co_await all.drain(index);
+        if (all.drained.fetch_add(1) + 1 == all.loops.size())
+          for (const auto& loop : all.loops) loop->stop();
+      }(parts, i));
+    });
+}
+
+void Gateway::reload() {
+  Parts& parts = *parts_;
+  parts.loops[0]->post([&parts] { (void)parts.reload(); });
+}
+
+}  // namespace latticegate::gateway

@@ -1,0 +1,146 @@
+#include "gateway/session.h"
+
+#include <algorithm>
+#include <array>
+#include <format>
+
+#include "base/bytes.h"
+
+namespace latticegate::gateway {
+namespace {
+
+constexpr std::size_t most_server_requests = 64;
+
+}  // namespace
+
+std::optional<std::string> ServerRequests::add(std::string upstream_id, std::string method) {
+  const std::scoped_lock lock(mutex_);
+  if (waiting_.size() >= most_server_requests) return std::nullopt;
+  std::string id = std::format("\"lg-{}\"", next_++);
+  waiting_.emplace(id, Origin{std::move(upstream_id), std::move(method)});
+  return id;
+}
+
+std::optional<ServerRequests::Origin> ServerRequests::take(std::string_view client_id) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = waiting_.find(client_id);
+  if (found == waiting_.end()) return std::nullopt;
+  Origin origin = std::move(found->second);
+  waiting_.erase(found);
+  return origin;
+}
+
+void RequestIds::add(std::string client_id, std::string upstream_id) {
+  const std::scoped_lock lock(mutex_);
+  ids_.insert_or_assign(std::move(client_id), std::move(upstream_id));
+}
+
+void RequestIds::remove(std::string_view client_id) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto found = ids_.find(client_id); found != ids_.end()) ids_.erase(found);
+}
+
+std::optional<std::string> RequestIds::find(std::string_view client_id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = ids_.find(client_id);
+  if (found == ids_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::size_t RequestIds::size() const {
+  const std::scoped_lock lock(mutex_);
+  return ids_.size();
+}
+
+std::shared_ptr<Session> Sessions::add(std::shared_ptr<Session> session, crypto::Random& random) {
+  std::array<std::byte, 16> bytes{};
+  random.fill(bytes);
+  session->id = base::to_hex(bytes);
+  const std::scoped_lock lock(mutex_);
+  by_id_.emplace(session->id, session);
+  return session;
+}
+
+std::shared_ptr<Session> Sessions::find(std::string_view id, const Principal& principal, std::string_view server) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_id_.find(std::string(id));
+  if (found == by_id_.end() || found->second->principal.get() != &principal || found->second->server != server) return nullptr;
+  return found->second;
+}
+
+void Sessions::remove(std::string_view id) {
+  const std::scoped_lock lock(mutex_);
+  by_id_.erase(std::string(id));
+}
+
+std::shared_ptr<Session> Sessions::modern(const Principal& principal, std::string_view server) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = modern_.find({principal.id(), std::string(server)});
+  return found == modern_.end() ? nullptr : found->second;
+}
+
+void Sessions::put_modern(const Principal& principal, std::shared_ptr<Session> session) {
+  const std::scoped_lock lock(mutex_);
+  std::string server = session->server;
+  modern_.insert_or_assign({principal.id(), std::move(server)}, std::move(session));
+}
+
+void Sessions::remove_modern(const Principal& principal, std::string_view server) {
+  const std::scoped_lock lock(mutex_);
+  modern_.erase({principal.id(), std::string(server)});
+}
+
+std::vector<std::shared_ptr<Session>> Sessions::take_all(const Principal& principal) {
+  std::vector<std::shared_ptr<Session>> taken;
+  const std::scoped_lock lock(mutex_);
+  const auto take = [&](auto& table) {
+    std::erase_if(table, [&](auto& entry) {
+      if (entry.second->principal.get() != &principal) return false;
+      taken.push_back(entry.second);
+      return true;
+    });
+  };
+  take(by_id_);
+  take(modern_);
+  return taken;
+}
+
+std::vector<std::shared_ptr<Session>> Sessions::take_idle(std::int64_t before_ns) {
+  std::vector<std::shared_ptr<Session>> taken;
+  const std::scoped_lock lock(mutex_);
+  const auto take = [&](auto& table) {
+    std::erase_if(table, [&](auto& entry) {
+      const Session& session = *entry.second;
+      if (session.last_used_ns.load(std::memory_order_relaxed) >= before_ns || session.streams.load() > 0 || session.requests.size() > 0)
+        return false;
+      taken.push_back(entry.second);
+      return true;
+    });
+  };
+  take(by_id_);
+  take(modern_);
+  return taken;
+}
+
+std::vector<std::shared_ptr<Session>> Sessions::take_everything() {
+  std::vector<std::shared_ptr<Session>> taken;
+  const std::scoped_lock lock(mutex_);
+  for (auto& [id, session] : by_id_) taken.push_back(session);
+  for (auto& [key, session] : modern_) taken.push_back(session);
+  by_id_.clear();
+  modern_.clear();
+  return taken;
+}
+
+std::size_t Sessions::size() const {
+  const std::scoped_lock lock(mutex_);
+  return by_id_.size() + modern_.size();
+}
+
+bool Sessions::busy() const {
+  const std::scoped_lock lock(mutex_);
+  const auto working = [](const auto& entry) { return entry.second->requests.size() > 0; };
+  return std::ranges::any_of(by_id_, working) || std::ranges::any_of(modern_, working);
+}
+
+}  // namespace latticegate::gateway

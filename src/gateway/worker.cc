@@ -1,0 +1,268 @@
+#include "gateway/worker.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <format>
+
+#include "gateway/exchange.h"
+
+namespace latticegate::gateway {
+namespace {
+
+using base::Code;
+using base::fail;
+using base::Result;
+using net::Task;
+
+constexpr std::string_view json_type = "application/json";
+
+std::string_view without_query(std::string_view target) { return target.substr(0, target.find_first_of("?#")); }
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+// "host:port" -> "host"; brackets stay.
+std::string_view without_port(std::string_view authority) {
+  const std::size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos || authority.ends_with(']')) return authority;
+  return authority.substr(0, colon);
+}
+
+// DNS rebinding: a browser page may reach us by a name of its own; then Host or Origin is not ours.
+bool from_here(const net::Head& head, const Snapshot& snapshot) {
+  const std::string host = lower(without_port(head.host));
+  if (std::ranges::find(snapshot.hosts, host) == snapshot.hosts.end()) return false;
+  const auto origin = head.find("origin");
+  if (!origin) return true;
+  if (std::ranges::find(snapshot.config->listen.origins, *origin) != snapshot.config->listen.origins.end()) return true;
+  const std::size_t scheme = origin->find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string name = lower(without_port(origin->substr(scheme + 3)));
+  return std::ranges::find(snapshot.hosts, name) != snapshot.hosts.end();
+}
+
+Task<void> answer_json(net::ServerRequest& request, int status, std::string_view headers, std::string_view body) {
+  (void)co_await request.respond(status, headers, json_type, body);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared, std::string_view node) {
+  auto scanner = inspect::Scanner::create(shared.snapshot.load()->rules);
+  if (!scanner) return std::unexpected(std::move(scanner).error());
+  return std::unique_ptr<Worker>(new Worker(loop, shared, *std::move(scanner), node));
+}
+
+Worker::Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node)
+    : loop_(loop),
+      shared_(shared),
+      tasks_([&shared](const std::exception_ptr&) { shared.log.error("a background task ended by an exception"); }),
+      scanner_(std::move(scanner)),
+      record_writer_(node) {}
+
+const std::shared_ptr<const Snapshot>& Worker::snapshot() {
+  if (!snapshot_ || snapshot_->generation != shared_.generation.load(std::memory_order_acquire)) {
+    snapshot_ = shared_.snapshot.load();
+    if (auto used = scanner_.use(snapshot_->rules); !used)
+      shared_.log.error("the new rules are not in use on one loop", {{"reason", base::describe(used.error())}});
+  }
+  return snapshot_;
+}
+
+std::unique_ptr<store::Append> Worker::take_append() {
+  if (appends_.empty()) return std::make_unique<store::Append>();
+  std::unique_ptr<store::Append> append = std::move(appends_.back());
+  appends_.pop_back();
+  return append;
+}
+
+void Worker::give_append(std::unique_ptr<store::Append> append) {
+  if (appends_.size() < 256) appends_.push_back(std::move(append));
+}
+
+net::HttpPool& Worker::pool(const ServerRoute& route, const config::Limits& limits) {
+  auto& pool = pools_[route.key];
+  if (!pool) {
+    net::ClientOptions options;
+    options.limits.head = {net::buffer_size};
+    options.limits.body = limits.answer;
+    options.connect_timeout = route.config->timeouts.connect;
+    options.head_timeout = route.config->timeouts.request;
+    options.idle_timeout = route.config->timeouts.idle;
+    pool = std::make_unique<net::HttpPool>(loop_, route.url, route.tls, options);
+  }
+  return *pool;
+}
+
+Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot, const ServerRoute& route) {
+  if (const auto* const stdio = std::get_if<config::Stdio>(&route.config->transport)) {
+    Backoff& backoff = backoffs_[route.config->name];
+    const base::Instant now = loop_.clock().instant();
+    if (now < backoff.until) return fail(Code::unavailable, "the server's process keeps ending; it is started again later");
+    ChildTarget target;
+    target.server = route.config->name;
+    target.arguments = stdio->command;
+    target.directory = stdio->directory.string();
+    target.request_timeout = route.config->timeouts.request;
+    target.answer_limit = snapshot.config->limits.answer;
+    bool has_path = false;
+    for (const config::Variable& variable : stdio->env) {
+      target.environment.push_back(std::format("{}={}", variable.name, variable.value.value.reveal()));
+      has_path = has_path || variable.name == "PATH";
+    }
+    for (const std::string& name : stdio->pass)
+      if (const char* const value = std::getenv(name.c_str())) {
+        target.environment.push_back(std::format("{}={}", name, value));
+        has_path = has_path || name == "PATH";
+      }
+    // A program is found by PATH and most of them need HOME; nothing else of ours is inherited.
+    for (const char* const name : {"PATH", "HOME"})
+      if (const char* const value = std::getenv(name); value != nullptr && !(has_path && std::string_view(name) == "PATH"))
+        target.environment.push_back(std::format("{}={}", name, value));
+    const base::Log& log = shared_.log;
+    target.errors = [&log, server = route.config->name](std::string_view line) {
+      log.info("server wrote", {{"server", server}, {"line", std::string(line)}});
+    };
+    target.ended = [this, started = now, server = route.config->name](const std::string& status) {
+      Backoff& entry = backoffs_[server];
+      const base::Instant ended = loop_.clock().instant();
+      if (ended - started < std::chrono::seconds(10) && status != "signal 15" && status != "exit 0") {
+        entry.failures = std::min(entry.failures + 1, 6U);
+        entry.until = ended + std::chrono::milliseconds(250 << entry.failures);
+        shared_.log.warning("a server's process ended soon after its start", {{"server", server}, {"status", status}});
+      } else {
+        entry.failures = 0;
+        shared_.log.info("a server's process ended", {{"server", server}, {"status", status}});
+      }
+    };
+    auto link = child_link(loop_, tasks_, std::move(target));
+    if (!link) {
+      backoff.failures = std::min(backoff.failures + 1, 6U);
+      backoff.until = now + std::chrono::milliseconds(250 << backoff.failures);
+    }
+    return link;
+  }
+  HttpTarget target{route.url, route.authorization, route.config->timeouts.request};
+  // The pool is looked up on the loop of each request; the route is copied, because the snapshot may be gone by then.
+  auto pool = [&shared = shared_, route, config = snapshot.config](net::Loop& loop) -> net::HttpPool& {
+    return shared.workers[loop.index()]->pool(route, config->limits);
+  };
+  return http_link(std::move(target), std::move(pool), snapshot.config->limits.answer);
+}
+
+void Worker::end_sessions(std::vector<std::shared_ptr<Session>> sessions) {
+  for (std::shared_ptr<Session>& session : sessions) {
+    tasks_.spawn([](net::Loop& loop, std::shared_ptr<Session> ending) -> Task<void> {
+      co_await ending->link->end(loop);
+    }(loop_, std::move(session)));
+  }
+}
+
+void Worker::kill(Principal& principal, std::string by, std::string reason) {
+  if (!shared_.principals.kill(principal.id(), {shared_.clock.now(), by, reason})) return;
+  shared_.counters.kills.fetch_add(1, std::memory_order_relaxed);
+  shared_.log.warning("conversation killed",
+                      {{"conversation", principal.id()}, {"agent", principal.agent()}, {"by", by}, {"reason", reason}});
+  std::vector<std::shared_ptr<Session>> sessions = shared_.sessions.take_all(principal);
+  for (const std::shared_ptr<Session>& session : sessions)
+    if (session->conversation) {
+      const std::scoped_lock lock(session->conversation->mutex);
+      shared_.watch.unlearn(session->conversation->lessons);
+    }
+  const std::shared_ptr<Conversation> conversation = principal.conversation(shared_.clock.now());
+  {
+    const std::scoped_lock lock(conversation->mutex);
+    shared_.watch.unlearn(conversation->lessons);
+  }
+  audit::Record record;
+  record.type = audit::Type::session_killed;
+  record.time = shared_.clock.now();
+  record.uid = crypto::uuid_v7(record.time, random_);
+  record.session = principal.id();
+  record.agent.ref = principal.agent();
+  record.decision = audit::Decision::kill;
+  record.why = reason;
+  const std::string_view rules[] = {by};
+  record.rules = rules;
+  shared_.recorder.post(record_writer_.write(record));
+  end_sessions(std::move(sessions));
+}
+
+Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& request, const Snapshot& snapshot) {
+  const net::Head& head = request.head();
+  std::array<std::string_view, 4> values{};
+  std::size_t count = 0;
+  bool forwarded = false;
+  for (const net::Header& header : head.all()) {
+    if (net::same_name(header.name, "authorization")) {
+      if (count < values.size()) values[count] = header.value;
+      ++count;
+    } else if (net::same_name(header.name, "forwarded") || net::same_name(header.name, "x-forwarded-for") ||
+               net::same_name(header.name, "x-real-ip") || net::same_name(header.name, "via")) {
+      forwarded = true;
+    }
+  }
+  // The same credential on the same connection was looked at before.
+  auto known = std::static_pointer_cast<Admitted>(request.slot());
+  if (known && known->generation == snapshot.generation && count <= 1 && !forwarded &&
+      known->authorization == (count == 1 ? values[0] : std::string_view()))
+    return known;
+  const identity::Credentials credentials{.authorization = std::span(values.data(), std::min(count, values.size())),
+                                          .certificate = request.peer().certificate.get(),
+                                          .address = request.peer().address == "unix" ? std::string_view("127.0.0.1") : std::string_view(request.peer().address),
+                                          .forwarded = forwarded};
+  auto caller = snapshot.authenticator->authenticate(credentials);
+  if (!caller) return std::unexpected(std::move(caller).error());
+  auto principal = shared_.principals.find(*caller);
+  auto admitted = std::make_shared<Admitted>(
+      Admitted{snapshot.generation, count == 1 ? std::string(values[0]) : std::string(), *std::move(caller), std::move(principal)});
+  if (!forwarded) request.slot() = admitted;
+  return admitted;
+}
+
+Task<void> Worker::handle(net::ServerRequest& request) {
+  shared_.counters.requests.fetch_add(1, std::memory_order_relaxed);
+  co_await serve(request, snapshot());
+}
+
+Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot) {
+  const net::Head& head = request.head();
+  const std::string_view path = without_query(head.target);
+  if (!from_here(head, *snapshot)) {
+    shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+    co_await answer_json(request, 403, "", R"({"error":"the Host or Origin header is not one that this gateway serves"})");
+    co_return;
+  }
+  if (path == "/healthz") {
+    const bool working = shared_.recorder.status().working;
+    co_await answer_json(request, working ? 200 : 503, "", working ? R"({"status":"ok"})" : R"({"status":"the audit log cannot be written"})");
+    co_return;
+  }
+  auto admitted = authenticate(request, *snapshot);
+  if (!admitted) {
+    shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+    shared_.log.info("caller refused", {{"peer", request.peer().address}, {"reason", base::describe(admitted.error())}});
+    const bool malformed = admitted.error().code == Code::malformed;
+    co_await answer_json(request, malformed ? 400 : 401, malformed ? "" : "WWW-Authenticate: Bearer realm=\"latticegate\"\r\n",
+                         malformed ? R"({"error":"the Authorization header is malformed"})" : R"({"error":"a valid credential is required"})");
+    co_return;
+  }
+  constexpr std::string_view prefix = "/mcp/";
+  const std::string_view name = path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view();
+  const auto route = snapshot->routes.find(name);
+  if (name.empty() || route == snapshot->routes.end()) {
+    co_await answer_json(request, 404, "", R"({"error":"no such server; servers are at /mcp/<name>"})");
+    co_return;
+  }
+  Exchange exchange(*this, request, std::move(snapshot), route->second, *admitted);
+  if (head.method == "POST") co_await exchange.post();
+  else if (head.method == "GET") co_await exchange.listen();
+  else if (head.method == "DELETE") co_await exchange.end_session();
+  else co_await answer_json(request, 405, "Allow: GET, POST, DELETE\r\n", R"({"error":"method not allowed"})");
+}
+
+}  // namespace latticegate::gateway

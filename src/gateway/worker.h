@@ -1,0 +1,119 @@
+// Worker: one event loop's share of the gateway: its connections, its pools, its scratch memory. Requests come in here,
+// are authenticated and given to an Exchange.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "audit/record.h"
+#include "behaviour/watch.h"
+#include "gateway/conversation.h"
+#include "gateway/memory.h"
+#include "gateway/recorder.h"
+#include "gateway/session.h"
+#include "gateway/snapshot.h"
+#include "inspect/scan.h"
+#include "net/http_server.h"
+#include "net/loop.h"
+
+namespace latticegate::gateway {
+
+class Worker;
+
+// Counted by all loops, read by the control socket.
+struct Counters {
+  std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> calls{0};
+  std::atomic<std::uint64_t> allowed{0};
+  std::atomic<std::uint64_t> denied{0};
+  std::atomic<std::uint64_t> refused{0};        // no credential, bad message, wrong host
+  std::atomic<std::uint64_t> withheld{0};
+  std::atomic<std::uint64_t> redactions{0};
+  std::atomic<std::uint64_t> kills{0};
+  std::atomic<std::uint64_t> upstream_errors{0};
+};
+
+// What all workers share. Everything in it is safe from any thread.
+struct Shared {
+  Shared(const base::Clock& the_clock, const base::Log& the_log, Principals& the_principals, Sessions& the_sessions,
+         Pins& the_pins, behaviour::Watch& the_watch, Recorder& the_recorder)
+      : clock(the_clock), log(the_log), principals(the_principals), sessions(the_sessions), pins(the_pins),
+        watch(the_watch), recorder(the_recorder) {}
+
+  const base::Clock& clock;
+  const base::Log& log;
+  Principals& principals;
+  Sessions& sessions;
+  Pins& pins;
+  behaviour::Watch& watch;
+  Recorder& recorder;
+  std::string redaction_key;
+  std::vector<Worker*> workers;                 // by loop index; set before they run
+  std::atomic<std::uint64_t> generation{0};     // of the snapshot; a worker that has an older one takes the new one
+  std::atomic<std::shared_ptr<const Snapshot>> snapshot;
+  std::atomic<std::uint64_t> next_id{1};        // of requests that we send upstream
+  Counters counters;
+};
+
+// Who is behind a request, as found out once per connection and credential.
+struct Admitted {
+  std::uint64_t generation = 0;
+  std::string authorization;
+  identity::Caller caller;
+  std::shared_ptr<Principal> principal;
+};
+
+class Worker final : public net::Handler {
+ public:
+  static base::Result<std::unique_ptr<Worker>> make(net::Loop& loop, Shared& shared, std::string_view node);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  net::Task<void> handle(net::ServerRequest& request) override;
+
+  net::Loop& loop() { return loop_; }
+  Shared& shared() { return shared_; }
+  net::TaskGroup& tasks() { return tasks_; }
+  inspect::Scanner& scanner() { return scanner_; }
+  policy::Scratch& scratch() { return scratch_; }
+  audit::RecordWriter& record_writer() { return record_writer_; }
+  crypto::Random& random() { return random_; }
+  // An Append that is not in use; give it back after the ticket was taken.
+  std::unique_ptr<store::Append> take_append();
+  void give_append(std::unique_ptr<store::Append> append);
+  // The pool of a server on this loop.
+  net::HttpPool& pool(const ServerRoute& route, const config::Limits& limits);
+  // Makes the link to a server: HTTP, or a new child process on this loop.
+  base::Result<std::shared_ptr<Link>> make_link(const Snapshot& snapshot, const ServerRoute& route);
+
+  // Stops a principal: everything open ends, what comes is refused, what it taught lately is taken back.
+  void kill(Principal& principal, std::string by, std::string reason);
+  // Ends sessions in the background.
+  void end_sessions(std::vector<std::shared_ptr<Session>> sessions);
+
+ private:
+  Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node);
+  const std::shared_ptr<const Snapshot>& snapshot();
+  net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
+  base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request, const Snapshot& snapshot);
+
+  net::Loop& loop_;
+  Shared& shared_;
+  net::TaskGroup tasks_;
+  inspect::Scanner scanner_;
+  policy::Scratch scratch_;
+  audit::RecordWriter record_writer_;
+  crypto::SystemRandom random_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::unique_ptr<store::Append>> appends_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<net::HttpPool>> pools_;
+  struct Backoff {
+    std::uint32_t failures = 0;
+    base::Instant until{};
+  };
+  std::unordered_map<std::string, Backoff> backoffs_;   // of child processes started here
+};
+
+}  // namespace latticegate::gateway
