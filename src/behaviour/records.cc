@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstring>
 
 namespace latticegate::behaviour {
 namespace {
@@ -30,13 +29,18 @@ std::string_view trimmed(std::string_view text) {
 // Where a JSON string ends: just behind its closing quote, or the end of the text. `at` is behind
 // the opening quote.
 std::size_t skip_string(std::string_view text, std::size_t at) {
+  // Most strings are shorter than what a call of memchr costs.
+  constexpr std::size_t near = 24;
+  for (const std::size_t end = std::min(text.size(), at + near); at < end; ++at) {
+    if (text[at] == '"') return at + 1;
+    if (text[at] == '\\') ++at;
+  }
   while (at < text.size()) {
-    const void* quote = std::memchr(text.data() + at, '"', text.size() - at);
-    if (quote == nullptr) return text.size();
-    const auto end = static_cast<std::size_t>(static_cast<const char*>(quote) - text.data());
+    const std::size_t quote = text.find('"', at);
+    if (quote == std::string_view::npos) return text.size();
     std::size_t slashes = 0;
-    while (end - slashes > at && text[end - slashes - 1] == '\\') ++slashes;
-    at = end + 1;
+    while (quote - slashes > at && text[quote - slashes - 1] == '\\') ++slashes;
+    at = quote + 1;
     if (slashes % 2 == 0) return at;
   }
   return text.size();
@@ -357,13 +361,16 @@ std::optional<std::uint64_t> digits_of(std::string_view text) {
   return number;
 }
 
+bool begins_with_word(std::string_view text, std::string_view word) {
+  if (text.size() <= word.size() || is_word(text[word.size()])) return false;
+  for (std::size_t i = 0; i < word.size(); ++i)
+    if (lower(text[i]) != word[i]) return false;
+  return true;
+}
+
 bool begins_query(std::string_view text) {
-  text = trimmed(text).substr(0, 6);
-  std::array<char, 6> word{};
-  std::ranges::transform(text, word.begin(), lower);
-  const std::string_view start(word.data(), word.size());
-  return start == "select" || start.starts_with("with ") || start.starts_with("with\n") ||
-         start.starts_with("table ");
+  text = trimmed(text);
+  return begins_with_word(text, "select") || begins_with_word(text, "with");
 }
 
 std::optional<std::uint64_t> asked_by_member(std::string_view key, json::Value value) {
