@@ -90,21 +90,20 @@ export async function startGateway(folder, { policies = { "all.cedar": permitAll
   writeFileSync(file, JSON.stringify(config, null, 2) + "\n");
   const child = spawn(binary, ["run", "--config", file], { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
-  let rest = "";
   const exited = new Promise((done) => child.once("exit", (code, signal) => done(signal ?? code)));
-  const url = await new Promise((done, failed) => {
-    const late = setTimeout(() => failed(new Error(`no "ready" line within 30 s:\n${log}`)), 30_000);
+  const ready = new Promise((done, failed) => {
     child.once("error", failed);
     exited.then((how) => failed(new Error(`latticegate ended (${how}) before it was ready:\n${log}`)));
     child.stderr.setEncoding("utf8").on("data", (text) => {
       log += text;
-      rest += text;
-      const ready = /^ready (https?:\/\/\S+)/m.exec(rest);
-      if (ready) {
-        clearTimeout(late);
-        done(ready[1]);
-      }
+      const line = /^ready (https?:\/\/\S+)/m.exec(log);
+      if (line) done(line[1]);
     });
+  });
+  const url = await within(30_000, "the line that it is ready", ready).catch((error) => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
   });
   const certificate = findFile(join(folder, "state"), (t) => t.includes("BEGIN CERTIFICATE") && !t.includes("PRIVATE KEY"));
   if (certificate) tls.setDefaultCACertificates([...tls.getCACertificates("default"), readFileSync(certificate, "utf8")]);
