@@ -26,8 +26,8 @@ std::string shown(std::string_view text, std::size_t limit) {
   return safe + "...";
 }
 
-// What a clause read says about the call, in plain words; the first match wins. Whoever is refused
-// learns which kind of thing decided and never a value that is not his own.
+// What a clause read says about the call, in plain words; the first row that matches wins. Whoever
+// is refused learns which kind of thing decided and never a value that is not his own.
 struct Words {
   std::string_view path;
   std::string_view words;
@@ -75,8 +75,8 @@ std::string words_of(const std::vector<cedar::Clause>& clauses) {
                            shown(read.value, longest_value));
       }
   for (const cedar::Clause& clause : clauses)
-    for (const cedar::Read& read : clause.reads)
-      for (const Words& row : plain_words)
+    for (const Words& row : plain_words)
+      for (const cedar::Read& read : clause.reads)
         if (read.path.starts_with(row.path)) return std::string(row.words);
   return "this agent may not do this";
 }

@@ -116,6 +116,12 @@ class Bench {
   std::optional<json::Document> document;
 };
 
+void add_secret(inspect::Findings& findings) {
+  inspect::Finding& finding = findings.items.emplace_back();
+  finding.rule = "github-pat";
+  finding.kind = inspect::FindingKind::secret;
+}
+
 constexpr std::string_view allow_all = "@id(\"all\") permit (principal, action, resource);\n";
 
 }  // namespace
@@ -252,7 +258,8 @@ TEST_CASE("built-in policies hold unless they are switched off") {
     Bench bench{std::string(allow_all), built_in};
     CHECK(bench.engine->policies() == (built_in ? 4 : 1));
     CHECK(bench.outcome() == "permit");
-    behaviour::Risk risk{.score = 89};
+    behaviour::Risk risk;
+    risk.score = 89;
     bench.facts.risk = &risk;
     CHECK(bench.outcome() == "permit");
     risk.score = 90;
@@ -368,7 +375,7 @@ TEST_CASE("findings, totals and surroundings are what policies read") {
       "  resource in Mcp::Segment::\"corp\" && resource.server.verified == false &&\n"
       "  action in Mcp::Action::\"read\" && !(action in Mcp::Action::\"write\") };");
   inspect::Findings findings;
-  findings.items.push_back({.rule = "github-pat", .kind = inspect::FindingKind::secret});
+  add_secret(findings);
   behaviour::Totals totals;
   totals.started = bench.facts.now - 5min;
   totals.calls = 3;
@@ -489,7 +496,7 @@ TEST_CASE("the second decision releases, redacts or withholds the answer") {
   CHECK(std::get<Released>(answer).obligations.empty());
 
   inspect::Findings findings;
-  findings.items.push_back({.rule = "github-pat", .kind = inspect::FindingKind::secret});
+  add_secret(findings);
   answer = release({.records = 5, .findings = &findings});
   REQUIRE(std::holds_alternative<Released>(answer));
   CHECK(std::get<Released>(answer).redact);
@@ -502,7 +509,8 @@ TEST_CASE("the second decision releases, redacts or withholds the answer") {
   CHECK(denial.sentence.find("the answer holds more or other data than is allowed") !=
         std::string::npos);
 
-  behaviour::Risk risk{.score = 100};
+  behaviour::Risk risk;
+  risk.score = 100;
   bench.facts.risk = &risk;
   answer = release({.records = 5});
   REQUIRE(std::holds_alternative<Withheld>(answer));
@@ -528,8 +536,8 @@ TEST_CASE("what does not load leaves nothing behind but words") {
     return loaded ? std::string() : loaded.error().detail;
   };
   CHECK(error("permit (principal, action, resource)", world()).starts_with("a.cedar:1:"));
-  CHECK(error("@obligation(\"x\") permit (principal, action, resource);", world())
-            .starts_with("a.cedar:1:1: policy policy0: unknown obligation \"x\""));
+  CHECK(error("@id(\"p\") @obligation(\"x\") permit (principal, action, resource);", world())
+            .starts_with("a.cedar:1:1: policy p: unknown obligation \"x\""));
   World cycle;
   cycle.groups = {{"a", {"b"}}, {"b", {"a"}}};
   CHECK(error("", cycle) != "");
