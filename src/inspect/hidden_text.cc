@@ -112,8 +112,25 @@ struct Step {
   std::size_t length = 0;
 };
 
-// What stands at `at`; `before` is the character in front of it (0 at the start).
-Step classify(std::string_view text, std::size_t at, char32_t before) {
+// First bytes of characters that can be hidden ones; of all others only the length matters.
+constexpr std::array<bool, 256> suspicious = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < 256; ++c) table[c] = c < 0x20 || (c >= 0x7F && c < 0xC3) || c >= 0xF4;
+  for (const std::size_t lead : {0xCDU, 0xD8U, 0xE1U, 0xE2U, 0xE3U, 0xEFU, 0xF3U})
+    table[lead] = true;
+  return table;
+}();
+
+// What stands at `at`; `previous` is where the character in front of it begins (`at` at the start).
+Step classify(std::string_view text, std::size_t at, std::size_t previous) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  if (!suspicious[first]) {
+    if (first < 0x80) return {std::nullopt, 1};
+    const bool whole =
+        at + 1 < text.size() && (static_cast<unsigned char>(text[at + 1]) & 0xC0) == 0x80;
+    return {std::nullopt, !whole ? 1U : first < 0xE0 ? 2U : first < 0xF0 ? 3U : 4U};
+  }
+  const char32_t before = previous < at ? character_at(text, previous).code : 0;
   const auto [c, length] = character_at(text, at);
   const auto next = [&] {
     return at + length < text.size() ? character_at(text, at + length).code : 0;
@@ -206,10 +223,9 @@ bool is_plain_ascii(std::string_view text) {
 std::vector<HiddenRun> find_hidden(std::string_view text, std::size_t most) {
   std::vector<HiddenRun> runs;
   if (is_plain_ascii(text)) return runs;
-  char32_t before = 0;
+  std::size_t previous = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const Step step = classify(text, at, before);
-    const char32_t code = character_at(text, at).code;
+    const Step step = classify(text, at, previous);
     if (step.kind) {
       const bool joins = !runs.empty() && runs.back().kind == *step.kind && runs.back().end == at;
       if (!joins) {
@@ -218,9 +234,9 @@ std::vector<HiddenRun> find_hidden(std::string_view text, std::size_t most) {
       }
       runs.back().end = at + step.length;
       ++runs.back().count;
-      decode(code, runs.back().decoded);
+      decode(character_at(text, at).code, runs.back().decoded);
     }
-    before = code;
+    previous = at;
     at += step.length;
   }
   return runs;
@@ -244,11 +260,11 @@ Severity severity_of(HiddenKind kind, Surface surface) {
 std::string strip_hidden(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  char32_t before = 0;
+  std::size_t previous = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const Step step = classify(text, at, before);
+    const Step step = classify(text, at, previous);
     if (!step.kind) out.append(text, at, step.length);
-    before = character_at(text, at).code;
+    previous = at;
     at += step.length;
   }
   return out;

@@ -74,6 +74,11 @@ class PatternCompiler {
     code.push_back({Op::accept, 0, 0});
     pattern.program_ = std::move(code);
     pattern.classes_ = std::move(classes_);
+    if (is_row_ && tells_apart(pattern.classes_)) {
+      pattern.row_ = std::move(row_);
+      pattern.row_begin_ = row_begin_;
+      pattern.row_end_ = row_end_;
+    }
     return pattern;
   }
 
@@ -110,6 +115,7 @@ class PatternCompiler {
     if (depth > 32) return refuse("groups nested deeper than 32", base::Code::too_large);
     Code code = sequence(depth);
     while (!failed_ && accept("|")) {
+      is_row_ = false;
       const Code other = sequence(depth);
       Code both{{Op::split, 1, offset(code.size() + 2)}};
       append(both, code);
@@ -123,13 +129,53 @@ class PatternCompiler {
   Code sequence(int depth) {
     Code code;
     while (!failed_ && !done() && peek() != '|' && peek() != ')') {
+      const char first = peek();
       const bool assertion =
-          peek() == '^' || peek() == '$' || (peek() == '\\' && (peek(1) == 'b' || peek(1) == 'B'));
+          first == '^' || first == '$' || (first == '\\' && (peek(1) == 'b' || peek(1) == 'B'));
+      const bool at_start = at_ == 0;
       Code piece = atom(depth);
-      if (!failed_ && !assertion) piece = quantified(std::move(piece));
+      if (first == '(' || depth > 0) is_row_ = false;
+      if (assertion) {
+        note_assertion(first, at_start);
+      } else if (!failed_) {
+        const std::size_t set = classes_.size() - 1;
+        piece = quantified(std::move(piece));
+        row_.push_back({static_cast<std::uint32_t>(set), least_, most_});
+      }
       append(code, piece);
     }
     return code;
+  }
+
+  // ^ at the start and $ at the end keep a row a row.
+  void note_assertion(char which, bool at_start) {
+    if (which == '^' && at_start)
+      row_begin_ = true;
+    else if (which == '$' && done())
+      row_end_ = true;
+    else
+      is_row_ = false;
+  }
+
+  // Whether each character can be taken by one item only: a repeated class shares nothing with what
+  // may follow it.
+  bool tells_apart(const std::vector<Class>& classes) const {
+    for (std::size_t i = 0; i < row_.size(); ++i) {
+      if (row_[i].least == row_[i].most) continue;
+      for (std::size_t j = i + 1; j < row_.size(); ++j) {
+        if (overlap(classes[row_[i].set], classes[row_[j].set])) return false;
+        if (row_[j].least > 0) break;
+      }
+    }
+    return !row_.empty();
+  }
+
+  static bool overlap(const Class& a, const Class& b) {
+    if ((a.ascii[0] & b.ascii[0]) != 0 || (a.ascii[1] & b.ascii[1]) != 0) return true;
+    return std::ranges::any_of(a.ranges, [&](const Range& x) {
+      return std::ranges::any_of(
+          b.ranges, [&](const Range& y) { return x.first <= y.last && y.first <= x.last; });
+    });
   }
 
   Code atom(int depth) {
@@ -198,15 +244,18 @@ class PatternCompiler {
   }
 
   Code quantified(Code piece) {
-    std::uint32_t least = 1, most = 1;
+    std::uint32_t& least = least_ = 1;
+    std::uint32_t& most = most_ = 1;
     if (accept("*"))
       least = 0, most = unlimited;
     else if (accept("+"))
       most = unlimited;
     else if (accept("?"))
       least = 0;
-    else if (!braces(least, most))
+    else if (!braces(least, most)) {
+      least = most = 1;  // what was read of the braces is text
       return piece;
+    }
     accept("?");  // lazy or greedy makes no difference: the longest match is wanted
     if (peek() == '*' || peek() == '+' || peek() == '?') return refuse("nothing to repeat");
     if (most < least) return refuse("a repetition whose bounds are swapped");
@@ -423,6 +472,9 @@ class PatternCompiler {
   Pattern::Options options_;
   std::size_t at_ = 0;
   std::vector<Class> classes_;
+  std::vector<Pattern::Item> row_;
+  bool is_row_ = true, row_begin_ = false, row_end_ = false;
+  std::uint32_t least_ = 1, most_ = 1;  // of the quantifier read last
   bool failed_ = false;
   base::Error error_;
 };
@@ -538,9 +590,31 @@ bool pay(std::uint64_t* work, std::uint64_t cost) {
 
 }  // namespace
 
+std::optional<std::size_t> Pattern::match_row(std::string_view text, std::size_t begin,
+                                              std::uint64_t* work) const {
+  if (row_begin_ && begin != 0) return std::nullopt;
+  std::size_t at = begin;
+  bool matched = true;
+  for (const Item& item : row_) {
+    const Class& set = classes_[item.set];
+    std::uint32_t count = 0;
+    for (; count < item.most && at < text.size(); ++count) {
+      std::size_t behind = at;
+      if (!set.has(take(text, behind))) break;
+      at = behind;
+    }
+    matched = count >= item.least;
+    if (!matched) break;
+  }
+  if (!pay(work, at - begin + 1)) return std::nullopt;
+  if (!matched || (row_end_ && at != text.size())) return std::nullopt;
+  return at;
+}
+
 std::optional<std::size_t> Pattern::match_at(std::string_view text, std::size_t begin,
                                              std::uint64_t* work) const {
   if (program_.empty()) return begin;
+  if (!row_.empty()) return match_row(text, begin, work);
   Run run(*this, text);
   std::optional<std::size_t> end;
   std::size_t position = begin;
@@ -555,6 +629,7 @@ std::optional<std::size_t> Pattern::match_at(std::string_view text, std::size_t 
 
 bool Pattern::found_in(std::string_view text, std::uint64_t* work) const {
   if (program_.empty()) return true;
+  if (!row_.empty() && row_begin_) return match_row(text, 0, work).has_value();
   Run run(*this, text);
   std::size_t position = 0;
   for (;;) {

@@ -74,9 +74,19 @@ class Pattern {
     std::vector<Range> ranges;  // above ASCII, sorted
     bool has(char32_t c) const;
   };
+  // A pattern that is a plain row of classes with counts, where each character tells which class
+  // takes it ("ghp_" and 36 letters): matched by one pass without states.
+  struct Item {
+    std::uint32_t set = 0;
+    std::uint32_t least = 0, most = 0;
+  };
   class Run;
   std::vector<Step> program_;
   std::vector<Class> classes_;
+  std::vector<Item> row_;                     // empty unless the pattern is such a row
+  bool row_begin_ = false, row_end_ = false;  // it has ^ in front, $ behind
+  std::optional<std::size_t> match_row(std::string_view text, std::size_t begin,
+                                       std::uint64_t* work) const;
 };
 
 }  // namespace latticegate::inspect
