@@ -69,7 +69,8 @@ void ask(std::string_view text) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::string_view text =
+      size == 0 ? "" : std::string_view(reinterpret_cast<const char*>(data), size);
   read_segment(text);
   write_record(text);
   ask(text);

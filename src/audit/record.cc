@@ -27,6 +27,7 @@ constexpr std::array<char, 16> hex{'0', '1', '2', '3', '4', '5', '6', '7',
 
 // Whether the text can stand between quotes as it is: printable ASCII without quote and backslash.
 bool plain(std::string_view text) {
+  if (text.empty()) return true;
   constexpr std::uint64_t ones = 0x0101010101010101U;
   constexpr std::uint64_t highs = 0x8080808080808080U;
   const auto zero_in = [](std::uint64_t x) { return (x - ones) & ~x & highs; };
@@ -76,8 +77,7 @@ class Emit {
   void string(std::string_view value, std::size_t limit) {
     *at_++ = '"';
     if (value.size() <= limit && plain(value)) [[likely]] {
-      std::memcpy(at_, value.data(), value.size());
-      at_ += value.size();
+      at_ = std::ranges::copy(value, at_).out;
     } else {
       escaped(value, limit);
     }

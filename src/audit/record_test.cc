@@ -142,6 +142,9 @@ TEST_CASE("the least record is still one") {
   CHECK(
       leaf_of({.type = audit::Type::log_closed, .time = {}}) ==
       R"({"node":"node-1","seq":7,"time":"1970-01-01T00:00:00.000000000Z","type":"log.closed","v":1})");
+  const std::vector<std::string_view> nothing(2);
+  CHECK(leaf_of({.type = audit::Type::log_closed, .time = {}, .rules = nothing})
+            .contains(R"("rules":["",""])"));
   CHECK(leaf_of({.type = audit::Type::log_closed, .time = base::Time::min()}).contains("1970"));
   CHECK(leaf_of({.type = audit::Type::log_closed, .time = base::Time::max()})
             .contains("2262-04-11T23:47:16.85477580"));

@@ -137,7 +137,7 @@ TEST_CASE("killed at any moment, the log keeps every record whose ticket was giv
   const store::Scratch scratch;
   store::SystemFiles files;
   std::uint64_t leaves = 0;
-  for (std::size_t round = 0; round < 25; ++round) {
+  for (std::size_t round = 0; round < 15; ++round) {
     CAPTURE(round);
     const Child child =
         in_child([&](int told) { write_until_killed(scratch.path(), files, told, 1'000'000); },
@@ -147,7 +147,7 @@ TEST_CASE("killed at any moment, the log keeps every record whose ticket was giv
     CHECK(now > leaves);
     leaves = now;
   }
-  MESSAGE(leaves, " leaves after 25 kills");
+  MESSAGE(leaves, " leaves after 15 kills");
 }
 
 TEST_CASE("killed before or in the middle of any single file operation, the log recovers") {
@@ -267,10 +267,11 @@ TEST_CASE(
     auto journal = Journal::open(wide, clock, files, waiting.notifier());
     if (!journal) ::_exit(3);
     store::Named named;
+    const std::string long_name(600, 'x');
     bool failed = false;
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 400; ++i) {
       Append append;
-      append.set(named("x"), {}, 0, nullptr);
+      append.set(named(long_name), {}, 0, nullptr);
       while (!(*journal)->submit(append)) continue;
       waiting.take(1);
       if (!append.take_ticket()) failed = true;
