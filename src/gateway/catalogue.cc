@@ -45,9 +45,7 @@ void find_mirrored(json::Value schema, std::vector<std::string>& path,
 }  // namespace
 
 base::Result<void> Pins::restore() {
-  auto saved = memory_.list("pins");
-  if (!saved) return std::unexpected(std::move(saved).error());
-  for (const store::State::Entry& entry : *saved) {
+  for (const store::State::Entry& entry : memory_.remembered("pins")) {
     auto book = inspect::PinBook::from_json(entry.value);
     if (!book) return base::within("the saved pins cannot be read", std::move(book).error());
     book_ = *std::move(book);

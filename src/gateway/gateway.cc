@@ -99,16 +99,12 @@ Result<void> Gateway::Parts::open_state() {
     memory->put("kills", id, kill ? std::optional<std::string>(kill_text(*kill)) : std::nullopt);
     return {};
   });
-  auto kills = memory->list("kills");
-  if (!kills) return std::unexpected(std::move(kills).error());
   std::vector<std::pair<std::string, Kill>> known;
-  for (const auto& entry : *kills)
+  for (const auto& entry : memory->remembered("kills"))
     if (auto kill = kill_from(entry.value)) known.emplace_back(entry.key, *std::move(kill));
   principals->restore(std::move(known));
   watch = std::make_unique<behaviour::Watch>(config.behaviour.pairs);
-  auto baselines = memory->list("baselines");
-  if (!baselines) return std::unexpected(std::move(baselines).error());
-  for (const auto& entry : *baselines)
+  for (const auto& entry : memory->remembered("baselines"))
     if (auto loaded = watch->load(entry.value); !loaded)
       log.warning("saved baselines cannot be read; agents are learnt anew", {{"reason", base::describe(loaded.error())}});
   return {};
@@ -133,9 +129,7 @@ Result<void> Gateway::Parts::open_loops() {
   recorder = *std::move(opened);
   shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *recorder);
   crypto::SystemRandom random;
-  auto saved = memory->list("keys");
-  if (!saved) return std::unexpected(std::move(saved).error());
-  for (const auto& entry : *saved)
+  for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
   if (shared->redaction_key.empty()) {
     std::array<std::byte, 32> key{};

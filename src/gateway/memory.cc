@@ -1,20 +1,44 @@
 #include "gateway/memory.h"
 
+#include <future>
+
 namespace latticegate::gateway {
 
 base::Result<std::unique_ptr<Memory>> Memory::open(const std::filesystem::path& file, const base::Log& log) {
-  auto state = store::State::open(file);
-  if (!state) return std::unexpected(std::move(state).error());
-  return std::unique_ptr<Memory>(new Memory(*std::move(state), log));
+  std::unique_ptr<Memory> memory(new Memory(log));
+  std::promise<base::Result<void>> opened;
+  auto outcome = opened.get_future();
+  // The database belongs to this thread from its first to its last call.
+  memory->thread_ = std::jthread([self = memory.get(), file, &opened](const std::stop_token& stop) {
+    auto state = store::State::open(file);
+    base::Result<void> read = state ? self->read(*state) : base::Result<void>(std::unexpected(state.error()));
+    const bool good = read.has_value();
+    opened.set_value(std::move(read));
+    if (good) self->run(*state, stop);
+  });
+  if (auto done = outcome.get(); !done) return std::unexpected(std::move(done).error());
+  return memory;
 }
-
-Memory::Memory(store::State state, const base::Log& log)
-    : state_(std::move(state)), log_(log), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Memory::~Memory() {
   thread_.request_stop();
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+}
+
+base::Result<void> Memory::read(store::State& state) {
+  for (const std::string_view space : {"keys", "kills", "pins", "baselines"}) {
+    auto entries = state.list(space);
+    if (!entries) return std::unexpected(std::move(entries).error());
+    remembered_.emplace(space, *std::move(entries));
+  }
+  return {};
+}
+
+std::span<const store::State::Entry> Memory::remembered(std::string_view space) const {
+  const auto entries = remembered_.find(space);
+  base::check(entries != remembered_.end(), "a name space that is not read at start");
+  return entries->second;
 }
 
 void Memory::put(std::string space, std::string key, std::optional<std::string> value) {
@@ -25,7 +49,7 @@ void Memory::put(std::string space, std::string key, std::optional<std::string> 
   changed_.notify_one();
 }
 
-void Memory::run(const std::stop_token& stop) {
+void Memory::run(store::State& state, const std::stop_token& stop) {
   for (;;) {
     std::vector<Change> changes;
     {
@@ -35,7 +59,7 @@ void Memory::run(const std::stop_token& stop) {
     }
     if (changes.empty()) return;   // asked to stop, and nothing is left
     for (const Change& change : changes) {
-      const auto done = change.value ? state_.put(change.space, change.key, *change.value) : state_.remove(change.space, change.key);
+      const auto done = change.value ? state.put(change.space, change.key, *change.value) : state.remove(change.space, change.key);
       if (!done) log_.error("state cannot be written", {{"space", change.space}, {"reason", base::describe(done.error())}});
     }
   }

@@ -3,9 +3,11 @@
 #pragma once
 #include <condition_variable>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,14 +21,15 @@ namespace latticegate::gateway {
 
 class Memory {
  public:
+  // Opens the file on the new thread and reads what is in it.
   [[nodiscard]] static base::Result<std::unique_ptr<Memory>> open(const std::filesystem::path& file, const base::Log& log);
   // Writes what is queued.
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
-  // At start only, before put() is used.
-  base::Result<std::vector<store::State::Entry>> list(std::string_view space) { return state_.list(space); }
+  // What was in a name space when it was opened.
+  std::span<const store::State::Entry> remembered(std::string_view space) const;
   // Any thread; written in order, usually within milliseconds. nullopt removes. A failure is logged.
   void put(std::string space, std::string key, std::optional<std::string> value);
 
@@ -36,10 +39,11 @@ class Memory {
     std::string key;
     std::optional<std::string> value;
   };
-  Memory(store::State state, const base::Log& log);
-  void run(const std::stop_token& stop);
-  store::State state_;
+  explicit Memory(const base::Log& log) : log_(log) {}
+  base::Result<void> read(store::State& state);
+  void run(store::State& state, const std::stop_token& stop);
   const base::Log& log_;
+  std::map<std::string, std::vector<store::State::Entry>, std::less<>> remembered_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<Change> changes_;

@@ -173,7 +173,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
   if (previous != nullptr && config->inspect.rules == previous->config->inspect.rules && config->inspect.rules.empty()) {
     snapshot->rules = previous->rules;
   } else {
-    std::vector<inspect::RuleFile> files(inspect::built_in_files().begin(), inspect::built_in_files().end());
+    std::vector<inspect::RuleFile> files = inspect::built_in_files();
     if (!config->inspect.rules.empty()) {
       std::error_code error;
       for (const fs::directory_entry& entry : fs::directory_iterator(config->inspect.rules, error)) {

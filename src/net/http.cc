@@ -198,6 +198,10 @@ Result<HttpParser::Fed> HttpParser::feed(std::string_view bytes) {
   } else if (status == HPE_PAUSED) {
     fed.used = static_cast<std::size_t>(llhttp_get_error_pos(&m.parser) - start);
     llhttp_resume(&m.parser);
+    // A message may be over with its head or with this piece of its body; llhttp says so when it runs again, on no bytes.
+    const std::string_view piece = m.body;
+    if (!message_complete_ && llhttp_execute(&m.parser, start + fed.used, 0) == HPE_PAUSED) llhttp_resume(&m.parser);
+    m.body = piece;
   } else if (m.error) {
     return std::unexpected(*m.error);
   } else {

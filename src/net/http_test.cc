@@ -142,6 +142,31 @@ TEST_CASE("limits: head, header count, body") {
   CHECK(run(parser, chunks, chunks.size()).error.contains("body is larger"));
 }
 
+TEST_CASE("a message without a body is over with its head, whatever follows") {
+  for (const std::string_view text : {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+                                      "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n"}) {
+    CAPTURE(text);
+    HttpParser parser(HttpParser::Side::request, {});
+    const auto fed = parser.feed(text);
+    REQUIRE(fed.has_value());
+    CHECK(fed->head_done);
+    CHECK(fed->message_done);
+    CHECK(fed->used == text.find("\r\n\r\n") + 4);
+  }
+  HttpParser whole(HttpParser::Side::request, {});
+  const std::string_view with_body = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+  const auto head = whole.feed(with_body);
+  REQUIRE(head.has_value());
+  CHECK_FALSE(head->message_done);
+  const auto body = whole.feed(with_body.substr(head->used));
+  REQUIRE(body.has_value());
+  CHECK(body->body == "hi");
+  CHECK(body->message_done);
+  HttpParser response(HttpParser::Side::response, {});
+  REQUIRE(response.feed("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").has_value());
+  CHECK(response.message_complete());
+}
+
 TEST_CASE("responses: length, chunked, to the end of the stream, answer to HEAD") {
   HttpParser parser(HttpParser::Side::response, {});
   CHECK(run(parser, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", 3).body == "hi");
