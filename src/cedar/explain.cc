@@ -27,6 +27,28 @@ bool is_guard(const Expression& e) {
   return e.op == Op::has || e.op == Op::has_tag || e.op == Op::is || e.op == Op::literal;
 }
 
+struct ScopePart {
+  std::string_view variable;
+  const ScopeConstraint& constraint;
+  const EntityUid& uid;
+  const Entity* entity;
+  int weight;  // a permit for another action is further away than one for another principal
+};
+
+std::array<ScopePart, 3> scope_of(const Policy& policy, const Evaluator& evaluator) {
+  const Request& request = evaluator.request();
+  return {{{"principal", policy.principal, request.principal, evaluator.principal(), 10},
+           {"action", policy.action, request.action, evaluator.action(), 100},
+           {"resource", policy.resource, request.resource, evaluator.resource(), 10}}};
+}
+
+int scope_distance(const Policy& policy, const Evaluator& evaluator) {
+  int distance = 0;
+  for (const ScopePart& part : scope_of(policy, evaluator))
+    if (!evaluator.matches(part.constraint, part.uid, part.entity)) distance += part.weight;
+  return distance;
+}
+
 // Explains one policy: walks its conditions again and keeps the parts that made the outcome.
 class Walk {
  public:
@@ -51,7 +73,8 @@ class Walk {
 
   // What is missing until it would be satisfied, and how far that is.
   int missing() {
-    const int distance = scope(false);
+    const int distance = scope_distance(policy_, evaluator_);
+    scope(false);
     for (const Condition& condition : policy_.conditions)
       missing(*condition.expression, !condition.unless, false);
     return distance + static_cast<int>(clauses_.size());
@@ -154,25 +177,10 @@ class Walk {
     }
   }
 
-  // Adds the scope constraints that match (or, with false, that do not) and returns a distance for
-  // the latter.
-  int scope(bool matching) {
-    struct Part {
-      std::string_view variable;
-      const ScopeConstraint& constraint;
-      const EntityUid& uid;
-      const Entity* entity;
-      int weight;  // a permit for another action is further away than one for another principal
-    };
-    const Request& request = evaluator_.request();
-    const std::array<Part, 3> parts{
-        {{"principal", policy_.principal, request.principal, evaluator_.principal(), 10},
-         {"action", policy_.action, request.action, evaluator_.action(), 100},
-         {"resource", policy_.resource, request.resource, evaluator_.resource(), 10}}};
-    int distance = 0;
-    for (const Part& part : parts) {
+  // Adds the scope constraints that match or, with false, those that do not.
+  void scope(bool matching) {
+    for (const ScopePart& part : scope_of(policy_, evaluator_)) {
       const bool matches = evaluator_.matches(part.constraint, part.uid, part.entity);
-      if (!matches) distance += part.weight;
       if (matches != matching || part.constraint.kind == ScopeConstraint::Kind::any) continue;
       Clause clause = located(part.constraint.span);
       clause.text = cut(print(part.variable, part.constraint), longest_text);
@@ -180,7 +188,6 @@ class Walk {
       clause.reads.push_back({std::string(part.variable), to_text(part.uid)});
       push(matching ? 2 : 0, std::move(clause));
     }
-    return distance;
   }
 
   Clause located(Span span) const {
@@ -291,6 +298,10 @@ std::vector<PolicyExplanation> near_misses(const PolicySet& policies, Evaluator&
   std::vector<Candidate> nearest;
   for (PolicyIndex i = 0; i < policies.size(); ++i) {
     if (policies[i].effect != Effect::permit) continue;
+    // With many permits most are out of the race by their scope alone, before any text is made.
+    if (nearest.size() >= most_near_misses &&
+        scope_distance(policies[i], evaluator) >= nearest.back().distance)
+      continue;
     Walk walk(policies[i], evaluator);
     const int distance = walk.missing();
     const auto place = std::ranges::upper_bound(nearest, distance, {}, &Candidate::distance);
