@@ -38,7 +38,7 @@ class Lines {
   explicit Lines(const Config& config) : config_(config) {}
 
   void add(std::string_view key, std::string_view value) {
-    if (!value.empty()) out_ += std::format("{}: {}\n", key, value);
+    if (!value.empty()) out_ += std::format("{}: {}\n", key, base::printable(value));
   }
   void add(std::string_view key, const char* value) { add(key, std::string_view(value)); }
   void add(std::string_view key, const std::string& value) { add(key, std::string_view(value)); }

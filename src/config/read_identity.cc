@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "base/suggest.h"
 #include "config/detail/parts.h"
 
@@ -154,7 +155,7 @@ void read_identity(Section section, Universe& universe, Config& into) {
   const auto what = [](const yaml::Node& item, std::string_view kind) {
     const yaml::Node* agent = item.find("agent");
     return agent != nullptr && agent->is_scalar()
-               ? std::format("{} of agent {}", kind, agent->text())
+               ? std::format("{} of agent {}", kind, base::printable(agent->text()))
                : std::string(kind);
   };
   for (const yaml::Node& item : section.items("tokens"))

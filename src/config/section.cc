@@ -53,11 +53,13 @@ std::vector<std::string_view> split_words(std::string_view words) {
 }
 
 void Findings::problem(const yaml::Node& at, std::string_view sentence) {
-  problem(at.error(sentence).error());
+  // One line each, whatever the sentence quotes from the file.
+  problem(at.error(base::printable(sentence)).error());
 }
 
 void Findings::problem(const yaml::Entry& at, std::string_view sentence) {
-  problems_.push_back(std::format("{}:{}:{}: {}", source_.name, at.line, at.column, sentence));
+  problems_.push_back(
+      std::format("{}:{}:{}: {}", source_.name, at.line, at.column, base::printable(sentence)));
 }
 
 void Findings::problem(const base::Error& lines) {
@@ -70,7 +72,7 @@ void Findings::problem(const base::Error& lines) {
 }
 
 void Findings::warning(const yaml::Node& at, std::string_view sentence) {
-  warnings_.push_back(at.error(sentence).error().detail);
+  warnings_.push_back(at.error(base::printable(sentence)).error().detail);
 }
 
 base::Error Findings::error() const {
