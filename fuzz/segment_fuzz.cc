@@ -54,7 +54,7 @@ void write_record(std::string_view text) {
 }
 
 void ask(std::string_view text) {
-  static const auto record = json::Document::parse(
+  const auto record = json::Document::parse(
       R"({"agent":{"ref":"a"},"findings":[{"id":"x"}],"rows_out":5,"time":"2026-11-22T13:00:00.5Z","tool":"t"})");
   const auto query = audit::Query::parse(text, base::Time(std::chrono::seconds(1'795'356'131)));
   if (!query) {

@@ -311,7 +311,8 @@ Result<CertifiedKey> make_certificate(const CertificateOrder& order) {
   if (!clean(order.common_name) || order.common_name.size() > 64)
     return fail(Code::invalid, "a common name has at most 64 bytes and no control character");
 
-  const KeyPtr key(EVP_EC_gen("P-256"));
+  std::array<char, 6> curve{"P-256"};  // taken as a pointer to characters that could change
+  const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve.data()));
   const X509Ptr certificate(X509_new());
   if (key == nullptr || certificate == nullptr)
     return fail(Code::crypto, std::format("no key could be made: {}", reason()));
