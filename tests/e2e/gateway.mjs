@@ -12,7 +12,7 @@ import tls from "node:tls";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const modules = join(here, "node_modules");
-const node = join(modules, ".bin", "node");
+export const node = join(modules, ".bin", "node");
 export const direct = process.env.DIRECT === "1";
 export const binary = resolve(process.env.LATTICEGATE_BINARY ?? join(here, "../../build/dev/latticegate"));
 
@@ -148,4 +148,4 @@ export function within(milliseconds, what, promise) {
   return Promise.race([promise, limit]).finally(() => clearTimeout(late));
 }
 
-export const inspector = { node, script: join(modules, ".bin", "mcp-inspector") };
+export const inspector = join(modules, ".bin", "mcp-inspector");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
-import { command, direct, inspector, servers, startGateway, workshop } from "./gateway.mjs";
+import { command, direct, inspector, node, servers, startGateway, workshop } from "./gateway.mjs";
 
 const folder = workshop();
 let gateway;
@@ -20,7 +20,7 @@ async function inspect(server, ...args) {
     : [gateway.endpoint(server).href, "--transport", "http", "--header", `Authorization: ${gateway.headers().Authorization}`];
   const environment = { PATH: process.env.PATH, HOME: folder };
   if (gateway) environment.NODE_EXTRA_CA_CERTS = gateway.certificate;
-  const out = await command(inspector.node, [inspector.script, "--cli", ...target, ...args], { env: environment, cwd: folder });
+  const out = await command(node, [inspector, "--cli", ...target, ...args], { env: environment, cwd: folder });
   assert.equal(out.code, 0, `${out.stderr}\n${out.stdout}`);
   return JSON.parse(out.stdout);
 }
