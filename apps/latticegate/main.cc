@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
   add_run(parser, chosen);
   add_call(parser, chosen);
   add_operate(parser, chosen);
+  add_audit(parser, chosen);
+  add_policy(parser, chosen);
   try {
     parser.parse(argc, argv);
     return chosen ? chosen() : usage;

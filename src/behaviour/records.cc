@@ -7,7 +7,7 @@
 namespace latticegate::behaviour {
 namespace {
 
-constexpr std::uint32_t deepest = 4;  // the root counts as one
+constexpr std::uint32_t deepest = 6;  // the root counts as one
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }

@@ -7,10 +7,10 @@
 // The same answer always counts the same, which is all that a baseline needs.
 //
 // Counted in an answer
-//   structuredContent   the longest array at depth <= 4; texts inside it like the texts below
+//   structuredContent   the longest array at depth <= 6; texts inside it like the texts below
 //   text content        JSON values in it (also after prose, in fences, one per line, cut short):
 //   the longest array at
-//                       depth <= 4 or the number of values; Markdown, psql and mysql tables: rows;
+//                       depth <= 6 or the number of values; Markdown, psql and mysql tables: rows;
 //                       CSV and TSV: lines after the header; listings ("- x", "1. x", "[FILE] x",
 //                       "/path"): lines; otherwise one
 //   other content       one per block
@@ -20,7 +20,7 @@
 // FETCH FIRST of the outermost query in SQL text; the longest array (a list of ids). Ranges (from,
 // to) are not understood.
 //
-// Posture: answers and arguments are hostile. Pure, no recursion deeper than 4, linear in the size
+// Posture: answers and arguments are hostile. Pure, no recursion deeper than 6, linear in the size
 // of the value, no allocation. Fuzz target: fuzz/records_fuzz.cc.
 #pragma once
 #include <cstdint>

@@ -59,8 +59,11 @@ Task<Result<std::string>> Client::open() {
   }
   CO_TRY(const mcp::Message answer,
          co_await request("initialize", R"({"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"latticegate-call","version":"0.1.0"}})"));
-  if (!answer.result().exists())
-    co_return fail(Code::unavailable, std::string(answer.error()["message"].text_or("the server refused the session")));
+  if (!answer.result().exists()) {
+    const std::int64_t code = answer.error()["code"].integer().value_or(0);
+    co_return fail(code == mcp::denied_code || code == mcp::killed_code ? Code::forbidden : Code::unavailable,
+                   std::string(answer.error()["message"].text_or("the server refused the session")));
+  }
   version_ = answer.result()["protocolVersion"].text_or("");
   CO_CHECK(co_await notify(R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
   co_return json::to_string(answer.result());

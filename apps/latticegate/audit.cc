@@ -1,0 +1,166 @@
+// audit tail, query, show: reading the log, also while a gateway writes to it.
+#include <unistd.h>
+
+#include <chrono>
+#include <deque>
+#include <print>
+#include <thread>
+
+#include "audit/query.h"
+#include "base/log.h"
+#include "commands.h"
+#include "config/files.h"
+#include "json/write.h"
+#include "store/query_reader.h"
+
+namespace latticegate::app {
+namespace {
+
+using base::Result;
+
+struct Arguments {
+  std::string config = "latticegate.yaml";
+  std::string directory;
+  std::vector<std::string> words;
+  std::string record;
+  std::uint64_t count = 20;
+  bool follow = false;
+  bool json = false;
+};
+
+Result<std::filesystem::path> log_of(const Arguments& given) {
+  if (!given.directory.empty()) return std::filesystem::path(given.directory);
+  auto loaded = config::load(given.config);
+  if (!loaded) return std::unexpected(std::move(loaded).error());
+  return loaded->config->audit.directory;
+}
+
+// One line per record: when, what, who, where, how it was decided and how it ended.
+void print_line(json::Value r, bool as_json) {
+  if (as_json) {
+    std::println("{}", json::to_string(r));
+    return;
+  }
+  const std::string_view subject = r["tool"].text_or(r["resource_uri"].text_or(r["prompt"].text_or("")));
+  std::string line = std::format("{:>8} {} {:14} {:12} {}", r["seq"].digits(), r["time"].text_or("").substr(0, 23), r["type"].text_or(""),
+                                 r["agent"]["ref"].text_or(""), r["server"]["id"].text_or(""));
+  if (!subject.empty()) line += std::format("/{}", subject);
+  if (const auto decision = r["decision"].string()) line += std::format("  {}", *decision);
+  if (const auto outcome = r["outcome"].string()) line += std::format("  {}", *outcome);
+  if (r["rows_out"].integer().value_or(0) > 0) line += std::format("  {} records", r["rows_out"].digits());
+  if (const json::Value rules = r["rules"]; rules.size() > 0) line += std::format("  by {}", rules.at(0).text_or(""));
+  if (const auto why = r["why"].string()) line += std::format("  ({})", why->substr(0, 160));
+  std::println("{}", base::printable(line));
+}
+
+// Reads the log from `from` and gives each record that the query means to `take`; at the end, follows if asked.
+int read_log(const Arguments& given, const std::function<bool(json::Value)>& take, bool follow) {
+  auto directory = log_of(given);
+  if (!directory) return complain("configuration", directory.error());
+  std::string words;
+  for (const std::string& word : given.words) words += word + " ";
+  const base::SystemClock clock;
+  auto query = audit::Query::parse(words, clock.now());
+  if (!query) return complain("query", query.error());
+  auto reader = store::LogReader::open(*directory, {.seq = {}, .since = query->since(), .last = {}});
+  if (!reader) return complain("audit log", reader.error());
+  int outcome = done;
+  for (;;) {
+    auto entry = reader->next();
+    if (!entry) {
+      std::println(stderr, "latticegate: {}", base::describe(entry.error()));
+      outcome = wrong;
+      continue;
+    }
+    if (!*entry) {
+      if (!follow) return outcome;
+      std::fflush(stdout);
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      continue;
+    }
+    const auto document = json::Document::parse((*entry)->leaf);
+    if (document && query->matches(document->root()) && !take(document->root())) return outcome;
+  }
+}
+
+int tail(const Arguments& given) {
+  std::deque<std::string> last;
+  auto collect = [&](json::Value record) {
+    last.push_back(json::to_string(record));
+    if (last.size() > given.count) last.pop_front();
+    return true;
+  };
+  std::uint64_t seen = 0;
+  const auto print = [&](json::Value record) {
+    const auto seq = static_cast<std::uint64_t>(record["seq"].integer().value_or(0));
+    if (seq >= seen) print_line(record, given.json);
+    return true;
+  };
+  const int outcome = read_log(given, collect, false);
+  for (const std::string& text : last)
+    if (const auto document = json::Document::parse(text)) {
+      print(document->root());
+      seen = static_cast<std::uint64_t>(document->root()["seq"].integer().value_or(0)) + 1;
+    }
+  return given.follow && outcome != usage ? read_log(given, print, true) : outcome;
+}
+
+int query(const Arguments& given) {
+  return read_log(given, [&](json::Value record) {
+    print_line(record, given.json);
+    return true;
+  }, false);
+}
+
+// A record by its seq, or both records of a call by its call_uid.
+int show(const Arguments& given) {
+  bool found = false;
+  Arguments all = given;
+  all.words.clear();
+  const int outcome = read_log(all, [&](json::Value record) {
+    const bool by_seq = record["seq"].digits() == given.record;
+    if (!by_seq && record["call_uid"].text_or("") != given.record && record["uid"].text_or("") != given.record) return true;
+    found = true;
+    for (const json::Member member : record.members()) std::println("{:14} {}", member.key, base::printable(json::to_string(member.value)));
+    std::println("");
+    return !by_seq;
+  }, false);
+  if (!found && outcome == done) {
+    std::println(stderr, "latticegate: no record '{}' in the log", given.record);
+    return wrong;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+void add_audit(CLI::App& parser, Chosen& chosen) {
+  CLI::App* const audit = parser.add_subcommand("audit", "Read the audit log");
+  audit->require_subcommand(1);
+  auto given = std::make_shared<Arguments>();
+  const auto common = [given](CLI::App* command) {
+    command->add_option("-c,--config", given->config, "The gateway's configuration file")->capture_default_str();
+    command->add_option("--directory", given->directory, "A log's directory, instead of a configuration");
+    command->add_flag("--json", given->json, "Print each record as JSON, as it is in the log");
+  };
+  std::string fields = "Fields of a query, all of which must match:\n";
+  for (const audit::QueryField& field : audit::query_fields()) fields += std::format("  {:12} {}\n", field.name, field.meaning);
+  CLI::App* const tail_command = audit->add_subcommand("tail", "The latest records");
+  common(tail_command);
+  tail_command->add_option("query", given->words, "agent:billing* tool:crm.query decision:deny rows:>1000 since:24h");
+  tail_command->add_option("-n,--lines", given->count, "How many")->capture_default_str();
+  tail_command->add_flag("-f,--follow", given->follow, "Go on as records are written");
+  tail_command->footer(fields);
+  tail_command->callback([&chosen, given] { chosen = [given] { return tail(*given); }; });
+  CLI::App* const query_command = audit->add_subcommand("query", "All records that match");
+  common(query_command);
+  query_command->add_option("query", given->words, "agent:billing* tool:crm.query decision:deny rows:>1000 since:24h");
+  query_command->footer(fields);
+  query_command->callback([&chosen, given] { chosen = [given] { return query(*given); }; });
+  CLI::App* const show_command = audit->add_subcommand("show", "One record, or both records of a call");
+  common(show_command);
+  show_command->add_option("record", given->record, "Its seq, uid or call_uid")->required();
+  show_command->callback([&chosen, given] { chosen = [given] { return show(*given); }; });
+}
+
+}  // namespace latticegate::app

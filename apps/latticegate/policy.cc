@@ -1,0 +1,110 @@
+// policy check, test: policies without a gateway.
+#include <fstream>
+#include <iterator>
+#include <print>
+
+#include "commands.h"
+#include "config/files.h"
+#include "gateway/snapshot.h"
+#include "policy/check.h"
+
+namespace latticegate::app {
+namespace {
+
+using base::Code;
+using base::fail;
+using base::Result;
+
+struct Arguments {
+  std::string config;
+  std::string directory;
+  std::string tests;
+  std::string entities;
+  std::string schema;
+};
+
+Result<std::string> file_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::io, std::format("cannot read {}", path));
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  return text;
+}
+
+struct Texts {
+  std::vector<policy::PolicyText> policies;
+  std::optional<policy::World> world;
+};
+
+Result<Texts> texts_of(const Arguments& given) {
+  Texts texts;
+  std::filesystem::path directory = given.directory;
+  if (directory.empty()) {
+    auto loaded = config::load(given.config.empty() ? "latticegate.yaml" : given.config);
+    if (!loaded) return std::unexpected(std::move(loaded).error());
+    directory = loaded->config->policy.directory;
+    texts.world = gateway::world_of(*loaded->config);
+  }
+  auto read = gateway::read_policies(directory);
+  if (!read) return std::unexpected(std::move(read).error());
+  texts.policies = *std::move(read);
+  return texts;
+}
+
+int check(const Arguments& given) {
+  auto texts = texts_of(given);
+  if (!texts) return complain("policies", texts.error());
+  const policy::CheckReport report = policy::check_policies(texts->policies, texts->world ? &*texts->world : nullptr);
+  for (const std::string& error : report.errors) std::println("error: {}", error);
+  for (const std::string& warning : report.warnings) std::println("warning: {}", warning);
+  if (report.good()) std::println("{} policies in {} files are good", report.policies, texts->policies.size());
+  return report.good() ? done : wrong;
+}
+
+int test(const Arguments& given) {
+  auto texts = texts_of(given);
+  if (!texts) return complain("policies", texts.error());
+  std::string entities;
+  std::string schema;
+  auto tests = file_text(given.tests);
+  if (!tests) return complain("tests", tests.error());
+  if (!given.entities.empty()) {
+    auto text = file_text(given.entities);
+    if (!text) return complain("entities", text.error());
+    entities = *std::move(text);
+  }
+  if (!given.schema.empty()) {
+    auto text = file_text(given.schema);
+    if (!text) return complain("schema", text.error());
+    schema = *std::move(text);
+  }
+  auto report = policy::run_tests(texts->policies, {.tests = *tests, .entities = entities, .schema = schema});
+  if (!report) return complain("tests", report.error());
+  for (const policy::TestOutcome& outcome : report->outcomes)
+    if (!outcome.passed) std::println("failed: {}: {}", outcome.name, outcome.words);
+  for (const std::string& silent : report->silent) std::println("not covered: no test is decided by {}", silent);
+  std::println("{} passed, {} failed", report->passed, report->outcomes.size() - report->passed);
+  return report->good() ? done : wrong;
+}
+
+}  // namespace
+
+void add_policy(CLI::App& parser, Chosen& chosen) {
+  CLI::App* const command = parser.add_subcommand("policy", "Check and test policies");
+  command->require_subcommand(1);
+  auto given = std::make_shared<Arguments>();
+  const auto common = [given](CLI::App* sub) {
+    sub->add_option("-c,--config", given->config, "Policies and names of this configuration");
+    sub->add_option("--directory", given->directory, "A directory of .cedar files, instead of a configuration");
+  };
+  CLI::App* const check_command = command->add_subcommand("check", "Read the policies and say what is wrong with them");
+  common(check_command);
+  check_command->callback([&chosen, given] { chosen = [given] { return check(*given); }; });
+  CLI::App* const test_command = command->add_subcommand("test", "Decide the requests of a test file (cedar run-tests format)");
+  common(test_command);
+  test_command->add_option("tests", given->tests, "JSON file of tests")->required();
+  test_command->add_option("--entities", given->entities, "JSON file of entities for all tests");
+  test_command->add_option("--schema", given->schema, "Cedar schema, for the groups of actions");
+  test_command->callback([&chosen, given] { chosen = [given] { return test(*given); }; });
+}
+
+}  // namespace latticegate::app
