@@ -509,7 +509,7 @@ def half(args, tls, folder):
             if row.failure:
                 say(f"{kind} {row.name} failed: {row.failure}")
                 if row.process.child.poll() is not None:
-                    say(f"it ended:\n{row.process.output()}")
+                    say(f"it ended ({row.process.child.returncode}):\n{row.process.output()}")
         return rows, weighed
     finally:
         for process in reversed(started):

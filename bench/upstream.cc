@@ -6,6 +6,7 @@
 // initialize gives a session id; tools/list has one tool, search_customers; tools/call echoes the
 // id and answers about 1 KB; GET holds an event stream open until the client leaves. One thread.
 // Listens on 127.0.0.1 only; for the bench only.
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <format>
@@ -107,6 +108,7 @@ std::string read_file(const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a client that leaves is an error of the write
   std::string port = "0";
   net::TlsServerOptions tls;
   for (int i = 1; i + 1 < argc; i += 2) {
