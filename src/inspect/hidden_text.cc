@@ -84,8 +84,10 @@ std::size_t escape_length(std::string_view text, std::size_t at) {
     ++end;
     introducer = introducer >= 0x40 && introducer <= 0x5F ? introducer + 0x40 : 0;
     if (introducer == 0) {  // intermediate bytes, then one final byte
-      while (end < text.size() && between(static_cast<unsigned char>(text[end - 1]), 0x20, 0x2F))
-        ++end;
+      const auto in = [&](std::size_t i, char32_t low, char32_t high) {
+        return i < text.size() && between(static_cast<unsigned char>(text[i]), low, high);
+      };
+      while (in(end - 1, 0x20, 0x2F) && in(end, 0x20, 0x7E)) ++end;
       return end - at;
     }
   }

@@ -86,6 +86,7 @@ TEST_CASE("hidden characters are found and stripped, their honest twins stay") {
            Row{"a\x1B]52;c;Zm9v", "terminal-escape:1", "a"},
            Row{"a\x1B", "terminal-escape:1", "a"},
            Row{"a\x1B(Bz", "terminal-escape:1", "az"},
+           Row{"a\x1B#\xE2\x80\x9Ez", "terminal-escape:1", "a\xE2\x80\x9Ez"},
            Row{"a\x1B\x1B[mz", "terminal-escape:2", "az"},
        }) {
     CAPTURE(row.text);

@@ -48,6 +48,9 @@ class Builder final : public YAML::EventHandler {
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    // Escapes of quoted texts can write what the file itself may not contain.
+    if (value.contains('\0') || !base::is_utf8(value))
+      throw refusal(mark, "an escape for a character that is none");
     // yaml-cpp says "?" for plain scalars and "!" for quoted ones.
     plain(mark, tag == "?" || tag == "!" ? "" : tag, anchor);
     add(mark, Kind::scalar, value, tag == "!");
