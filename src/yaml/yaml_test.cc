@@ -80,7 +80,7 @@ TEST_CASE("what a strict file may not contain is refused with its place") {
            Row{"a: 1\n b: 2\n", "f.yaml:2:"},
            Row{"\ta: 1\n", "f.yaml:1:"},
            Row{"a: \"\\0\"\n", "f.yaml:1:4: an escape for a character"},
-           Row{"\"\\ud800\": 1\n", "f.yaml:1:1: "},
+           Row{"\"\\ud800\": 1\n", "f.yaml:1:8: "},
            Row{"}\n", "f.yaml:1:1: "},
        }) {
     CAPTURE(row.text);
