@@ -8,3 +8,7 @@ foreach(file IN LISTS files)
   set_tests_properties(e2e.${stem} PROPERTIES TIMEOUT 300 LABELS e2e
     ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
 endforeach()
+
+# The README's first command, told and checked line by line.
+add_test(NAME demo COMMAND ${PROJECT_SOURCE_DIR}/examples/quickstart/demo $<TARGET_FILE:latticegate>)
+set_tests_properties(demo PROPERTIES TIMEOUT 120 LABELS e2e)
