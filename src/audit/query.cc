@@ -390,6 +390,7 @@ Result<Query> Query::parse(std::string_view text, base::Time now) {
       term.path = word.field;
     } else {
       std::vector<std::string_view> names;
+      names.reserve(fields.size());
       for (const Field& known : fields) names.push_back(known.name);
       const auto near = base::nearest(word.field, names);
       return fail(

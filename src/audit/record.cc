@@ -61,14 +61,14 @@ class Emit {
   explicit Emit(char* at) : at_(at) {}
   char* at() const { return at_; }
 
-  template <std::size_t n>
-  void text(const char (&literal)[n]) {
-    std::memcpy(at_, literal, n - 1);
-    at_ += n - 1;
+  template <std::size_t N>
+  void text(const char (&literal)[N]) {
+    std::memcpy(at_, literal, N - 1);
+    at_ += N - 1;
   }
 
-  template <std::size_t n>
-  void string(const char (&key)[n], std::string_view value, std::size_t limit) {
+  template <std::size_t N>
+  void string(const char (&key)[N], std::string_view value, std::size_t limit) {
     if (value.empty()) return;
     text(key);
     string(value, limit);
@@ -97,8 +97,8 @@ class Emit {
     while (count != 0) *at_++ = reversed[--count];
   }
 
-  template <std::size_t n>
-  void number(const char (&key)[n], std::int64_t value) {
+  template <std::size_t N>
+  void number(const char (&key)[N], std::int64_t value) {
     if (value < 0) return;
     text(key);
     digits(value);
@@ -106,8 +106,8 @@ class Emit {
 
   // Nanoseconds as milliseconds. 15 digits at most, so that this is the shortest form of the double
   // that it means.
-  template <std::size_t n>
-  void milliseconds(const char (&key)[n], std::int64_t ns) {
+  template <std::size_t N>
+  void milliseconds(const char (&key)[N], std::int64_t ns) {
     if (ns < 0) return;
     text(key);
     ns = std::min<std::int64_t>(ns, 999'999'999'999'999);
@@ -121,8 +121,8 @@ class Emit {
     }
   }
 
-  template <std::size_t n>
-  void uuid(const char (&key)[n], const crypto::Uuid& value) {
+  template <std::size_t N>
+  void uuid(const char (&key)[N], const crypto::Uuid& value) {
     if (value.is_nil()) return;
     text(key);
     *at_++ = '"';
@@ -130,8 +130,8 @@ class Emit {
     *at_++ = '"';
   }
 
-  template <std::size_t n>
-  void digest(const char (&key)[n], const std::optional<crypto::Digest>& value) {
+  template <std::size_t N>
+  void digest(const char (&key)[N], const std::optional<crypto::Digest>& value) {
     if (!value) return;
     text(key);
     *at_++ = '"';
@@ -143,8 +143,8 @@ class Emit {
   }
 
   // An object of the members that `members` writes; nothing at all if it writes none.
-  template <std::size_t n>
-  void object(const char (&key)[n], std::invocable auto members) {
+  template <std::size_t N>
+  void object(const char (&key)[N], std::invocable auto members) {
     char* const before = at_;
     text(key);
     char* const open = at_;
@@ -158,8 +158,8 @@ class Emit {
   }
 
   // A list of whatever `element` writes, within a budget of bytes.
-  template <std::size_t n, class T>
-  void list(const char (&key)[n], std::span<const T> values, std::size_t budget,
+  template <std::size_t N, class T>
+  void list(const char (&key)[N], std::span<const T> values, std::size_t budget,
             std::invocable<const T&> auto element) {
     if (values.empty()) return;
     text(key);
@@ -180,8 +180,8 @@ class Emit {
     *at_++ = ']';
   }
 
-  template <std::size_t n>
-  void list(const char (&key)[n], std::span<const std::string_view> values, std::size_t budget) {
+  template <std::size_t N>
+  void list(const char (&key)[N], std::span<const std::string_view> values, std::size_t budget) {
     list(key, values, budget, [&](const std::string_view& value) { string(value, label); });
   }
 
@@ -327,7 +327,7 @@ void date(std::int64_t second, std::array<char, 20>& out) {
   const std::chrono::hh_mm_ss clock(time - day);
   const auto year = static_cast<unsigned>(static_cast<int>(ymd.year()));
   std::ranges::copy(std::string_view("0000-00-00T00:00:00."), out.begin());
-  two_digits(year / 100, &out[0]);
+  two_digits(year / 100, out.data());
   two_digits(year, &out[2]);
   two_digits(static_cast<unsigned>(ymd.month()), &out[5]);
   two_digits(static_cast<unsigned>(ymd.day()), &out[8]);

@@ -27,11 +27,11 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-template <auto free_function>
+template <auto FreeFunction>
 struct Free {
   template <class T>
   void operator()(T* object) const {
-    free_function(object);
+    FreeFunction(object);
   }
 };
 using X509Ptr = std::unique_ptr<X509, Free<X509_free>>;
@@ -79,8 +79,7 @@ std::string common_name(const X509_NAME* name) {
   const int size =
       ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
   if (size < 0) return {};
-  std::string text(static_cast<const char*>(static_cast<const void*>(utf8)),
-                   static_cast<std::size_t>(size));
+  std::string text(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
   OPENSSL_free(utf8);
   return text;
 }
@@ -99,7 +98,7 @@ std::optional<base::Time> time_of(const ASN1_TIME* time) {
 }
 
 std::string text_of(const ASN1_STRING* string) {
-  return {static_cast<const char*>(static_cast<const void*>(ASN1_STRING_get0_data(string))),
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
           static_cast<std::size_t>(ASN1_STRING_length(string))};
 }
 
@@ -226,8 +225,8 @@ Result<Certificate> describe(X509* certificate) {
   unsigned char* der = nullptr;
   const int size = i2d_X509(certificate, &der);
   if (size <= 0) return fail(Code::malformed, "the certificate cannot be written again");
-  out.sha256 = to_hex(sha256(base::ByteView(static_cast<const std::byte*>(static_cast<void*>(der)),
-                                            static_cast<std::size_t>(size))));
+  out.sha256 = to_hex(sha256(
+      base::ByteView(reinterpret_cast<const std::byte*>(der), static_cast<std::size_t>(size))));
   OPENSSL_free(der);
   out.key = key_name(certificate);
   out.authority = X509_check_ca(certificate) == 1;
@@ -295,7 +294,7 @@ Result<Certificate> read_certificate_der(base::ByteView der) {
   if (der.size() > certificate_limit.count)
     return fail(Code::too_large, std::format("a certificate of {} bytes, at most {} are accepted",
                                              der.size(), certificate_limit.count));
-  const auto* at = static_cast<const unsigned char*>(static_cast<const void*>(der.data()));
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
   const auto* const begin = at;
   const X509Ptr certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   if (certificate == nullptr)
@@ -337,10 +336,9 @@ Result<CertifiedKey> make_certificate(const CertificateOrder& order) {
       BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate.get())) != nullptr &&
       set_time(X509_getm_notBefore(certificate.get()), order.from) &&
       set_time(X509_getm_notAfter(certificate.get()), order.from + order.lifetime) &&
-      X509_NAME_add_entry_by_NID(
-          subject, NID_commonName, MBSTRING_UTF8,
-          static_cast<const unsigned char*>(static_cast<const void*>(order.common_name.data())),
-          static_cast<int>(order.common_name.size()), -1, 0) == 1 &&
+      X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(order.common_name.data()),
+                                 static_cast<int>(order.common_name.size()), -1, 0) == 1 &&
       X509_set_issuer_name(certificate.get(), X509_get_subject_name(by)) == 1 &&
       X509_set_pubkey(certificate.get(), key.get()) == 1;
   if (!filled) return fail(Code::crypto, std::format("no certificate could be made: {}", reason()));

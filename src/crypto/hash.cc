@@ -18,9 +18,7 @@ const EVP_MD* fetched_sha256() {
   return digest;
 }
 
-unsigned char* raw(Digest& digest) {
-  return static_cast<unsigned char*>(static_cast<void*>(digest.data()));
-}
+unsigned char* raw(Digest& digest) { return reinterpret_cast<unsigned char*>(digest.data()); }
 
 }  // namespace
 
@@ -67,8 +65,7 @@ Digest hmac_sha256(base::ByteView key, base::ByteView message) {
   const void* const start = key.empty() ? static_cast<const void*>("") : key.data();
   const auto* const result =
       HMAC(fetched_sha256(), start, static_cast<int>(key.size()),
-           static_cast<const unsigned char*>(static_cast<const void*>(text.data())), text.size(),
-           raw(digest), nullptr);
+           reinterpret_cast<const unsigned char*>(text.data()), text.size(), raw(digest), nullptr);
   base::check(result != nullptr, "HMAC-SHA-256 works");
   return digest;
 }

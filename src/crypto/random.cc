@@ -17,7 +17,7 @@ constexpr std::array<char, 16> hex{'0', '1', '2', '3', '4', '5', '6', '7',
 
 void generate(std::span<std::byte> bytes) {
   base::check(bytes.size() <= INT_MAX, "random bytes are asked for in small pieces");
-  base::check(RAND_bytes(static_cast<unsigned char*>(static_cast<void*>(bytes.data())),
+  base::check(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()),
                          static_cast<int>(bytes.size())) == 1,
               "the random generator works");
 }

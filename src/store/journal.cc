@@ -34,7 +34,7 @@ using base::Result;
 constexpr std::uint64_t reserve_step = std::uint64_t{8} * 1024 * 1024;
 
 constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
-constexpr std::size_t post_soon = 64 * 1024;  // posted bytes that are worth a commit of their own
+constexpr std::size_t post_soon = 65'536;  // posted bytes that are worth a commit of their own
 
 // A lock on a file of the log's folder, gone when the process is.
 class Lock {

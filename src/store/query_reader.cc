@@ -18,7 +18,7 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-constexpr std::size_t chunk = 64 * 1024;
+constexpr std::size_t chunk = 65'536;
 constexpr std::size_t largest_frame = audit::leaf_limit.count + audit::frame_overhead;
 constexpr std::size_t largest_header = audit::header_limit.count + audit::frame_overhead + 8;
 
