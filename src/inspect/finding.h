@@ -46,14 +46,15 @@ struct Finding {
   FindingKind kind{};
   Severity severity{};
   Confidence confidence{};
-  std::string pointer;  // RFC 6901, from the value that was scanned: "/content/0/text"; "" is that
-                        // value itself
+  // RFC 6901, from the value that was scanned: "/content/0/text"; "" is that value itself. A secret
+  // inside a key stands in it as "***".
+  std::string pointer;
   bool in_key = false;  // the text is the key of the member that the pointer names
   json::Value at;  // the string; for a key: the member's value. Absent when a bare text was scanned
   std::size_t begin = 0;  // bytes of the unescaped string
   std::size_t end = 0;
-  std::string
-      excerpt;  // safe to log and show: masked for secrets, decoded and printable for hidden text
+  // Safe to log and show: masked for secrets, decoded and printable for hidden text.
+  std::string excerpt;
 };
 
 struct Findings {

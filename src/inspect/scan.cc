@@ -140,6 +140,7 @@ struct Scanner::State {
   void find_hidden_text(Surface surface, const json::Node* root);
   void add(Finding finding);
   void settle();
+  void mask_pointers();
 
   std::string_view text_of(const Leaf& leaf) const {
     return {buffer.data() + leaf.begin, leaf.length};
@@ -384,6 +385,23 @@ void Scanner::State::find_hidden_text(Surface surface, const json::Node* root) {
   }
 }
 
+// A pointer names keys: a secret inside a key must not travel in it.
+void Scanner::State::mask_pointers() {
+  std::vector<std::string> secrets;
+  for (const Finding& item : findings_.items) {
+    if (item.kind != FindingKind::secret || !item.in_key) continue;
+    const json::Node* const key = item.at.node() - 1;
+    std::string segment;
+    add_segment(std::string_view(key->text, key->length).substr(item.begin, item.end - item.begin),
+                segment);
+    secrets.push_back(segment.substr(1));
+  }
+  for (const std::string& secret : secrets)
+    for (Finding& item : findings_.items)
+      for (std::size_t at = 0; (at = item.pointer.find(secret, at)) != std::string::npos; at += 3)
+        item.pointer.replace(at, secret.size(), "***");
+}
+
 // Document order; of secrets that overlap in one string only the surest stays.
 void Scanner::State::settle() {
   auto& items = findings_.items;
@@ -418,6 +436,7 @@ void Scanner::State::look(Surface surface, const json::Node* root) {
   find_secrets(surface, root);
   find_hidden_text(surface, root);
   settle();
+  mask_pointers();
   if (buffer.size() > largest_kept_buffer) {
     buffer = {};
     leaves.shrink_to_fit();
