@@ -116,7 +116,9 @@ void add_operate(CLI::App& parser, Chosen& chosen) {
   });
 
   CLI::App* const tools = common(parser.add_subcommand("tools", "Tools and their pins; what is held back, with the difference"));
-  tools->callback([&chosen, where] { chosen = [where] { return ask(*where, "GET", "/v1/tools", "", print_tools); }; });
+  tools->callback([&chosen, where, tools] {
+    if (tools->get_subcommands().empty()) chosen = [where] { return ask(*where, "GET", "/v1/tools", "", print_tools); };
+  });
   auto server = std::make_shared<std::string>();
   auto tool = std::make_shared<std::string>();
   auto hash = std::make_shared<std::string>();

@@ -98,7 +98,8 @@ Task<bool> Exchange::admit() {
     tool_ = route_.catalogue->find(subject_);
   }
   const bool usable = tool_ && tool_->tool && !tool_->held;
-  if (!usable || !snapshot_->engine->may_see(facts(), worker_.scratch())) {
+  const bool visible = usable && (route_.mode == policy::Mode::observe || may_see());
+  if (!visible) {
     worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
     audit::Record record = base_record(audit::Type::call_decided);
     record.decision = audit::Decision::deny;
@@ -109,6 +110,15 @@ Task<bool> Exchange::admit() {
     co_return false;
   }
   co_return true;
+}
+
+// The same question is asked for every call of a connection: the answer is kept as long as caller, tool and policies stay.
+bool Exchange::may_see() {
+  Admitted::Seen& seen = admitted_->seen;
+  if (seen.tool != tool_ || seen.epoch != snapshot_->engine->epoch()) {
+    seen = {tool_, snapshot_->engine->epoch(), snapshot_->engine->may_see(facts(), worker_.scratch())};
+  }
+  return seen.visible;
 }
 
 Task<void> Exchange::answer_unknown() {

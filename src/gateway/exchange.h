@@ -32,6 +32,7 @@ class Exchange {
   // exchange.cc: requests that are decided
   net::Task<void> call();
   net::Task<bool> admit();
+  bool may_see();
   bool arguments_fit(std::string& sentence) const;
   policy::Facts facts() const;
   net::Task<std::optional<policy::Permit>> decide();

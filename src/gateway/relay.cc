@@ -299,7 +299,9 @@ std::vector<json::Edit> Exchange::list_edits(json::Value result) {
     observe_tools(result);
     for (const json::Value descriptor : result["tools"].elements()) {
       tool_ = route_.catalogue->find(descriptor["name"].text_or({}));
-      const bool visible = tool_ && tool_->tool && !tool_->held && snapshot_->engine->may_see(facts(), worker_.scratch());
+      const bool usable = tool_ && tool_->tool && !tool_->held;
+      // Observing refuses nothing, so it hides nothing either.
+      const bool visible = usable && (route_.mode == policy::Mode::observe || snapshot_->engine->may_see(facts(), worker_.scratch()));
       if (!visible) edits.push_back({descriptor, ""});
     }
     tool_ = nullptr;
@@ -308,7 +310,7 @@ std::vector<json::Edit> Exchange::list_edits(json::Value result) {
   const auto filter = [&](std::string_view list, std::string_view key) {
     for (const json::Value element : result[list].elements()) {
       subject_ = element[key].text_or({});
-      if (!snapshot_->engine->may_see(facts(), worker_.scratch())) edits.push_back({element, ""});
+      if (route_.mode != policy::Mode::observe && !snapshot_->engine->may_see(facts(), worker_.scratch())) edits.push_back({element, ""});
     }
     subject_ = {};
   };

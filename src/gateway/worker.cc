@@ -109,20 +109,11 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot, const 
     target.directory = stdio->directory.string();
     target.request_timeout = route.config->timeouts.request;
     target.answer_limit = snapshot.config->limits.answer;
-    bool has_path = false;
-    for (const config::Variable& variable : stdio->env) {
+    // Exactly what the configuration names: nothing else of ours is inherited.
+    for (const config::Variable& variable : stdio->env)
       target.environment.push_back(std::format("{}={}", variable.name, variable.value.value.reveal()));
-      has_path = has_path || variable.name == "PATH";
-    }
     for (const std::string& name : stdio->pass)
-      if (const char* const value = std::getenv(name.c_str())) {
-        target.environment.push_back(std::format("{}={}", name, value));
-        has_path = has_path || name == "PATH";
-      }
-    // A program is found by PATH and most of them need HOME; nothing else of ours is inherited.
-    for (const char* const name : {"PATH", "HOME"})
-      if (const char* const value = std::getenv(name); value != nullptr && !(has_path && std::string_view(name) == "PATH"))
-        target.environment.push_back(std::format("{}={}", name, value));
+      if (const char* const value = std::getenv(name.c_str())) target.environment.push_back(std::format("{}={}", name, value));
     const base::Log& log = shared_.log;
     target.errors = [&log, server = route.config->name](std::string_view line) {
       log.info("server wrote", {{"server", server}, {"line", std::string(line)}});
@@ -219,7 +210,7 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
   if (!caller) return std::unexpected(std::move(caller).error());
   auto principal = shared_.principals.find(*caller);
   auto admitted = std::make_shared<Admitted>(
-      Admitted{snapshot.generation, count == 1 ? std::string(values[0]) : std::string(), *std::move(caller), std::move(principal)});
+      Admitted{snapshot.generation, count == 1 ? std::string(values[0]) : std::string(), *std::move(caller), std::move(principal), {}});
   if (!forwarded) request.slot() = admitted;
   return admitted;
 }

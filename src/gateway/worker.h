@@ -63,6 +63,13 @@ struct Admitted {
   std::string authorization;
   identity::Caller caller;
   std::shared_ptr<Principal> principal;
+  // The latest tool that was asked for on this connection, and whether the caller may see it.
+  struct Seen {
+    std::shared_ptr<const ToolEntry> tool;
+    std::uint64_t epoch = 0;
+    bool visible = false;
+  };
+  Seen seen{};
 };
 
 class Worker final : public net::Handler {

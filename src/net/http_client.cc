@@ -78,7 +78,9 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::open() {
   if (addresses_.empty()) {
     CO_TRY(addresses_, co_await resolve(loop_, url_.host, url_.port));
   }
-  auto connected = co_await connect_socket(loop_, addresses_, options_.connect_timeout);
+  // A copy: another request that fails meanwhile clears the list.
+  const std::vector<Address> addresses = addresses_;
+  auto connected = co_await connect_socket(loop_, addresses, options_.connect_timeout);
   if (!connected) {
     if (!fixed_address_) addresses_.clear();  // a name may lead elsewhere next time
     co_return std::unexpected(std::move(connected).error());

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -12,13 +11,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <format>
-#include <thread>
 
 #include "net/detail/descriptor.h"
+#include "net/detail/reactor.h"
 
 namespace latticegate::net {
 namespace {
@@ -240,29 +240,35 @@ Task<Result<std::vector<Address>>> resolve(Loop& loop, std::string host, std::ui
     one.push_back(*std::move(address));
     co_return one;
   }
-  // getaddrinfo blocks, so it runs on a thread of its own; names of upstreams are looked up rarely.
+  // Asio looks names up on a thread of its own and ends it with the loop.
   struct Lookup {
-    explicit Lookup(Loop& owner) : done(owner) {}
-    Event done;
-    std::vector<Address> addresses;
-    std::string failure;
+    boost::asio::ip::tcp::resolver& resolver;
+    const std::string& host;
+    const std::string& service;
+    boost::system::error_code error;
+    boost::asio::ip::tcp::resolver::results_type found;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiting) {
+      resolver.async_resolve(host, service, [this, awaiting](const boost::system::error_code& code, auto results) {
+        error = code;
+        found = std::move(results);
+        awaiting.resume();
+      });
+    }
+    void await_resume() const noexcept {}
   };
-  auto lookup = std::make_shared<Lookup>(loop);
-  std::jthread thread([lookup, &loop, host, port] {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-    if (error != 0) lookup->failure = std::format("cannot resolve '{}': {}", host, ::gai_strerror(error));
-    for (const addrinfo* a = found; a != nullptr; a = a->ai_next)
-      lookup->addresses.push_back(address_of(a->ai_addr, a->ai_addrlen, host, port));
-    if (found != nullptr) ::freeaddrinfo(found);
-    loop.post([lookup] { lookup->done.set(); });
-  });
-  thread.detach();
-  co_await lookup->done.wait();
-  if (!lookup->failure.empty()) co_return fail(Code::unavailable, lookup->failure);
-  co_return std::move(lookup->addresses);
+  boost::asio::ip::tcp::resolver resolver(loop.reactor().io);
+  const std::string service = std::to_string(port);
+  Lookup lookup{resolver, host, service, {}, {}};
+  co_await lookup;
+  if (lookup.error) co_return fail(Code::unavailable, std::format("cannot resolve '{}': {}", host, lookup.error.message()));
+  std::vector<Address> addresses;
+  for (const auto& entry : lookup.found) {
+    const auto endpoint = entry.endpoint();
+    addresses.push_back(address_of(static_cast<const sockaddr*>(static_cast<const void*>(endpoint.data())),
+                                   static_cast<socklen_t>(endpoint.size()), host, port));
+  }
+  co_return addresses;
 }
 
 Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& addresses,
