@@ -163,7 +163,16 @@ class Scenario:
         kind = next((kind for kind in kinds if kind in step), None)
         if kind is None:
             raise Failed(f"no such step: {short(step)}")
-        getattr(self, kind)(step)
+        if "until" not in step:
+            getattr(self, kind)(step)
+            return
+        # Again and again until the reply has these fields.
+        def fine():
+            getattr(self, kind)(step)
+            return not fields_differ(step["until"], self.replies[step["name"]])
+
+        if not wait_until(fine, step.get("limit", LIMIT), 0.1):
+            raise Failed(f"never came about: {short(step['until'])}; seen {short(self.replies[step['name']])}")
 
     def keep(self, step, value):
         if "name" in step:
@@ -242,7 +251,8 @@ class Scenario:
 
         if background or step.get("background"):
             threading.Thread(target=work, daemon=True).start()
-            self.pending.append(reply)
+            if method != "GET":  # a stream may stay open
+                self.pending.append(reply)
         else:
             work()
             if "broken" in reply.value and "name" not in step:

@@ -43,13 +43,13 @@ def at_path(value, path):
     return value
 
 
-def wait_until(condition, limit=LIMIT):
+def wait_until(condition, limit=LIMIT, pause=0.01):
     """Whether the condition came true in time."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
         if condition():
             return True
-        time.sleep(0.01)
+        time.sleep(pause)
     return bool(condition())
 
 

@@ -1,0 +1,14 @@
+# tests/scenarios/<name>/: the whole program against scripted servers and clients, one ctest entry a folder; tests/faults:
+# hostile clients. They need python3 and nothing else. Exit code 77: skipped, the output says why.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+file(GLOB scenarios CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/scenarios/*/client.jsonl)
+foreach(file IN LISTS scenarios)
+  cmake_path(GET file PARENT_PATH folder)
+  cmake_path(GET folder FILENAME name)
+  add_test(NAME scenario.${name} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/scenarios/run.py ${name})
+  set_tests_properties(scenario.${name} PROPERTIES TIMEOUT 120 LABELS scenario SKIP_RETURN_CODE 77
+    ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
+endforeach()
+add_test(NAME faults COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/run.py)
+set_tests_properties(faults PROPERTIES TIMEOUT 120 LABELS scenario SKIP_RETURN_CODE 77
+  ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
