@@ -268,7 +268,7 @@ class ChildLink final : public Link {
     process_->home().post([process = process_] { process->stop(); });
   }
 
-  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message) override {
+  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message, net::Abort&) override {
     auto inbox = std::make_shared<Inbox>(loop, waiting_messages);
     if (!process_->expect(message.id, inbox) || !process_->send(message.text + "\n"))
       co_return fail(Code::unavailable, "the server's process has ended");

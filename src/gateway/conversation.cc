@@ -60,13 +60,26 @@ void Principal::Open::release() {
   owner_ = nullptr;
 }
 
-Principal::Open Principal::open(net::Loop& loop, std::function<void()> end) {
+Principal::Open Principal::open(net::Loop& loop, std::function<void(End)> end) {
   Open handle;
   handle.entry_ = std::make_shared<Open::Entry>(Open::Entry{&loop, std::move(end)});
   handle.owner_ = this;
   const std::scoped_lock lock(mutex_);
   handle.place_ = open_.insert(open_.end(), handle.entry_);
   return handle;
+}
+
+void Principal::end_open(End why) {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& entry : open_)
+    entry->loop->post([entry, why] {
+      // Runs on the loop that also releases the entry, so nobody clears it meanwhile.
+      if (const auto end = std::exchange(entry->end, nullptr)) end(why);
+    });
+}
+
+void Principals::end_everything() {
+  for (const auto& principal : all()) principal->end_open(Principal::End::stopping);
 }
 
 std::size_t Principal::open_count() const {
@@ -110,14 +123,12 @@ bool Principals::kill(const std::string& id, Kill kill) {
     if (const auto entry = by_id_.find(id); entry != by_id_.end()) principal = entry->second;
   }
   if (principal) {
-    const std::scoped_lock lock(principal->mutex_);
-    principal->killed_ = kill;
-    principal->killed_flag_.store(true, std::memory_order_release);
-    for (const auto& entry : principal->open_)
-      entry->loop->post([entry] {
-        // Runs on the loop that also releases the entry, so nobody clears it meanwhile.
-        if (const auto end = std::exchange(entry->end, nullptr)) end();
-      });
+    {
+      const std::scoped_lock lock(principal->mutex_);
+      principal->killed_ = kill;
+      principal->killed_flag_.store(true, std::memory_order_release);
+    }
+    principal->end_open(Principal::End::killed);
   }
   (void)remember_(id, kill);
   return true;

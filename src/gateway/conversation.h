@@ -56,8 +56,9 @@ class Principal {
   // The conversation without a session, begun anew after an hour of silence.
   std::shared_ptr<Conversation> conversation(base::Time now);
 
-  // What is open for it and must end when it is killed: calls, streams, upstream sessions. `end` is called once, on the
-  // loop given. The registration ends when the handle dies.
+  // What is open for it and must end when it is killed or the gateway stops: calls, streams. `end` is called at most
+  // once, on the loop given, with the reason. The registration ends when the handle dies.
+  enum class End : std::uint8_t { killed, stopping };
   class Open {
    public:
     Open() = default;
@@ -72,14 +73,16 @@ class Principal {
     friend class Principal;
     struct Entry {
       net::Loop* loop = nullptr;
-      std::function<void()> end;
+      std::function<void(End)> end;
     };
     std::shared_ptr<Entry> entry_;
     Principal* owner_ = nullptr;
     std::list<std::shared_ptr<Entry>>::iterator place_;
   };
-  Open open(net::Loop& loop, std::function<void()> end);
+  Open open(net::Loop& loop, std::function<void(End)> end);
   std::size_t open_count() const;
+  // Ends everything that is open. Any thread.
+  void end_open(End why);
 
  private:
   friend class Principals;
@@ -103,6 +106,8 @@ class Principals {
   std::shared_ptr<Principal> find(const identity::Caller& caller);
   std::shared_ptr<Principal> find_by_id(std::string_view id) const;
   std::vector<std::shared_ptr<Principal>> all() const;
+  // The gateway stops: whatever is still open ends.
+  void end_everything();
 
   // Ends everything that is open for it and refuses what comes, until released. False when it was killed already.
   bool kill(const std::string& id, Kill kill);

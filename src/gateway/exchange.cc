@@ -56,6 +56,11 @@ Task<void> Exchange::call() {
   if (!permit) co_return;
   std::optional<store::Ticket> ticket = co_await record(*permit);
   if (!ticket) co_return;
+  if (admitted_->principal->is_killed()) {   // while the disk was waited for
+    finish_record(audit::Outcome::cancelled, mcp::killed_code, "killed before it was sent");
+    co_await killed_answer();
+    co_return;
+  }
 
   std::vector<json::Edit> edits;
   if (snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact ||
@@ -66,14 +71,22 @@ Task<void> Exchange::call() {
                              .key = worker_.shared().redaction_key});
   const Outgoing message = outgoing(std::move(edits));
   session_->requests.add(client_id_, upstream_id_);
-  auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message);
+  watch_for_end();
+  auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
   if (reply) {
     co_await deliver(*std::move(reply), *permit);
+  } else if (killed_) {
+    finish_record(audit::Outcome::withheld, mcp::killed_code, "killed while under way");
+    co_await killed_answer();
+  } else if (gone_) {
+    finish_record(audit::Outcome::cancelled, std::nullopt, "the client went away");
   } else {
-    worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
-    finish_record(audit::Outcome::upstream_error, mcp::unavailable_code, base::describe(reply.error()));
-    co_await final(mcp::error_response(client_id_, mcp::unavailable_code, "the server is not available"));
+    const Trouble why = trouble(reply.error());
+    finish_record(why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error, why.code,
+                  base::describe(reply.error()));
+    co_await final(mcp::error_response(client_id_, why.code, why.sentence));
   }
+  request_.on_hangup(nullptr);
   session_->requests.remove(client_id_);
 }
 
@@ -263,40 +276,63 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
   co_return std::nullopt;
 }
 
+void Exchange::end_now() {
+  abort_.request();
+  if (running_ != nullptr) running_->cancel();
+}
+
+void Exchange::watch_for_end() {
+  open_ = admitted_->principal->open(worker_.loop(), [this](Principal::End why) {
+    (why == Principal::End::killed ? killed_ : stopping_) = true;
+    end_now();
+  });
+  // A legacy client that disconnects has not cancelled; a modern one has (2026-07-28, basic/patterns/cancellation).
+  if (modern())
+    request_.on_hangup([this] {
+      gone_ = true;
+      end_now();
+    });
+}
+
+bool Exchange::answers(const mcp::Message& message) const {
+  return message.is_response() && (!message.id().exists() ? message.error().exists() : message.id_text() == upstream_id_);
+}
+
+Exchange::Trouble Exchange::trouble(const std::optional<base::Error>& error) const {
+  worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
+  worker_.shared().log.warning("no usable answer", {{"server", route_.config->name},
+                                                    {"method", std::string(message_->method_name())},
+                                                    {"subject", std::string(subject_)},
+                                                    {"reason", error ? base::describe(*error) : "the server ended its answer without a result"}});
+  if (stopping_) return {mcp::unavailable_code, "the gateway is stopping"};
+  if (error && error->code == Code::timeout) return {mcp::timeout_code, "the server did not answer in time"};
+  return {mcp::unavailable_code, error && error->code == Code::unavailable ? "the server is not available" : "the server gave no usable answer"};
+}
+
 // Passes what comes before the answer on as it arrives, and judges the answer.
 Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit) {
-  Reply* const running = reply.get();
-  const Principal::Open open = admitted_->principal->open(worker_.loop(), [this, running] {
-    killed_ = true;
-    running->cancel();
-  });
-  if (modern())
-    request_.on_hangup([this, running] {
-      gone_ = true;
-      running->cancel();
-    });
+  running_ = reply.get();
   for (;;) {
     auto next = co_await reply->next();
     if (next && *next && !(*next)->is_response()) {
       if (!co_await side_message(**next)) gone_ = true;
       continue;
     }
+    running_ = nullptr;
     request_.on_hangup(nullptr);
     if (killed_ || admitted_->principal->is_killed()) {
       finish_record(audit::Outcome::withheld, mcp::killed_code, "killed while under way");
       co_await killed_answer();
-    } else if (next && *next && (*next)->is_response()) {
+    } else if (next && *next && answers(**next)) {
       co_await release(**next, permit);
     } else if (gone_) {
       finish_record(audit::Outcome::cancelled, std::nullopt, "the client went away");
     } else {
-      const bool late = !next && next.error().code == Code::timeout;
-      worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
-      const std::string reason = next ? "the server ended its answer without a result" : base::describe(next.error());
-      worker_.shared().log.warning("no usable answer", {{"server", route_.config->name}, {"subject", std::string(subject_)}, {"reason", reason}});
-      finish_record(late ? audit::Outcome::timeout : audit::Outcome::upstream_error, late ? mcp::timeout_code : mcp::unavailable_code, reason);
-      co_await final(mcp::error_response(client_id_, late ? mcp::timeout_code : mcp::unavailable_code,
-                                         late ? "the server did not answer in time" : "the server gave no usable answer"));
+      const std::optional<base::Error> error = next ? std::nullopt : std::optional(next.error());
+      const Trouble why = trouble(error);
+      finish_record(why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error, why.code,
+                    error ? base::describe(*error) : "no result");
+      co_await final(mcp::error_response(client_id_, why.code, why.sentence));
     }
     co_return;
   }

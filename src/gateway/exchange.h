@@ -58,6 +58,18 @@ class Exchange {
   void observe_tools(json::Value result);
   base::Result<std::shared_ptr<Session>> modern_session();
 
+  // From before anything is sent until the answer is complete: a kill, and in the modern era a client that leaves, end it.
+  void watch_for_end();
+  void end_now();
+  // Whether a message is the response to what we sent; an error may come without an id.
+  bool answers(const mcp::Message& message) const;
+  // No answer can be used: logged, and the sentence for the client with its code.
+  struct Trouble {
+    int code = 0;
+    std::string_view sentence;
+  };
+  Trouble trouble(const std::optional<base::Error>& error) const;
+
   // answering
   net::Task<void> event(std::string_view text);
   net::Task<void> final(std::string_view text, int status = 200, std::string_view headers = {});
@@ -80,8 +92,12 @@ class Exchange {
   std::string upstream_id_;         // JSON text
   std::string client_id_;           // JSON text
   std::string client_token_;        // JSON text of the progress token; empty without one
+  Principal::Open open_;            // while something is under way upstream
+  net::Abort abort_;
+  Reply* running_ = nullptr;
   bool streaming_ = false;
   bool killed_ = false;
+  bool stopping_ = false;           // the gateway ends
   bool gone_ = false;               // the client went away
 
   // of a decided call

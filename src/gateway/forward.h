@@ -16,8 +16,10 @@ namespace latticegate::gateway {
 bool needs_permit(mcp::Method method);
 
 net::Task<base::Result<std::unique_ptr<Reply>>> forward(const policy::Permit& permit, const store::Ticket& ticket, Link& link,
-                                                        net::Loop& loop, const Outgoing& message);
+                                                        net::Loop& loop, const Outgoing& message,
+                                                        net::Abort& abort);
 
-net::Task<base::Result<std::unique_ptr<Reply>>> pass(mcp::Method method, Link& link, net::Loop& loop, const Outgoing& message);
+net::Task<base::Result<std::unique_ptr<Reply>>> pass(mcp::Method method, Link& link, net::Loop& loop, const Outgoing& message,
+                                                        net::Abort& abort);
 
 }  // namespace latticegate::gateway

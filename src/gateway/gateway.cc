@@ -124,6 +124,7 @@ Result<void> Gateway::Parts::open_loops() {
   options.origin = config.audit.origin;
   options.homes = count;
   options.segment = config.audit.segment;
+  options.gather = std::chrono::milliseconds(2);
   auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);
@@ -248,6 +249,7 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
   if (index == 0) {
     control_acceptor->stop();
     while (sessions.busy() && loop.clock().instant() < deadline) co_await loop.sleep(std::chrono::milliseconds(10));
+    principals->end_everything();
     workers[0]->end_sessions(sessions.take_everything());   // also ends the streams that would never end by themselves
     control_server->abort();
     co_await control_server->drain();

@@ -19,8 +19,8 @@ class HttpReply final : public Reply {
             std::chrono::milliseconds timeout, bool stream)
       : loop_(loop), pool_(pool), connection_(std::move(connection)), limit_(limit), timeout_(timeout), stream_(stream), sse_(limit) {
     const auto type = connection_->head().find("content-type").value_or("");
-    events_ = type.starts_with("text/event-stream");
-    json_ = type.starts_with("application/json");
+    events_ = net::is_media_type(type, "text/event-stream");
+    json_ = net::is_media_type(type, "application/json");
     status_ = connection_->head().status;
     if (const auto id = connection_->head().find("mcp-session-id")) session_id_ = *id;
   }
@@ -89,7 +89,7 @@ class HttpLink final : public Link {
   HttpLink(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool, base::Bytes limit)
       : target_(std::move(target)), pool_(std::move(pool)), limit_(limit) {}
 
-  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message) override {
+  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message, net::Abort& abort) override {
     net::HttpPool& pool = pool_(loop);
     const std::string headers = headers_for(message);
     CO_TRY(auto connection, co_await pool.exchange({.method = "POST",
@@ -97,7 +97,8 @@ class HttpLink final : public Link {
                                                     .headers = headers,
                                                     .body = message.text,
                                                     .has_body = true,
-                                                    .idempotent = message.idempotent}));
+                                                    .idempotent = message.idempotent},
+                                                   &abort));
     std::unique_ptr<Reply> reply = std::make_unique<HttpReply>(loop, pool, std::move(connection), limit_,
                                                                target_.request_timeout, message.stream);
     co_return reply;
@@ -131,7 +132,7 @@ class HttpLink final : public Link {
                                                     .has_body = false,
                                                     .idempotent = true}));
     const int status = connection->head().status;
-    if (status != 200 || !connection->head().find("content-type").value_or("").starts_with("text/event-stream")) {
+    if (status != 200 || !net::is_media_type(connection->head().find("content-type").value_or(""), "text/event-stream")) {
       (void)co_await connection->read_body();
       pool.give_back(std::move(connection));
       co_return fail(status == 404 ? Code::not_found : Code::unsupported, std::format("the server answered {} to GET", status));

@@ -28,7 +28,7 @@ void in_document_order(std::vector<json::Edit>& edits) {
 
 Task<void> Exchange::post() {
   const net::Head& head = request_.head();
-  if (const auto type = head.find("content-type").value_or(""); !type.starts_with("application/json")) {
+  if (!net::is_media_type(head.find("content-type").value_or(""), "application/json")) {
     (void)co_await request_.respond(415, "", json_type, R"({"error":"the content type of a message is application/json"})");
     co_return;
   }
@@ -130,14 +130,17 @@ Task<void> Exchange::relay() {
   message.idempotent = message_->method_name().ends_with("/list") || message_->method() == mcp::Method::server_discover;
   message.stream = message_->method() == mcp::Method::subscriptions_listen;
   session_->requests.add(client_id_, upstream_id_);
-  auto reply = co_await pass(message_->method(), *session_->link, worker_.loop(), message);
+  watch_for_end();
+  auto reply = co_await pass(message_->method(), *session_->link, worker_.loop(), message, abort_);
   if (reply) {
     co_await pump(*std::move(reply));
-  } else {
-    worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
-    worker_.shared().log.warning("server not available", {{"server", route_.config->name}, {"reason", base::describe(reply.error())}});
-    co_await final(mcp::error_response(client_id_, mcp::unavailable_code, "the server is not available"));
+  } else if (killed_) {
+    co_await killed_answer();
+  } else if (!gone_) {
+    const Trouble why = trouble(reply.error());
+    co_await final(mcp::error_response(client_id_, why.code, why.sentence));
   }
+  request_.on_hangup(nullptr);
   session_->requests.remove(client_id_);
 }
 
@@ -159,14 +162,15 @@ Task<void> Exchange::initialize() {
   session->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(), std::memory_order_relaxed);
   session_ = session;
   const Outgoing message = outgoing({});
-  auto reply = co_await pass(message_->method(), *session->link, worker_.loop(), message);
+  watch_for_end();
+  auto reply = co_await pass(message_->method(), *session->link, worker_.loop(), message, abort_);
   std::optional<mcp::Message> response;
   std::string reason = reply ? "the server ended without an answer" : base::describe(reply.error());
   while (reply && !response) {
     auto next = co_await (*reply)->next();
     if (!next) reason = base::describe(next.error());
     if (!next || !*next) break;
-    if ((*next)->is_response()) response = std::move(**next);   // before it, only notifications may come; none matters
+    if (answers(**next)) response = std::move(**next);   // before it, only notifications may come; none matters
   }
   if (!response) {
     worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
@@ -194,26 +198,18 @@ Task<void> Exchange::initialize() {
 
 // Passes messages on until the answer, which is filtered by what the caller may see.
 Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
-  Reply* const running = reply.get();
-  const Principal::Open open = admitted_->principal->open(worker_.loop(), [this, running] {
-    killed_ = true;
-    running->cancel();
-  });
-  if (modern())
-    request_.on_hangup([this, running] {
-      gone_ = true;
-      running->cancel();
-    });
+  running_ = reply.get();
   for (;;) {
     auto next = co_await reply->next();
     if (next && *next && !(*next)->is_response()) {
-      if (!co_await side_message(**next)) running->cancel();
+      if (!co_await side_message(**next)) running_->cancel();
       continue;
     }
+    running_ = nullptr;
     request_.on_hangup(nullptr);
     if (killed_) {
       co_await killed_answer();
-    } else if (next && *next) {
+    } else if (next && *next && answers(**next)) {
       const int status = reply->status();
       co_await final(filtered(**next), modern() && status / 100 == 4 ? status : 200);
     } else if (gone_) {
@@ -222,12 +218,8 @@ Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
       if (streaming_) (void)co_await request_.finish_events();
       else co_await final(mcp::error_response(client_id_, mcp::unavailable_code, "the server ended the subscription"));
     } else {
-      const bool late = !next && next.error().code == Code::timeout;
-      worker_.shared().log.warning("no usable answer", {{"server", route_.config->name},
-                                                        {"method", std::string(message_->method_name())},
-                                                        {"reason", next ? "it ended" : base::describe(next.error())}});
-      co_await final(mcp::error_response(client_id_, late ? mcp::timeout_code : mcp::unavailable_code,
-                                         late ? "the server did not answer in time" : "the server gave no usable answer"));
+      const Trouble why = trouble(next ? std::nullopt : std::optional(next.error()));
+      co_await final(mcp::error_response(client_id_, why.code, why.sentence));
     }
     co_return;
   }
@@ -253,7 +245,8 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
     worker_.shared().recorder.post(worker_.record_writer().write(record));
   }
   if (message.method() == mcp::Method::notifications_progress) {
-    if (client_token_.empty()) co_return true;   // a token that nobody gave
+    if (client_token_.empty() || json::to_string(message.params()["progressToken"]) != upstream_id_)
+      co_return true;   // a token that nobody gave
     edits.push_back({message.params()["progressToken"], client_token_});
   }
   if (message.method() == mcp::Method::notifications_cancelled)
@@ -357,7 +350,7 @@ Task<Result<void>> Exchange::learn_tools() {
       writer.end_object();
     }
     writer.end_object().end_object();
-    CO_TRY(auto reply, co_await pass(mcp::Method::tools_list, *session_->link, worker_.loop(), message));
+    CO_TRY(auto reply, co_await pass(mcp::Method::tools_list, *session_->link, worker_.loop(), message, abort_));
     std::optional<mcp::Message> response;
     while (!response) {
       CO_TRY(auto next, co_await reply->next());
@@ -451,7 +444,7 @@ Task<void> Exchange::listen() {
     co_return;
   }
   Reply* const running = reply->get();
-  const auto open = std::make_unique<Principal::Open>(admitted_->principal->open(worker_.loop(), [running] { running->cancel(); }));
+  open_ = admitted_->principal->open(worker_.loop(), [running](Principal::End) { running->cancel(); });
   if (co_await request_.start_events({})) {
     streaming_ = true;
     request_.on_hangup([running] { running->cancel(); });
@@ -464,6 +457,7 @@ Task<void> Exchange::listen() {
     request_.on_hangup(nullptr);
     (void)co_await request_.finish_events();
   }
+  open_.release();   // before the reply that it would cancel is gone
   session_->streams.fetch_sub(1);
 }
 

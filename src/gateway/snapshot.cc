@@ -75,6 +75,8 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
   if (leaf->expired_at(clock.now()))
     return fail(Code::crypto, std::format("the certificate {} expired at {}; install a newer one", certificate.string(),
                                           base::to_rfc3339(leaf->not_after)));
+  if (!leaf->valid_at(clock.now()))
+    return fail(Code::crypto, std::format("the certificate {} is not valid before {}", certificate.string(), base::to_rfc3339(leaf->not_before)));
   options.certificate_pem = *std::move(chain);
   options.key_pem = *std::move(secret);
   if (!tls.client_ca.empty()) {

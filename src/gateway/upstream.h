@@ -55,7 +55,8 @@ class Link {
  public:
   virtual ~Link() = default;
   // Sends a request. The loop is the caller's; the reply is used there.
-  virtual net::Task<base::Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message) = 0;
+  // `abort` ends it while the server has not begun to answer; the reply is cancelled by itself afterwards.
+  virtual net::Task<base::Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message, net::Abort& abort) = 0;
   // Sends a notification or a response; returns when the server has taken it.
   virtual net::Task<base::Result<void>> notify(net::Loop& loop, const Outgoing& message) = 0;
   // Opens the stream for messages that belong to no request. Code::unsupported: this server has none.

@@ -245,7 +245,7 @@ struct Document::Storage {
     const std::size_t length = text.size() + (scalar ? 2 : 0);
     if (bytes.size() < length + sj::SIMDJSON_PADDING) bytes.resize(length + sj::SIMDJSON_PADDING);
     char* const to = bytes.data();
-    std::memcpy(to + (scalar ? 1 : 0), text.data(), text.size());
+    if (!text.empty()) std::memcpy(to + (scalar ? 1 : 0), text.data(), text.size());
     if (scalar) {
       to[0] = '[';
       to[length - 1] = ']';
@@ -274,22 +274,32 @@ constexpr std::size_t largest_kept = std::size_t{128} * 1024;
 
 }  // namespace
 
+// Null once the thread's own is gone: a document that outlives it is simply freed.
+template <class Storage>
 struct StoragePool {
-  template <class Storage>
-  static std::vector<std::unique_ptr<Storage>>& mine() {
-    thread_local std::vector<std::unique_ptr<Storage>> pool;
+  std::vector<std::unique_ptr<Storage>> free;
+  static StoragePool*& current() {
+    thread_local StoragePool* pool = nullptr;
     return pool;
   }
+  static StoragePool* mine() {
+    thread_local const StoragePool keeper;
+    return current();
+  }
+  StoragePool() { current() = this; }
+  StoragePool(const StoragePool&) = delete;
+  StoragePool& operator=(const StoragePool&) = delete;
+  ~StoragePool() { current() = nullptr; }
 };
 
 base::Result<Document> Document::parse(std::string_view text, const Limits& limits) {
-  auto& pool = StoragePool::mine<Storage>();
+  auto* const pool = StoragePool<Storage>::mine();
   std::unique_ptr<Storage> storage;
-  if (pool.empty()) {
+  if (pool == nullptr || pool->free.empty()) {
     storage = std::make_unique<Storage>();
   } else {
-    storage = std::move(pool.back());
-    pool.pop_back();
+    storage = std::move(pool->free.back());
+    pool->free.pop_back();
   }
   storage->limits = limits;
   Document document(std::move(storage));
@@ -304,8 +314,9 @@ Document& Document::operator=(Document&&) noexcept = default;
 
 Document::~Document() {
   if (!storage_) return;
-  auto& pool = StoragePool::mine<Storage>();
-  if (pool.size() < pool_size && storage_->bytes.size() <= largest_kept) pool.push_back(std::move(storage_));
+  auto* const pool = StoragePool<Storage>::current();
+  if (pool != nullptr && pool->free.size() < pool_size && storage_->bytes.size() <= largest_kept)
+    pool->free.push_back(std::move(storage_));
 }
 
 Value Document::root() const { return Value(&storage_->nodes[storage_->root_node]); }

@@ -269,6 +269,10 @@ Result<void> HttpParser::check_framing() {
   return {};
 }
 
+bool is_media_type(std::string_view value, std::string_view type) {
+  return same_text(trimmed(value.substr(0, value.find(';'))), type);
+}
+
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 200: return "OK";

@@ -102,6 +102,9 @@ class HttpParser {
   bool message_complete_ = false;
 };
 
+// Whether a Content-Type names this media type (lower case); parameters do not matter.
+bool is_media_type(std::string_view value, std::string_view type);
+
 // The standard reason phrase.
 std::string_view reason_phrase(int status);
 // The status that answers an error of feed().

@@ -121,20 +121,35 @@ Task<Result<void>> HttpPool::send(ClientConnection& connection, const ClientRequ
   co_return written;
 }
 
-Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientRequest& request) {
+Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientRequest& request, Abort* abort) {
+  struct Active {  // forgets the connection when the attempt is over, however it ends
+    Abort* abort;
+    Active(Abort* owner, ClientConnection* connection) : abort(owner) {
+      if (abort != nullptr) abort->active_ = connection;
+    }
+    Active(const Active&) = delete;
+    Active& operator=(const Active&) = delete;
+    ~Active() {
+      if (abort != nullptr) abort->active_ = nullptr;
+    }
+  };
   for (int attempt = 0;; ++attempt) {
     std::unique_ptr<ClientConnection> connection = take_idle();
     if (!connection) {
       CO_TRY(connection, co_await open());
     }
     const bool reused = connection->reused_;
+    if (abort != nullptr && abort->requested()) co_return fail(Code::cancelled, "cancelled");
+    const Active active(abort, connection.get());
     connection->stream().on_hangup(nullptr);
     auto sent = co_await send(*connection, request);
+    if (abort != nullptr && abort->requested()) co_return fail(Code::cancelled, "cancelled");
     if (sent) {
       connection->stream().set_deadline(loop_.clock().instant() + options_.head_timeout);
       auto head = co_await connection->reader_.read_head(request.method == "HEAD");
       while (head && *head && connection->head().status / 100 == 1)  // interim answers
         head = co_await connection->reader_.read_head(request.method == "HEAD");
+      if (abort != nullptr && abort->requested()) co_return fail(Code::cancelled, "cancelled");
       connection->stream().clear_deadline();
       if (head && *head) co_return connection;
       if (!head && head.error().code == Code::timeout)

@@ -71,6 +71,21 @@ struct ClientRequest {
   bool idempotent = false;
 };
 
+// Lets somebody end an exchange from outside while its head is awaited. On the loop of the exchange.
+class Abort {
+ public:
+  void request() {
+    requested_ = true;
+    if (active_ != nullptr) active_->cancel();
+  }
+  bool requested() const { return requested_; }
+
+ private:
+  friend class HttpPool;
+  bool requested_ = false;
+  ClientConnection* active_ = nullptr;
+};
+
 class HttpPool {
  public:
   // `tls` is null for http. With an address (a Unix socket, say) the URL's host is not looked up.
@@ -82,7 +97,8 @@ class HttpPool {
 
   // Sends the request and reads the answer's head. The connection is the caller's until it gives it back or drops it;
   // the body is read by read_body() or read_piece().
-  Task<base::Result<std::unique_ptr<ClientConnection>>> exchange(const ClientRequest& request);
+  // Code::cancelled when `abort` was requested.
+  Task<base::Result<std::unique_ptr<ClientConnection>>> exchange(const ClientRequest& request, Abort* abort = nullptr);
   // Back into the pool if its answer was read to the end and it may be kept; closed otherwise.
   void give_back(std::unique_ptr<ClientConnection> connection);
   const Url& url() const { return url_; }
