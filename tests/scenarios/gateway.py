@@ -104,10 +104,9 @@ class Gateway:
     def start(self):
         """Starts it; returns when it is ready or has ended."""
         begin = len(self.text)
-        # Signals stay as Python has them (SIGXFSZ ignored), so that a limit of file sizes is an error of the write.
         self.process = subprocess.Popen([BINARY, "run", "--config", "latticegate.yaml"], cwd=self.folder.path,
                                         env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, restore_signals=False)
+                                        stderr=subprocess.PIPE)
         self.reader = threading.Thread(target=self.read, args=(self.process.stderr,), daemon=True)
         self.reader.start()
 

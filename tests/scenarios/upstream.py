@@ -16,10 +16,12 @@ initialize, ping, tools/list (of the "tools" line in force) and notifications. A
 
 In what is sent "$params.a.b" stands for a value of the request, "$id" for its id, "$request" for its JSON text,
 "$header.name" for an HTTP header, "$environment" for the names of the process's variables, "$answer" for what the client
-answered to our own request; {"$rows": n} is a list of n records, {"$text": [text, n]} a text repeated.
+answered to our own request; {"$rows": n} is a list of n records, {"$text": [text, n]} a text repeated, {"$json": x} the JSON text of
+x. "answer_text" is an answer as text, for what JSON readers would change; $id in it is the request's id.
 """
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -32,8 +34,9 @@ MODERN = "2026-07-28"
 
 
 def at_path(value, path):
-    """The value at "a.b.0", or None."""
-    for step in path.split(".") if path else []:
+    """The value at "a.b.0", or None; a dot of a member's name is written "\\."."""
+    for step in re.split(r"(?<!\\)\.", path) if path else []:
+        step = step.replace("\\.", ".")
         if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
@@ -117,6 +120,8 @@ def filled(template, message, headers, answer):
     if isinstance(template, dict):
         if set(template) == {"$rows"}:
             return [{"id": i, "name": f"person {i}"} for i in range(template["$rows"])]
+        if set(template) == {"$json"}:
+            return json.dumps(filled(template["$json"], message, headers, answer))
         if set(template) == {"$text"}:
             return template["$text"][0] * template["$text"][1]
         return {key: filled(value, message, headers, answer) for key, value in template.items()}
@@ -170,6 +175,9 @@ def play(script, steps, message, headers, channel):
             channel.raw(step["raw"].encode("utf-8") if isinstance(step["raw"], str) else bytes.fromhex(step["raw"]["hex"]))
         elif "status" in step:
             channel.status(step["status"], step.get("type", "application/json"), fill(step.get("body", "")))
+            answered = True
+        elif "answer_text" in step:
+            channel.status(200, "application/json", step["answer_text"].replace("$id", json.dumps(message["id"])))
             answered = True
         elif "silence" in step:
             channel.silence()
