@@ -153,7 +153,8 @@ class HttpLink final : public Link {
     nothing.version = version_;
     const std::string headers = headers_for(nothing);
     auto connection = co_await pool_(loop).exchange(
-        {.method = "DELETE", .path = {}, .headers = headers, .body = {}, .has_body = false, .idempotent = true});
+        {.method = "DELETE", .path = {}, .headers = headers, .body = {}, .has_body = false, .idempotent = true,
+         .head_timeout = std::chrono::seconds(2)});   // politeness has a limit
     session_.clear();
     if (!connection) co_return;
     (void)co_await (*connection)->read_body();

@@ -92,7 +92,10 @@ HttpParser::HttpParser(Side side, Limits limits) : side_(side), limits_(limits),
     return 0;
   };
   m.settings.on_url = [](llhttp_t* p, const char* at, std::size_t n) {
-    Machine::extend(Machine::of(p).url, at, n);
+    Machine& machine = Machine::of(p);
+    // One blank stands before the target (RFC 9112 3); llhttp skips more. The method lies before it in the same buffer.
+    if (machine.url.empty() && (at[-1] != ' ' || at[-2] == ' ')) return machine.refuse(Code::malformed, "more than one blank before the target");
+    Machine::extend(machine.url, at, n);
     return 0;
   };
   m.settings.on_header_field = [](llhttp_t* p, const char* at, std::size_t n) {

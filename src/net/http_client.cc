@@ -145,7 +145,8 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientR
     auto sent = co_await send(*connection, request);
     if (abort != nullptr && abort->requested()) co_return fail(Code::cancelled, "cancelled");
     if (sent) {
-      connection->stream().set_deadline(loop_.clock().instant() + options_.head_timeout);
+      const std::chrono::milliseconds patience = request.head_timeout.value_or(options_.head_timeout);
+      connection->stream().set_deadline(loop_.clock().instant() + patience);
       auto head = co_await connection->reader_.read_head(request.method == "HEAD");
       while (head && *head && connection->head().status / 100 == 1)  // interim answers
         head = co_await connection->reader_.read_head(request.method == "HEAD");
@@ -153,7 +154,7 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientR
       connection->stream().clear_deadline();
       if (head && *head) co_return connection;
       if (!head && head.error().code == Code::timeout)
-        co_return fail(Code::timeout, std::format("no answer within {}", options_.head_timeout));
+        co_return fail(Code::timeout, std::format("no answer within {}", patience));
       if (!reused || !request.idempotent || attempt > 1)
         co_return fail(Code::unavailable, head ? "the server closed the connection without an answer" : base::describe(head.error()));
     } else if (!reused || !request.idempotent || attempt > 1) {

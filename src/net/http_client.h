@@ -5,6 +5,7 @@
 #pragma once
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,7 @@ struct ClientRequest {
   std::string_view body;
   bool has_body = true;
   bool idempotent = false;
+  std::optional<std::chrono::milliseconds> head_timeout{};   // instead of the pool's
 };
 
 // Lets somebody end an exchange from outside while its head is awaited. On the loop of the exchange.

@@ -112,6 +112,7 @@ TEST_CASE("ambiguous framing is refused") {
       {"version 2.0", "POST / HTTP/2.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
       {"CONNECT", "CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n"},
       {"garbage", std::string("\x16\x03\x01\x02\x00\x01", 6)},
+      {"two blanks before the target", "POST  / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
       {"target with blank", "POST /a b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
   };
   for (const auto& [name, text] : cases)
