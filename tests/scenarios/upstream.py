@@ -11,7 +11,8 @@ initialize, ping, tools/list (of the "tools" line in force) and notifications. A
   tools      the tools that are listed while this line is in force (the first that is, wins)
   do         what happens, in order: result, error (the answer), send (another message before it), wait (a file),
              wait_answer (until the answer to our own request of this id is there), wait_cancelled, raw (bytes instead of
-             an answer), status with type and body (HTTP), sse (answer as an event stream), truncate (half an answer, then
+             an answer), status with type and body (HTTP), sse (answer as an event stream), piece or piece_hex
+             (bytes of it), pause (seconds, where time itself is the subject), truncate (half an answer, then
              the end), close (the connection or the pipes), exit (the process, with this code), silence (never answer)
 
 In what is sent "$params.a.b" stands for a value of the request, "$id" for its id, "$request" for its JSON text,
@@ -171,6 +172,10 @@ def play(script, steps, message, headers, channel):
             channel.send({"jsonrpc": "2.0", **fill(step["send"])})
         elif "sse" in step:
             channel.stream()
+        elif "piece" in step or "piece_hex" in step:
+            channel.chunk(step["piece"].encode() if "piece" in step else bytes.fromhex(step["piece_hex"]))
+        elif "pause" in step:
+            time.sleep(step["pause"])
         elif "raw" in step:
             channel.raw(step["raw"].encode("utf-8") if isinstance(step["raw"], str) else bytes.fromhex(step["raw"]["hex"]))
         elif "status" in step:
