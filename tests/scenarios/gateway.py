@@ -71,6 +71,11 @@ class Folder:
             if name not in self.upstreams:
                 self.upstreams[name] = upstream.serve_http(upstream.Script(name, self.path))
             return f"http://127.0.0.1:{self.upstreams[name].server_address[1]}/mcp"
+        if kind == "https":  # shows NAME.pem, made by a step before the start
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(os.path.join(self.path, f"{name}.pem"), os.path.join(self.path, f"{name}-key.pem"))
+            server = self.upstreams[name] = upstream.serve_http(upstream.Script(name, self.path), context)
+            return f"https://127.0.0.1:{server.server_address[1]}/mcp"
         if kind == "stdio":
             return json.dumps([sys.executable, os.path.join(HERE, "upstream.py"), name, self.path])
         if kind in ("busy", "closed"):  # a port that is taken; one that nobody listens on
@@ -161,11 +166,15 @@ class Gateway:
                 "stderr": done.stderr.decode("utf-8", "backslashreplace")}
 
     # Clients.
-    def connect(self, timeout=LIMIT):
+    def connect(self, timeout=LIMIT, certificate=None):
+        """A connection; with TLS a verified one, with FILE.pem as the client's certificate if a name is given."""
         raw = socket.create_connection(("127.0.0.1", self.address[1]), timeout)
         if self.address[0] == "http":
             return raw
         context = ssl.create_default_context(cafile=os.path.join(self.folder.path, "state", self.certificate()))
+        if certificate:
+            file = os.path.join(self.folder.path, certificate)
+            context.load_cert_chain(f"{file}.pem", f"{file}-key.pem")
         return context.wrap_socket(raw, server_hostname="localhost")
 
     def certificate(self):
@@ -179,10 +188,10 @@ class Gateway:
                     return name
         raise AssertionError("no certificate in the state directory")
 
-    def request(self, method, path, headers, body, timeout=LIMIT):
+    def request(self, method, path, headers, body, timeout=LIMIT, certificate=None):
         """One request on its own connection; the http.client response, to be read by the caller."""
         connection = http.client.HTTPConnection("127.0.0.1", self.address[1])
-        connection.sock = self.connect(timeout)
+        connection.sock = self.connect(timeout, certificate)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         given = {name.lower() for name, _ in headers}
         if "host" not in given:

@@ -12,6 +12,7 @@ import traceback
 
 sys.dont_write_bytecode = True  # nothing is left in the source tree
 
+import certificate
 from gateway import BINARY, HERE, LIMIT, Folder, Gateway, default_headers, events, initialize
 from upstream import MODERN, at_path, wait_until
 
@@ -116,6 +117,7 @@ class Scenario:
         self.sessions = {}
         self.next_id = 1
         self.problems = []
+        self.configured = False
         self.started = False
         self.pending = []
 
@@ -134,7 +136,6 @@ class Scenario:
         environment.update(expected.get("environment", {}))
         self.gateway.environment = environment
         try:
-            self.folder.configure()
             if not any("start" in step for _, step in steps):
                 self.start({})
             for number, step in steps:
@@ -179,6 +180,9 @@ class Scenario:
             self.replies[step["name"]] = value
 
     def start(self, step):
+        if not self.configured:
+            self.folder.configure()
+            self.configured = True
         before = len(self.gateway.text)
         ready = self.gateway.start()
         self.started = ready
@@ -213,8 +217,7 @@ class Scenario:
         self.folder.write(step["write"], self.folder.fill(step["text"]))
 
     def certificate(self, step):
-        """A certificate for localhost between two dates; days count from now."""
-        import certificate
+        """Makes one: a file's name, alternative names, first and last day from now, the authority (see certificate.py)."""
         try:
             certificate.make(self.folder.path, *step["certificate"])
         except FileNotFoundError as error:
@@ -240,7 +243,7 @@ class Scenario:
 
         def work():
             try:
-                response = self.gateway.request(method, path, headers, body)
+                response = self.gateway.request(method, path, headers, body, certificate=step.get("with"))
                 reply.response = response
             except Exception as error:
                 reply.value["broken"] = f"{type(error).__name__}: {error}"
@@ -278,12 +281,12 @@ class Scenario:
         reply = self.send({**step, "name": step.get("name", step["open"] + ".open"), "background": False}, "POST", f"/mcp/{server}",
                           default_headers(agent, step.get("headers")), body)
         identifier = reply.value.get("headers", {}).get("mcp-session-id")
-        self.sessions[step["open"]] = (agent, server, identifier)
+        self.sessions[step["open"]] = (agent, server, identifier, step.get("with"))
         if identifier is None:
             if "name" in step:
                 return
             raise Failed(f"no session was opened: {short(reply.value)}")
-        self.rpc({"rpc": {"method": "notifications/initialized"}, "session": step["open"]})
+        self.rpc({"rpc": {"method": "notifications/initialized"}, "session": step["open"], "with": step.get("with")})
 
     def session(self, step):
         name = step.get("session", "s")
@@ -292,8 +295,9 @@ class Scenario:
         return self.sessions[name]
 
     def rpc(self, step):
-        agent, server, identifier = self.session(step)
+        agent, server, identifier, shown = self.session(step)
         extra = {"Mcp-Session-Id": identifier, "MCP-Protocol-Version": "2025-11-25", **step.get("headers", {})}
+        step = {"with": shown, **step}
         body = json.dumps(self.message(step["rpc"])).encode()
         self.send(step, "POST", f"/mcp/{server}", default_headers(step.get("agent", agent), extra), body)
 
@@ -323,7 +327,7 @@ class Scenario:
         if not wait_until(asked):
             raise Failed(f"no {wanted} arrived in {step['of']}: {short(source)}")
         body = {"jsonrpc": "2.0", "id": asked()["id"], **step["answer"]}
-        agent, server, identifier = self.session(step)
+        agent, server, identifier, _ = self.session(step)
         extra = {"Mcp-Session-Id": identifier, "MCP-Protocol-Version": "2025-11-25"}
         self.send(step, "POST", f"/mcp/{server}", default_headers(step.get("agent", agent), extra), json.dumps(body).encode())
 
@@ -347,7 +351,7 @@ class Scenario:
         self.send(step, given.get("method", "POST"), given.get("path", "/mcp/tools"), headers, body)
 
     def listen(self, step):
-        agent, server, identifier = self.session(step)
+        agent, server, identifier, _ = self.session(step)
         extra = {"Mcp-Session-Id": identifier, "Content-Type": None, "Accept": "text/event-stream"}
         reply = self.send({**step, "name": step["listen"]}, "GET", f"/mcp/{server}", default_headers(agent, extra), None, True)
         if not wait_until(lambda: "status" in reply.value or "ended" in reply.value):

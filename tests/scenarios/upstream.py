@@ -405,9 +405,20 @@ class Handler(BaseHTTPRequestHandler):
         self.work({"method": "DELETE"})
 
 
-def serve_http(script):
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    tls = None
+
+    def finish_request(self, request, client_address):  # in the connection's own thread
+        if self.tls:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+
+def serve_http(script, tls=None):
     """Serves on a free loopback port in a thread; the caller ends it with shutdown() and server_close()."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
+    server.tls = tls
     server.daemon_threads = True
     server.block_on_close = False
     server.script = script
