@@ -155,6 +155,8 @@ class Scenario:
             except AssertionError as error:
                 self.problems.append(str(error))
             self.check_end(expected)
+            for process in self.left_over():
+                os.kill(process, 9)
             self.folder.remove()
         return self.problems
 
@@ -452,8 +454,23 @@ class Scenario:
             for name, reply in self.replies.items():
                 if "status" in reply and text in json.dumps(reply, ensure_ascii=False):
                     self.problems.append(f"reply {name}: contains {text!r}, which is not for clients")
+        if not wait_until(lambda: not self.left_over(), 5):
+            self.problems.append(f"processes are left: {self.left_over()}")
         if self.started and self.gateway.process is not None and (code := self.gateway.process.poll()) not in expected.get("exit", [0]):
             self.problems.append(f"the gateway ended with {code}")
+
+    def left_over(self):
+        """Children of the gateway that outlived it."""
+        left = []
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{process}/cmdline", "rb") as file:
+                    words = file.read().split(b"\0")
+                if self.folder.path.encode() in words and b"upstream.py" in b" ".join(words):
+                    left.append(int(process))
+            except OSError:
+                pass  # ended meanwhile
+        return left
 
     def check_same(self, same):
         """Replies that nobody may be able to tell apart, but for the words in `ignore`."""

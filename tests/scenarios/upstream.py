@@ -9,10 +9,12 @@ initialize, ping, tools/list (of the "tools" line in force) and notifications. A
   times      how often the line may be used
   when       a file of the scenario's folder that has to be there (the client makes it with "touch")
   tools      the tools that are listed while this line is in force (the first that is, wins)
-  do         what happens, in order: result, error (the answer), send (another message before it), wait (a file),
+  do         what happens, in order: result, error (the answer), send (another message before it), numbered (so many
+             log messages), wait (a file),
              wait_answer (until the answer to our own request of this id is there), wait_cancelled, raw (bytes instead of
              an answer), status with type and body (HTTP), sse (answer as an event stream), piece or piece_hex
-             (bytes of it), pause (seconds, where time itself is the subject), truncate (half an answer, then
+             (bytes of it), pause (seconds, where time itself is the subject), stderr (written there), stubborn (a child that
+             ignores signals and the end of its input), truncate (half an answer, then
              the end), close (the connection or the pipes), exit (the process, with this code), silence (never answer)
 
 In what is sent "$params.a.b" stands for a value of the request, "$id" for its id, "$request" for its JSON text,
@@ -23,6 +25,7 @@ x. "answer_text" is an answer as text, for what JSON readers would change; $id i
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -68,6 +71,7 @@ class Script:
         self.lines = [line for line in lines if line.get("server", server) == server]
         self.used = [0] * len(self.lines)
         self.lock = threading.Lock()
+        self.stubborn = False
         self.cancelled = set()
         self.answers = {}
 
@@ -174,6 +178,15 @@ def play(script, steps, message, headers, channel):
             channel.stream()
         elif "piece" in step or "piece_hex" in step:
             channel.chunk(step["piece"].encode() if "piece" in step else bytes.fromhex(step["piece_hex"]))
+        elif "numbered" in step:
+            for number in range(step["numbered"]):
+                channel.send({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": number}})
+        elif "stderr" in step:
+            os.write(2, fill(step["stderr"]).encode())
+        elif "stubborn" in step:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            script.stubborn = True
         elif "pause" in step:
             time.sleep(step["pause"])
         elif "raw" in step:
@@ -266,6 +279,8 @@ def serve_pipes(script):
         script.received({"message": message})
         take(script, message)
         threading.Thread(target=handle, args=(message,), daemon=True).start()
+    while script.stubborn:
+        time.sleep(1)
 
 
 # --- over HTTP --------------------------------------------------------------------------------------------------------
