@@ -7,6 +7,7 @@ import re
 import resource
 import select
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -60,6 +61,14 @@ def raw(gateway, source="127.0.0.1", timeout=10.0):
     return socket.create_connection(("127.0.0.1", gateway.address[1]), timeout, (source, 0))
 
 
+def secured(gateway, connection):
+    """The connection, with TLS if the gateway has it."""
+    if gateway.address[0] == "http":
+        return connection
+    context = ssl.create_default_context(cafile=os.path.join(gateway.folder.path, "state", gateway.certificate()))
+    return context.wrap_socket(connection, server_hostname="localhost")
+
+
 def message(method="initialize", identifier=1, **params):
     given = initialize() if method == "initialize" else {"method": method, "params": params}
     return json.dumps({"jsonrpc": "2.0", "id": identifier, **given}).encode()
@@ -105,12 +114,7 @@ def expect(fine, words):
 def well_behaved(gateway, source="127.0.0.2"):
     """One call of a proper client from another address; seconds that it took."""
     begin = time.monotonic()
-    connection = raw(gateway, source)
-    if gateway.address[0] == "https":
-        import ssl
-        context = ssl.create_default_context(cafile=os.path.join(gateway.folder.path, "state", gateway.certificate()))
-        connection = context.wrap_socket(connection, server_hostname="localhost")
-    with connection:
+    with secured(gateway, raw(gateway, source)) as connection:
         connection.sendall(post(gateway, message(), extra="Connection: close\r\n"))
         data, ended = everything(connection, 5)
     expect(ended and statuses(data) == [200], f"a proper client got {data[:200]!r}")
@@ -119,7 +123,7 @@ def well_behaved(gateway, source="127.0.0.2"):
 
 def opened(gateway):
     """The id of a new session."""
-    with raw(gateway, "127.0.0.2") as connection:
+    with secured(gateway, raw(gateway, "127.0.0.2")) as connection:
         connection.sendall(post(gateway, message(), extra="Connection: close\r\n"))
         data, _ = everything(connection, 5)
     match = re.search(rb"(?i)mcp-session-id: (\S+)", data)
@@ -236,25 +240,28 @@ def gigabyte(plain, tls):
 
 def stops_reading(plain, tls):
     """A client asks for a large answer and takes nothing of it: it is cut off, others do not notice."""
-    session = opened(plain)
     body = message("tools/call", 2, name="large", arguments={})
-    with raw(plain, "127.0.0.2") as connection:  # the tools are learnt, the answer's size is real
-        connection.sendall(post(plain, body, session, "Connection: close\r\n"))
-        data, _ = everything(connection, 10)
-        whole = len(data)
-        expect(statuses(data)[:1] == [200] and whole > 12 << 20, f"the large answer has {whole} bytes: {data[:200]!r}")
     connections = []
-    for _ in range(8):
-        connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(10)
-        connection.connect(("127.0.0.1", plain.address[1]))
-        connection.sendall(post(plain, body, session))
-        connections.append(connection)
+    for gateway in (plain, tls):
+        session = opened(gateway)
+        with secured(gateway, raw(gateway, "127.0.0.2")) as connection:  # the tools are learnt, the answer's size is real
+            connection.sendall(post(gateway, body, session, "Connection: close\r\n"))
+            data, _ = everything(connection, 10)
+            whole = len(data)
+            expect(statuses(data)[:1] == [200] and whole > 12 << 20, f"the large answer has {whole} bytes: {data[:200]!r}")
+        for _ in range(6):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(10)
+            connection.connect(("127.0.0.1", gateway.address[1]))
+            connection = secured(gateway, connection)
+            connection.sendall(post(gateway, body, session))
+            connections.append(connection)
     slowest = 0.0
     end = time.monotonic() + 3.5  # nothing is read for longer than limits.timeouts.write
     while time.monotonic() < end:
-        slowest = max(slowest, well_behaved(plain))
+        slowest = max(slowest, well_behaved(plain), well_behaved(tls))
+        time.sleep(0.05)
     expect(slowest < PROMPT * 2, f"meanwhile another client waited {slowest:.2f} s")
     for connection in connections:
         data, ended = everything(connection, 4)

@@ -22,6 +22,10 @@ BINARY = os.path.abspath(os.environ.get("LATTICEGATE_BINARY", os.path.join(HERE,
 LIMIT = 20.0
 ENDPOINT = re.compile(r"^ready (https?)://\S+:(\d+)", re.M)
 
+# Made up; the checksum at its end is right, so that a detector that checks it must find it. In two pieces, so that no
+# scanner of source trees takes it for a real one.
+SECRET = "ghp_" + "Ky9Pf34qY6Nb3wWD25RQ4F5ZR3qa7y" + "3gm1IL"
+
 
 def token(agent):
     return f"{agent}-token"
@@ -45,7 +49,7 @@ class Folder:
             for source in reversed(sources):
                 if os.path.exists(script := os.path.join(source, "upstream.jsonl")):
                     with open(script, encoding="utf-8") as file:
-                        out.write(file.read().rstrip("\n") + "\n")
+                        out.write(self.fill(file.read()).rstrip("\n") + "\n")
         self.sources = sources
 
     def configure(self):
@@ -65,8 +69,8 @@ class Folder:
     def placeholder(self, kind, name):
         if kind == "token":
             return hashlib.sha256(token(name).encode()).hexdigest()
-        if kind == "folder":
-            return self.path
+        if kind == "secret":  # "escapes": as JSON within a JSON text may spell it
+            return SECRET if name != "escapes" else "".join(f"\\\\u{ord(c):04x}" for c in SECRET)
         if kind == "http":
             if name not in self.upstreams:
                 self.upstreams[name] = upstream.serve_http(upstream.Script(name, self.path))

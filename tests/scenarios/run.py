@@ -13,7 +13,7 @@ import traceback
 sys.dont_write_bytecode = True  # nothing is left in the source tree
 
 import certificate
-from gateway import BINARY, HERE, LIMIT, Folder, Gateway, default_headers, events, initialize
+from gateway import BINARY, HERE, LIMIT, SECRET, Folder, Gateway, default_headers, events, initialize
 from upstream import MODERN, at_path, wait_until
 
 COMMON = os.path.join(HERE, "common")
@@ -128,9 +128,9 @@ class Scenario:
     # --- the client's steps ---
     def run(self):
         with open(os.path.join(self.source, "expect.json"), encoding="utf-8") as file:
-            expected = json.load(file)
+            expected = json.loads(self.folder.fill(file.read()))
         with open(os.path.join(self.source, "client.jsonl"), encoding="utf-8") as file:
-            steps = [(number, json.loads(line)) for number, line in enumerate(file, 1) if line.strip()]
+            steps = [(number, json.loads(re.sub(r"\$\{secret\}", SECRET, line))) for number, line in enumerate(file, 1) if line.strip()]
         environment = dict(os.environ)
         environment.pop("LATTICEGATE_TOKEN", None)
         environment.update(expected.get("environment", {}))
