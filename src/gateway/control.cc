@@ -89,7 +89,7 @@ Control::Answer Control::conversations() const {
   }
   for (const auto& [id, kill] : shared.principals.kills()) {
     if (shared.principals.find_by_id(id)) continue;   // named above
-    w.begin_object().member("conversation", id).member("agent", "").key("killed").begin_object();
+    w.begin_object().member("conversation", id).member("agent", kill.agent).key("killed").begin_object();
     w.member("at", base::to_rfc3339(kill.at)).member("by", kill.by).member("reason", kill.reason).end_object().end_object();
   }
   w.end_array().end_object();
@@ -134,11 +134,9 @@ Control::Answer Control::kill(json::Value body) {
       ++count;
     }
   } else if (!agent.empty()) {
-    for (const auto& principal : shared.principals.all())
-      if (principal->agent() == agent && !principal->is_killed()) {
-        worker_.kill(*principal, "operator", reason);
-        ++count;
-      }
+    // Also when it was never seen: the name may be on its way.
+    if (!worker_.kill_agent(std::string(agent), "operator", reason)) return {409, refusal("this agent is killed already")};
+    ++count;
   } else {
     return {400, refusal("name a conversation or an agent")};
   }
@@ -153,8 +151,7 @@ Control::Answer Control::release(json::Value body) {
   if (id.empty() && agent.empty()) return {400, refusal("name a conversation or an agent")};
   std::int64_t count = 0;
   for (const auto& [killed, kill] : shared.principals.kills()) {
-    const auto principal = shared.principals.find_by_id(killed);
-    if (killed != id && !(principal && !agent.empty() && principal->agent() == agent)) continue;
+    if (killed != id && (agent.empty() || kill.agent != agent)) continue;
     if (!shared.principals.release(killed)) continue;
     ++count;
     audit::Record record;
@@ -162,7 +159,7 @@ Control::Answer Control::release(json::Value body) {
     record.time = shared.clock.now();
     record.uid = crypto::uuid_v7(record.time, worker_.random());
     record.session = killed;
-    record.agent.ref = principal ? std::string_view(principal->agent()) : std::string_view();
+    record.agent.ref = kill.agent;
     record.why = "released by an operator";
     shared.recorder.post(worker_.record_writer().write(record));
     shared.log.info("conversation released", {{"conversation", killed}});

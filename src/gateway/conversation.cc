@@ -14,7 +14,7 @@ std::string principal_id(const identity::CallerProfile& profile) {
   std::string key;
   for (const std::string_view part :
        {std::string_view(profile.tenant.value()), std::string_view(profile.agent.value()),
-        profile.user ? std::string_view(profile.user->id.value()) : std::string_view(), std::string_view(profile.fingerprint)}) {
+        profile.user ? std::string_view(profile.user->id.value()) : std::string_view()}) {
     key += std::to_string(part.size());
     key += ':';
     key += part;
@@ -93,10 +93,8 @@ std::shared_ptr<Principal> Principals::find(const identity::Caller& caller) {
   auto& entry = by_id_[id];
   if (!entry) {
     entry = std::make_shared<Principal>(id, caller->agent.value(), caller->user ? caller->user->id.value() : std::string());
-    if (const auto kill = kills_.find(id); kill != kills_.end()) {
-      entry->killed_ = kill->second;
-      entry->killed_flag_.store(true, std::memory_order_release);
-    }
+    for (const std::string& name : {id, agent_id(entry->agent())})
+      if (const auto kill = kills_.find(name); kill != kills_.end()) mark(*entry, kill->second);
   }
   return entry;
 }
@@ -115,22 +113,45 @@ std::vector<std::shared_ptr<Principal>> Principals::all() const {
   return list;
 }
 
-bool Principals::kill(const std::string& id, Kill kill) {
-  std::shared_ptr<Principal> principal;
+std::string Principals::agent_id(std::string_view agent) { return "agent:" + std::string(agent); }
+
+void Principals::mark(Principal& principal, const Kill& kill) {
+  const std::scoped_lock lock(principal.mutex_);
+  principal.killed_ = kill;
+  principal.killed_flag_.store(true, std::memory_order_release);
+}
+
+bool Principals::kill(const Principal& principal, Kill kill) {
+  kill.agent = principal.agent();
+  kill.user = principal.user();
+  std::shared_ptr<Principal> known;
   {
     const std::scoped_lock lock(mutex_);
-    if (!kills_.emplace(id, kill).second) return false;
-    if (const auto entry = by_id_.find(id); entry != by_id_.end()) principal = entry->second;
+    if (!kills_.emplace(principal.id(), kill).second) return false;
+    if (const auto entry = by_id_.find(principal.id()); entry != by_id_.end()) known = entry->second;
   }
-  if (principal) {
-    {
-      const std::scoped_lock lock(principal->mutex_);
-      principal->killed_ = kill;
-      principal->killed_flag_.store(true, std::memory_order_release);
-    }
+  if (known) {
+    mark(*known, kill);
+    known->end_open(Principal::End::killed);
+  }
+  (void)remember_(principal.id(), kill);
+  return true;
+}
+
+bool Principals::kill_agent(const std::string& agent, Kill kill) {
+  kill.agent = agent;
+  std::vector<std::shared_ptr<Principal>> known;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!kills_.emplace(agent_id(agent), kill).second) return false;
+    for (const auto& [id, principal] : by_id_)
+      if (principal->agent() == agent) known.push_back(principal);
+  }
+  for (const auto& principal : known) {
+    mark(*principal, kill);
     principal->end_open(Principal::End::killed);
   }
-  (void)remember_(id, kill);
+  (void)remember_(agent_id(agent), kill);
   return true;
 }
 
@@ -138,11 +159,13 @@ bool Principals::release(const std::string& id) {
   {
     const std::scoped_lock lock(mutex_);
     if (kills_.erase(id) == 0) return false;
-    if (const auto entry = by_id_.find(id); entry != by_id_.end()) {
-      const std::scoped_lock inner(entry->second->mutex_);
-      entry->second->killed_.reset();
-      entry->second->conversation_.reset();
-      entry->second->killed_flag_.store(false, std::memory_order_release);
+    for (const auto& [name, principal] : by_id_) {
+      if (name != id && agent_id(principal->agent()) != id) continue;
+      if (kills_.contains(name) || kills_.contains(agent_id(principal->agent()))) continue;   // another kill still holds
+      const std::scoped_lock inner(principal->mutex_);
+      principal->killed_.reset();
+      principal->conversation_.reset();
+      principal->killed_flag_.store(false, std::memory_order_release);
     }
   }
   (void)remember_(id, std::nullopt);

@@ -1,7 +1,8 @@
 // Conversations: our own notion of who talks, because the newest protocol has none.
 //
-// A principal is (tenant, agent, user, credential); kills and open calls hang on it, never on anything that the client
-// chooses. A conversation is a principal together with its legacy session, if it has one; totals and taint hang on it, so
+// A principal is (tenant, agent, user), whichever credential it uses; kills and open calls hang on it, never on anything
+// that the client chooses. A kill may also name an agent: then it holds for every principal of that agent, present and to
+// come. A conversation is a principal together with its legacy session, if it has one; totals and taint hang on it, so
 // that a long-lived agent does not run into yesterday's sums. A principal without a session has one conversation that
 // begins anew after an hour of silence.
 //
@@ -31,6 +32,8 @@ namespace latticegate::gateway {
 // Why and since when a principal is killed.
 struct Kill {
   base::Time at{};
+  std::string agent;     // whose it is
+  std::string user;
   std::string by;        // "policy latticegate-risk", "operator"
   std::string reason;    // one sentence
 };
@@ -110,14 +113,19 @@ class Principals {
   void end_everything();
 
   // Ends everything that is open for it and refuses what comes, until released. False when it was killed already.
-  bool kill(const std::string& id, Kill kill);
-  // False when it was not killed.
+  bool kill(const Principal& principal, Kill kill);
+  // The same for every principal of an agent. False when the agent was killed already.
+  bool kill_agent(const std::string& agent, Kill kill);
+  // By the id of a principal, or agent_id(): ends that kill. False when there was none.
   bool release(const std::string& id);
   std::vector<std::pair<std::string, Kill>> kills() const;
+  // The id of a kill of a whole agent: "agent:<name>".
+  static std::string agent_id(std::string_view agent);
   // What was remembered before a restart; before any call.
   void restore(std::vector<std::pair<std::string, Kill>> kills);
 
  private:
+  static void mark(Principal& principal, const Kill& kill);
   Remember remember_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;

@@ -73,7 +73,10 @@ Task<void> Exchange::call() {
   session_->requests.add(client_id_, upstream_id_);
   watch_for_end();
   auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
-  if (reply) {
+  if (reply && session_is_lost(**reply)) {
+    finish_record(audit::Outcome::upstream_error, std::nullopt, "the server does not know the session any more");
+    co_await lose_session();
+  } else if (reply) {
     co_await deliver(*std::move(reply), *permit);
   } else if (killed_) {
     finish_record(audit::Outcome::withheld, mcp::killed_code, "killed while under way");
@@ -292,6 +295,13 @@ void Exchange::watch_for_end() {
       gone_ = true;
       end_now();
     });
+}
+
+bool Exchange::session_is_lost(const Reply& reply) const { return !modern() && reply.status() == 404; }
+
+Task<void> Exchange::lose_session() {
+  worker_.shared().sessions.remove(session_->id);
+  co_await reject(404, -32600, "this session does not exist or has ended");
 }
 
 bool Exchange::answers(const mcp::Message& message) const {

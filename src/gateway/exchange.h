@@ -61,6 +61,9 @@ class Exchange {
   // From before anything is sent until the answer is complete: a kill, and in the modern era a client that leaves, end it.
   void watch_for_end();
   void end_now();
+  // The server forgot the session (404): the client hears the same and begins a new one.
+  bool session_is_lost(const Reply& reply) const;
+  net::Task<void> lose_session();
   // Whether a message is the response to what we sent; an error may come without an id.
   bool answers(const mcp::Message& message) const;
   // No answer can be used: logged, and the sentence for the client with its code.

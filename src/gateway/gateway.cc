@@ -26,8 +26,8 @@ constexpr std::chrono::seconds housekeeping_interval(30);
 
 std::string kill_text(const Kill& kill) {
   std::string out;
-  json::Writer(out).begin_object().member("at", std::int64_t{kill.at.time_since_epoch().count()}).member("by", kill.by)
-      .member("reason", kill.reason).end_object();
+  json::Writer(out).begin_object().member("at", std::int64_t{kill.at.time_since_epoch().count()}).member("agent", kill.agent)
+      .member("user", kill.user).member("by", kill.by).member("reason", kill.reason).end_object();
   return out;
 }
 
@@ -35,8 +35,8 @@ std::optional<Kill> kill_from(std::string_view text) {
   const auto document = json::Document::parse(text);
   if (!document) return std::nullopt;
   const json::Value root = document->root();
-  return Kill{base::Time(std::chrono::nanoseconds(root["at"].integer().value_or(0))), std::string(root["by"].text_or({})),
-              std::string(root["reason"].text_or({}))};
+  return Kill{base::Time(std::chrono::nanoseconds(root["at"].integer().value_or(0))), std::string(root["agent"].text_or({})),
+              std::string(root["user"].text_or({})), std::string(root["by"].text_or({})), std::string(root["reason"].text_or({}))};
 }
 
 Result<void> make_directory(const fs::path& directory) {

@@ -23,6 +23,7 @@ class HttpReply final : public Reply {
     json_ = net::is_media_type(type, "application/json");
     status_ = connection_->head().status;
     if (const auto id = connection_->head().find("mcp-session-id")) session_id_ = *id;
+    if (events_) connection_->release_head();
   }
   ~HttpReply() override { pool_.give_back(std::move(connection_)); }
 

@@ -132,7 +132,9 @@ Task<void> Exchange::relay() {
   session_->requests.add(client_id_, upstream_id_);
   watch_for_end();
   auto reply = co_await pass(message_->method(), *session_->link, worker_.loop(), message, abort_);
-  if (reply) {
+  if (reply && session_is_lost(**reply)) {
+    co_await lose_session();
+  } else if (reply) {
     co_await pump(*std::move(reply));
   } else if (killed_) {
     co_await killed_answer();

@@ -154,10 +154,40 @@ void Worker::end_sessions(std::vector<std::shared_ptr<Session>> sessions) {
 }
 
 void Worker::kill(Principal& principal, std::string by, std::string reason) {
-  if (!shared_.principals.kill(principal.id(), {shared_.clock.now(), by, reason})) return;
+  if (!shared_.principals.kill(principal, {shared_.clock.now(), {}, {}, by, reason})) return;
+  record_kill(principal.id(), principal.agent(), by, reason);
+  finish_kill(principal);
+}
+
+bool Worker::kill_agent(const std::string& agent, std::string by, std::string reason) {
+  if (!shared_.principals.kill_agent(agent, {shared_.clock.now(), {}, {}, by, reason})) return false;
+  record_kill(Principals::agent_id(agent), agent, by, reason);
+  for (const auto& principal : shared_.principals.all())
+    if (principal->agent() == agent) finish_kill(*principal);
+  return true;
+}
+
+void Worker::record_kill(std::string_view conversation, std::string_view agent, std::string_view by, std::string_view reason) {
   shared_.counters.kills.fetch_add(1, std::memory_order_relaxed);
-  shared_.log.warning("conversation killed",
-                      {{"conversation", principal.id()}, {"agent", principal.agent()}, {"by", by}, {"reason", reason}});
+  shared_.log.warning("conversation killed", {{"conversation", std::string(conversation)},
+                                              {"agent", std::string(agent)},
+                                              {"by", std::string(by)},
+                                              {"reason", std::string(reason)}});
+  audit::Record record;
+  record.type = audit::Type::session_killed;
+  record.time = shared_.clock.now();
+  record.uid = crypto::uuid_v7(record.time, random_);
+  record.session = conversation;
+  record.agent.ref = agent;
+  record.decision = audit::Decision::kill;
+  record.why = reason;
+  const std::string_view rules[] = {by};
+  record.rules = rules;
+  shared_.recorder.post(record_writer_.write(record));
+}
+
+// Sessions end, and what was learnt lately is taken back.
+void Worker::finish_kill(Principal& principal) {
   std::vector<std::shared_ptr<Session>> sessions = shared_.sessions.take_all(principal);
   for (const std::shared_ptr<Session>& session : sessions)
     if (session->conversation) {
@@ -169,17 +199,6 @@ void Worker::kill(Principal& principal, std::string by, std::string reason) {
     const std::scoped_lock lock(conversation->mutex);
     shared_.watch.unlearn(conversation->lessons);
   }
-  audit::Record record;
-  record.type = audit::Type::session_killed;
-  record.time = shared_.clock.now();
-  record.uid = crypto::uuid_v7(record.time, random_);
-  record.session = principal.id();
-  record.agent.ref = principal.agent();
-  record.decision = audit::Decision::kill;
-  record.why = reason;
-  const std::string_view rules[] = {by};
-  record.rules = rules;
-  shared_.recorder.post(record_writer_.write(record));
   end_sessions(std::move(sessions));
 }
 

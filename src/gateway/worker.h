@@ -97,12 +97,16 @@ class Worker final : public net::Handler {
 
   // Stops a principal: everything open ends, what comes is refused, what it taught lately is taken back.
   void kill(Principal& principal, std::string by, std::string reason);
+  // The same for a whole agent, whether it was seen yet or not. False when it was killed already.
+  bool kill_agent(const std::string& agent, std::string by, std::string reason);
   // Ends sessions in the background.
   void end_sessions(std::vector<std::shared_ptr<Session>> sessions);
 
  private:
   Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node);
   const std::shared_ptr<const Snapshot>& snapshot();
+  void finish_kill(Principal& principal);
+  void record_kill(std::string_view conversation, std::string_view agent, std::string_view by, std::string_view reason);
   net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
   base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request, const Snapshot& snapshot);
 

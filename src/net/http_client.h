@@ -50,6 +50,8 @@ class ClientConnection {
   Task<base::Result<std::string_view>> read_body() { return reader_.read_body(); }
   Task<base::Result<std::string_view>> read_piece() { return reader_.read_piece(); }
   Stream& stream() { return *stream_; }
+  // The head was looked at; see MessageReader.
+  void release_head() { reader_.release_head(); }
   bool message_complete() const { return reader_.message_complete(); }
   // Ends it from outside while somebody reads: the reader gets Code::closed.
   void cancel() { stream_->close(); }

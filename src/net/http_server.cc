@@ -136,7 +136,10 @@ class HttpServer::Connection final : public ServerRequest {
     out_ += "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n";
     if (chunked_) out_ += "Transfer-Encoding: chunked\r\n";
     finish_head();
-    co_return co_await write_now(out_);
+    auto written = co_await write_now(out_);
+    out_ = {};
+    if (reader_.message_complete()) reader_.release_head();
+    co_return written;
   }
 
   Task<Result<void>> send_events(std::string_view text) override {

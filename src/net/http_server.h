@@ -35,7 +35,8 @@ class ServerRequest {
   // Status, extra header lines ("Name: value\r\n" each, no framing headers) and the body.
   virtual Task<base::Result<void>> respond(int status, std::string_view headers, std::string_view content_type,
                                            std::string_view body) = 0;
-  // Begins a text/event-stream answer; the head leaves at once.
+  // Begins a text/event-stream answer; the head leaves at once. The request's head is gone then, so that an open stream
+  // holds no buffer.
   virtual Task<base::Result<void>> start_events(std::string_view headers) = 0;
   // Sends ready event-stream text (whole events or comments).
   virtual Task<base::Result<void>> send_events(std::string_view text) = 0;

@@ -24,8 +24,12 @@ Task<Result<bool>> MessageReader::wait() {
 
 // Reads more bytes behind those that are there. False at the end of the stream.
 Task<Result<bool>> MessageReader::fill() {
-  if (!buffer_) buffer_ = loop_.buffers().take();
   if (begin_ == end_) begin_ = end_ = base_;
+  if (released_ && begin_ == end_) {
+    loop_.buffers().give(std::move(buffer_));
+    CO_CHECK(co_await stream_.wait_readable());
+  }
+  if (!buffer_) buffer_ = loop_.buffers().take();
   if (end_ == buffer_size) co_return fail(Code::too_large, "the head is larger than the buffer");
   CO_TRY(const std::size_t count, co_await stream_.read({buffer_->bytes + end_, buffer_size - end_}));
   end_ += count;
@@ -35,6 +39,7 @@ Task<Result<bool>> MessageReader::fill() {
 Task<Result<bool>> MessageReader::read_head(bool response_to_head) {
   parser_.reset(response_to_head);
   base_ = 0;
+  released_ = false;
   if (begin_ > 0) {  // the head must start at the front, because it must fit in one piece
     std::memmove(buffer_->bytes, buffer_->bytes + begin_, end_ - begin_);
     end_ -= begin_;
@@ -55,6 +60,14 @@ Task<Result<bool>> MessageReader::read_head(bool response_to_head) {
   base_ = begin_;
   storage_.clear();
   co_return true;
+}
+
+void MessageReader::release_head() {
+  released_ = true;
+  base_ = 0;
+  if (begin_ != end_) return;
+  begin_ = end_ = 0;
+  loop_.buffers().give(std::move(buffer_));
 }
 
 Task<Result<std::string_view>> MessageReader::read_piece() {

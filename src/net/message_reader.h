@@ -28,6 +28,9 @@ class MessageReader {
   Task<base::Result<std::string_view>> read_body();
   // The next piece of the body as it arrives; empty at its end. Valid until the next call.
   Task<base::Result<std::string_view>> read_piece();
+  // The views of the head are not needed any more: from now on no buffer is held while bytes are awaited, which is what a
+  // stream does most of its life. Its numbers and flags stay.
+  void release_head();
   bool message_complete() const { return parser_.message_complete(); }
   void set_body_limit(base::Bytes limit) { parser_.set_body_limit(limit); }
   // Bytes of the next message are in the buffer already.
@@ -45,6 +48,7 @@ class MessageReader {
   std::size_t begin_ = 0;  // unread bytes of the buffer: [begin_, end_)
   std::size_t end_ = 0;
   std::size_t base_ = 0;   // the head occupies [0, base_) while its message is read
+  bool released_ = false;  // it does not any more
 };
 
 }  // namespace latticegate::net
