@@ -345,6 +345,44 @@ def aborted_calls(plain, tls):
         connection.close()
 
 
+def aborted_handshakes(plain, tls):
+    """TLS clients that are gone at every point of the handshake and right after it."""
+    class Recorder(threading.Thread):
+        """Takes one real hello, so that pieces of it can be sent."""
+        def __init__(self):
+            super().__init__(daemon=True)
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.hello = b""
+
+        def run(self):
+            taken, _ = self.listener.accept()
+            self.hello = taken.recv(1 << 16)
+            taken.close()
+
+    recorder = Recorder()
+    recorder.start()
+    context = ssl.create_default_context()
+    try:
+        with socket.create_connection(recorder.listener.getsockname(), 5) as connection:
+            context.wrap_socket(connection, server_hostname="localhost")
+    except OSError:
+        pass
+    recorder.join(5)
+    recorder.listener.close()
+    expect(len(recorder.hello) > 100, "no hello was recorded")
+    for cut in range(1, len(recorder.hello) + 1, 8):
+        connection = raw(tls)
+        connection.sendall(recorder.hello[:cut])
+        if cut % 16 == 1:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.close()
+    body = post(tls, message())
+    for cut in range(0, len(body), 40):
+        connection = secured(tls, raw(tls))
+        connection.sendall(body[:cut])
+        connection.close()
+
+
 def too_many_streams(plain, tls):
     """More event streams than a conversation may have."""
     session = opened(plain)
@@ -407,7 +445,7 @@ def smuggling(plain, tls):
 
 
 FAULTS = [smuggling, half_a_hello, no_tls, slow_head, slow_body, many_headers, gigabyte, stops_reading, too_many_connections,
-          idle_connections, garbage, aborted_calls, too_many_streams, pipelined]
+          idle_connections, garbage, aborted_calls, aborted_handshakes, too_many_streams, pipelined]
 
 
 def main():
