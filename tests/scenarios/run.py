@@ -478,7 +478,9 @@ class Scenario:
         for name in same["replies"]:
             reply = self.replies.get(name, {})
             headers = {key: value for key, value in reply.get("headers", {}).items() if key not in ("date", "content-length")}
-            shape = json.dumps([reply.get("status"), headers, {k: v for k, v in (reply["messages"] or [{}])[-1].items() if k != "id"}])
+            messages = reply.get("messages") or [reply.get("body")]
+            last = messages[-1]
+            shape = json.dumps([reply.get("status"), headers, {k: v for k, v in last.items() if k != "id"} if isinstance(last, dict) else last])
             for word in same.get("ignore", []):
                 shape = shape.replace(word, "...")
             shapes.append(shape)
