@@ -119,10 +119,11 @@ class Process : public std::enable_shared_from_this<Process> {
       }
       self->home_.buffers().give(std::move(buffer));
     }
+    const bool asked = self->stopping_;
     self->finish();
     self->stop();
-    std::string status = co_await self->child_->wait();
-    self->target_.ended(trouble.empty() ? status : trouble);
+    const std::string status = co_await self->child_->wait();
+    self->target_.ended(trouble.empty() ? status : trouble, asked);
   }
 
   // Messages that belong to no call go to the latest call under way, else to the listening stream: a child's pipe does

@@ -85,7 +85,7 @@ struct ChildTarget {
   std::chrono::milliseconds request_timeout{120'000};
   base::Bytes answer_limit{};
   std::function<void(std::string_view line)> errors;   // one bounded line
-  std::function<void(std::string status)> ended;
+  std::function<void(std::string status, bool asked)> ended;   // asked: we told it to end
 };
 // Starts the child on the loop, which stays its home; its tasks run in the group, which outlives them.
 base::Result<std::shared_ptr<Link>> child_link(net::Loop& home, net::TaskGroup& tasks, ChildTarget target);

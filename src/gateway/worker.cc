@@ -118,10 +118,10 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot, const 
     target.errors = [&log, server = route.config->name](std::string_view line) {
       log.info("server wrote", {{"server", server}, {"line", std::string(line)}});
     };
-    target.ended = [this, started = now, server = route.config->name](const std::string& status) {
+    target.ended = [this, started = now, server = route.config->name](const std::string& status, bool asked) {
       Backoff& entry = backoffs_[server];
       const base::Instant ended = loop_.clock().instant();
-      if (ended - started < std::chrono::seconds(10) && status != "signal 15" && status != "exit 0") {
+      if (!asked && ended - started < std::chrono::seconds(10)) {
         entry.failures = std::min(entry.failures + 1, 6U);
         entry.until = ended + std::chrono::milliseconds(250 << entry.failures);
         shared_.log.warning("a server's process ended soon after its start", {{"server", server}, {"status", status}});
