@@ -70,6 +70,15 @@ class Loop {
   void watch(Deadline& deadline, base::Instant at);
   void forget(Deadline& deadline);
 
+  // Awaitable: lets everybody else on the loop go first.
+  struct Yield {
+    Loop& loop;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiting) const { loop.resume_later(awaiting); }
+    void await_resume() const noexcept {}
+  };
+  Yield yield() { return {*this}; }
+
   // Awaitable: resumes after the duration (never early; precision a millisecond).
   Task<void> sleep(std::chrono::milliseconds duration);
 

@@ -47,6 +47,7 @@ class SocketStream final : public Stream {
     for (;;) {
       if (!descriptor_.open()) co_return fail(Code::closed, "closed");
       if (drained_) {
+        fairness_.waited();
         const Wake wake = co_await descriptor_.readable();
         if (wake != Wake::ready) co_return woken(wake);
       }
@@ -54,6 +55,7 @@ class SocketStream final : public Stream {
       if (count >= 0) {
         // A short read means that the kernel has no more: the next read waits instead of asking.
         drained_ = static_cast<std::size_t>(count) < into.size();
+        if (fairness_.turn_is_over()) co_await descriptor_.loop().yield();
         co_return static_cast<std::size_t>(count);
       }
       if (errno == EINTR) continue;
@@ -96,6 +98,7 @@ class SocketStream final : public Stream {
         first->iov_len -= left;
       }
     }
+    if (fairness_.turn_is_over()) co_await descriptor_.loop().yield();
     co_return Result<void>();
   }
 
@@ -137,6 +140,7 @@ class SocketStream final : public Stream {
   detail::Descriptor descriptor_;
   Peer peer_;
   std::function<void()> hangup_;
+  Fairness fairness_;
   bool drained_ = false;
 };
 

@@ -29,6 +29,17 @@ struct Peer {
   std::shared_ptr<const crypto::Certificate> certificate;   // the verified leaf; null when none was presented
 };
 
+// Counts operations that were done without waiting. A stream that is always ready must not keep its loop for itself (nor
+// let the stack grow where a compiler makes no tail call of a coroutine's resumption): after so many it yields.
+class Fairness {
+ public:
+  bool turn_is_over() { return ++count_ % 64 == 0; }
+  void waited() { count_ = 0; }
+
+ private:
+  std::uint32_t count_ = 0;
+};
+
 class Stream {
  public:
   Stream() = default;

@@ -164,6 +164,7 @@ class TlsStream final : public Stream {
       ERR_clear_error();
       if (SSL_read_ex(ssl_.get(), into.data(), into.size(), &count) == 1) {
         wait_first_ = SSL_has_pending(ssl_.get()) == 0;
+        if (fairness_.turn_is_over()) co_await descriptor_->loop().yield();
         co_return count;
       }
       switch (SSL_get_error(ssl_.get(), 0)) {
@@ -196,6 +197,7 @@ class TlsStream final : public Stream {
       }
     }
     if (scratch_.capacity() > 4 * record_size) scratch_ = {};
+    if (fairness_.turn_is_over()) co_await descriptor_->loop().yield();
     co_return Result<void>();
   }
 
@@ -282,6 +284,7 @@ class TlsStream final : public Stream {
   Peer peer_;
   std::string scratch_;
   std::function<void()> hangup_;
+  Fairness fairness_;
   bool wait_first_ = false;
 };
 
