@@ -12,3 +12,5 @@ endforeach()
 add_test(NAME faults COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/run.py)
 set_tests_properties(faults PROPERTIES TIMEOUT 120 LABELS scenario SKIP_RETURN_CODE 77
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
+# Hostile load beside other tests measures the other tests.
+set_tests_properties(faults PROPERTIES RUN_SERIAL ON)
