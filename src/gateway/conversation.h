@@ -6,8 +6,8 @@
 // that a long-lived agent does not run into yesterday's sums. A principal without a session has one conversation that
 // begins anew after an hour of silence.
 //
-// Safe from any thread: the table is striped, each principal has its own mutex; both are held for well under a
-// microsecond.
+// Safe from any thread: the table has a mutex (a connection asks it once per credential, not once per call), each principal
+// has its own; both are held for well under a microsecond.
 #pragma once
 #include <atomic>
 #include <cstdint>
