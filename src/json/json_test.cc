@@ -111,6 +111,25 @@ TEST_CASE("canonical form is RFC 8785") {
   CHECK(canonical("[-0,1e21,123456789012345678901,1e-7,100,5.0]") == "[0,1e+21,123456789012345678901,1e-7,100,5]");
 }
 
+TEST_CASE("strings are escaped wherever the character stands, and nothing else is touched") {
+  for (int c = 0; c < 256; ++c)
+    for (std::size_t place = 0; place < 20; ++place) {
+      std::string text(20, 'x');
+      text[place] = static_cast<char>(c);
+      std::string out;
+      json::write_string(text, out);
+      if (c >= 0x20 && c != '"' && c != '\\') {
+        CHECK(out == "\"" + text + "\"");
+      } else if (c != 0) {
+        const auto again = Document::parse(out);
+        REQUIRE(again.has_value());
+        CHECK(again->root().string() == text);
+      } else {
+        CHECK(out.contains("\\u0000"));
+      }
+    }
+}
+
 TEST_CASE("the writer puts commas where they belong") {
   std::string out;
   json::Writer w(out);

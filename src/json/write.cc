@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace latticegate::json {
@@ -144,26 +146,51 @@ void canonical_tree(const Node* node, std::string& out) {
 
 }  // namespace
 
+namespace {
+
+// What stands after the backslash for a byte that needs one; 'u' for \u00XX; 0 for a byte that stands for itself.
+constexpr auto escapes = [] {
+  std::array<char, 256> table{};
+  for (std::size_t c = 0; c < 0x20; ++c) table[c] = 'u';
+  table['"'] = '"';
+  table['\\'] = '\\';
+  table['\b'] = 'b';
+  table['\f'] = 'f';
+  table['\n'] = 'n';
+  table['\r'] = 'r';
+  table['\t'] = 't';
+  return table;
+}();
+
+// Whether one of eight bytes needs an escape: below 0x20, a quote or a backslash (bit tricks on all eight at once).
+bool any_escape(const char* bytes) {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  constexpr std::uint64_t highs = 0x8080808080808080U;
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  const auto zero_in = [](std::uint64_t w) { return (w - ones) & ~w & highs; };
+  return (((word - ones * 0x20) & ~word & highs) | zero_in(word ^ ones * '"') | zero_in(word ^ ones * '\\')) != 0;
+}
+
+}  // namespace
+
 void write_string(std::string_view text, std::string& out) {
   out += '"';
   std::size_t done = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    while (i + 8 <= text.size() && !any_escape(text.data() + i)) i += 8;
+    if (i == text.size()) break;
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    const char escape = escapes[c];
+    if (escape == 0) continue;
     out.append(text, done, i - done);
     done = i + 1;
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        out += "\\u00";
-        out += hex[c >> 4];
-        out += hex[c & 15];
+    if (escape == 'u') {
+      const std::array<char, 6> code{'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+      out.append(code.data(), code.size());
+    } else {
+      const std::array<char, 2> pair{'\\', escape};
+      out.append(pair.data(), pair.size());
     }
   }
   out.append(text, done);
