@@ -175,25 +175,40 @@ bool any_escape(const char* bytes) {
 }  // namespace
 
 void write_string(std::string_view text, std::string& out) {
+  constexpr std::size_t piece_size = 4096;   // so that room for the longest escapes of a piece is little
   out += '"';
-  std::size_t done = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    while (i + 8 <= text.size() && !any_escape(text.data() + i)) i += 8;
-    if (i == text.size()) break;
-    const auto c = static_cast<unsigned char>(text[i]);
-    const char escape = escapes[c];
-    if (escape == 0) continue;
-    out.append(text, done, i - done);
-    done = i + 1;
-    if (escape == 'u') {
-      const std::array<char, 6> code{'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-      out.append(code.data(), code.size());
-    } else {
-      const std::array<char, 2> pair{'\\', escape};
-      out.append(pair.data(), pair.size());
-    }
+  while (!text.empty()) {
+    const std::string_view piece = text.substr(0, piece_size);
+    text.remove_prefix(piece.size());
+    const std::size_t old = out.size();
+    out.resize_and_overwrite(old + piece.size() * 6, [&](char* buffer, std::size_t) {
+      char* to = buffer + old;
+      const char* from = piece.data();
+      const char* const end = from + piece.size();
+      while (from != end) {
+        if (end - from >= 8 && !any_escape(from)) {
+          std::memcpy(to, from, 8);
+          to += 8;
+          from += 8;
+          continue;
+        }
+        for (const char* const stop = end - from >= 8 ? from + 8 : end; from != stop; ++from) {
+          const auto c = static_cast<unsigned char>(*from);
+          const char escape = escapes[c];
+          if (escape == 0) {
+            *to++ = *from;
+          } else if (escape != 'u') {
+            *to++ = '\\';
+            *to++ = escape;
+          } else {
+            const std::array<char, 6> code{'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+            to = std::ranges::copy(code, to).out;
+          }
+        }
+      }
+      return static_cast<std::size_t>(to - buffer);
+    });
   }
-  out.append(text, done);
   out += '"';
 }
 
