@@ -26,9 +26,6 @@ class Exchange {
   net::Task<void> end_session();
 
  private:
-  // What becomes of the messages that answer a request, before they reach the client.
-  enum class Final : std::uint8_t { delivered, failed, cancelled };
-
   // exchange.cc: requests that are decided
   net::Task<void> call();
   net::Task<bool> admit();

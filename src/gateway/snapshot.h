@@ -42,8 +42,8 @@ struct Snapshot {
   std::vector<std::string> hosts;                    // lower-case names that a Host header may have
 };
 
-// Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk. Catalogues of servers
-// whose configuration did not change are taken over from `previous`.
+// Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk. Catalogues
+// begin anew and fill with the next list or call; the built-in rules of `previous` (may be null) are used again.
 [[nodiscard]] base::Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const config::Config> config,
                                                                           std::uint64_t generation, Pins& pins,
                                                                           const base::Clock& clock, const base::Log& log,
