@@ -1,5 +1,6 @@
-// What each stage of a 600-byte call with a 1 KB answer costs, alone, on one thread: nanoseconds of thread CPU time, the
-// best of several batches. Meaningful in the release preset only. Inspection and policy have benches of their own.
+// What each stage of a 600-byte call with a 1 KB answer costs, alone, on one thread: nanoseconds of
+// thread CPU time, the best of several batches. Meaningful in the release preset only. Inspection
+// and policy have benches of their own.
 #include <time.h>
 
 #include <array>
@@ -52,9 +53,12 @@ std::string call_body() {
 std::string answer_body() {
   std::string rows;
   for (int i = 0; i < 7; ++i)
-    rows += std::format(R"({}{{\"name\":\"Customer number {}\",\"city\":\"Rotterdam\",\"since\":\"2019-04-{:02}\",\"orders\":{},\"note\":\"call in the morning\"}})",
-                        i == 0 ? "" : ",", i, i + 1, i * 7);
-  return std::format(R"({{"jsonrpc":"2.0","id":123456,"result":{{"content":[{{"type":"text","text":"[{}]"}}],"isError":false}}}})", rows);
+    rows += std::format(
+        R"({}{{\"name\":\"Customer number {}\",\"city\":\"Rotterdam\",\"since\":\"2019-04-{:02}\",\"orders\":{},\"note\":\"call in the morning\"}})",
+        i == 0 ? "" : ",", i, i + 1, i * 7);
+  return std::format(
+      R"({{"jsonrpc":"2.0","id":123456,"result":{{"content":[{{"type":"text","text":"[{}]"}}],"isError":false}}}})",
+      rows);
 }
 
 }  // namespace
@@ -62,11 +66,16 @@ std::string answer_body() {
 int main() {
   const std::string call = call_body();
   const std::string answer = answer_body();
-  std::string head = "POST /mcp/crm HTTP/1.1\r\nHost: gate.example:8443\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
-  head += "User-Agent: bench\r\nMcp-Session-Id: 0123456789abcdef\r\nMCP-Protocol-Version: 2025-11-25\r\nAuthorization: Bearer ";
+  std::string head =
+      "POST /mcp/crm HTTP/1.1\r\nHost: gate.example:8443\r\nContent-Type: "
+      "application/json\r\nAccept: application/json, text/event-stream\r\n";
+  head +=
+      "User-Agent: bench\r\nMcp-Session-Id: 0123456789abcdef\r\nMCP-Protocol-Version: "
+      "2025-11-25\r\nAuthorization: Bearer ";
   head += std::string(330, 't') + std::format("\r\nContent-Length: {}\r\n\r\n", call.size());
   const std::string request = head + call;
-  std::println("call {} bytes, head {} bytes, answer {} bytes", call.size(), head.size(), answer.size());
+  std::println("call {} bytes, head {} bytes, answer {} bytes", call.size(), head.size(),
+               answer.size());
 
   net::HttpParser http(net::HttpParser::Side::request, {});
   measure("HTTP request: head and body", [&] {
@@ -91,8 +100,10 @@ int main() {
     const std::array edits{json::Edit{reply->id(), "77"}};
     return reply->text(edits).size();
   });
-  measure("behaviour: count the answer's records", [&] { return behaviour::count_records(reply->result()); });
-  measure("behaviour: records asked for", [&] { return behaviour::asked_records(parsed->params()["arguments"]).value_or(0); });
+  measure("behaviour: count the answer's records",
+          [&] { return behaviour::count_records(reply->result()); });
+  measure("behaviour: records asked for",
+          [&] { return behaviour::asked_records(parsed->params()["arguments"]).value_or(0); });
   behaviour::Watch watch;
   behaviour::Lessons lessons;
   const behaviour::Settings settings;
@@ -101,7 +112,8 @@ int main() {
     const base::Time now{std::chrono::nanoseconds(time += 1'000'000)};
     const behaviour::Pair pair{"agent", "crm", "search_customers"};
     const auto before = watch.before(pair, {.at = now, .asked = 20}, settings);
-    const auto after = watch.after(pair, {.at = now, .records = 7, .bytes = 900, .asked = 20}, settings, lessons);
+    const auto after =
+        watch.after(pair, {.at = now, .records = 7, .bytes = 900, .asked = 20}, settings, lessons);
     return static_cast<std::size_t>(before.score + after.score);
   });
   audit::RecordWriter writer("acme/prod/node-1");
@@ -115,7 +127,8 @@ int main() {
   record.decision = audit::Decision::allow;
   measure("audit: write one record", [&] { return writer.write(record).text.size(); });
   measure("crypto: SHA-256 of the token", [&] {
-    return static_cast<std::size_t>(std::to_integer<int>(crypto::sha256(std::string_view(head).substr(200, 330))[0]));
+    return static_cast<std::size_t>(
+        std::to_integer<int>(crypto::sha256(std::string_view(head).substr(200, 330))[0]));
   });
   std::string event;
   net::write_event(answer, std::nullopt, event);

@@ -1,4 +1,5 @@
-// The HTTP reader: the outcome must not depend on how the bytes are cut, for requests and for responses.
+// The HTTP reader: the outcome must not depend on how the bytes are cut, for requests and for
+// responses.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -63,7 +64,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const Outcome cut = read(side, text, step);
       if (cut.refused != whole.refused) std::abort();
       if (whole.refused) continue;
-      if (cut.done != whole.done || cut.head != whole.head || cut.body != whole.body || cut.used != whole.used) std::abort();
+      if (cut.done != whole.done || cut.head != whole.head || cut.body != whole.body ||
+          cut.used != whole.used)
+        std::abort();
     }
   }
   return 0;

@@ -1,4 +1,5 @@
-// Event streams: the events must not depend on how the bytes are cut; an event written is the event read.
+// Event streams: the events must not depend on how the bytes are cut; an event written is the event
+// read.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -18,7 +19,9 @@ std::vector<std::string> read(std::string_view text, std::size_t step) {
   for (std::size_t at = 0; at < text.size(); at += step) {
     if (!parser.feed(text.substr(at, step))) break;
     while (const auto event = parser.next())
-      events.push_back(event->event + "\n" + event->id.value_or("-") + "\n" + (event->retry_ms ? std::to_string(*event->retry_ms) : "-") + "\n" + event->data);
+      events.push_back(event->event + "\n" + event->id.value_or("-") + "\n" +
+                       (event->retry_ms ? std::to_string(*event->retry_ms) : "-") + "\n" +
+                       event->data);
   }
   return events;
 }
@@ -36,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   net::SseParser parser({8 << 20});
   if (!parser.feed(written)) std::abort();
   const auto event = parser.next();
-  std::string expected;   // line ends become LF
+  std::string expected;  // line ends become LF
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\r') {
       expected += '\n';

@@ -41,19 +41,24 @@ void print_line(json::Value r, bool as_json) {
     std::println("{}", json::to_string(r));
     return;
   }
-  const std::string_view subject = r["tool"].text_or(r["resource_uri"].text_or(r["prompt"].text_or("")));
-  std::string line = std::format("{:>8} {} {:14} {:12} {}", r["seq"].digits(), r["time"].text_or("").substr(0, 23), r["type"].text_or(""),
+  const std::string_view subject =
+      r["tool"].text_or(r["resource_uri"].text_or(r["prompt"].text_or("")));
+  std::string line = std::format("{:>8} {} {:14} {:12} {}", r["seq"].digits(),
+                                 r["time"].text_or("").substr(0, 23), r["type"].text_or(""),
                                  r["agent"]["ref"].text_or(""), r["server"]["id"].text_or(""));
   if (!subject.empty()) line += std::format("/{}", subject);
   if (const auto decision = r["decision"].string()) line += std::format("  {}", *decision);
   if (const auto outcome = r["outcome"].string()) line += std::format("  {}", *outcome);
-  if (r["rows_out"].integer().value_or(0) > 0) line += std::format("  {} records", r["rows_out"].digits());
-  if (const json::Value rules = r["rules"]; rules.size() > 0) line += std::format("  by {}", rules.at(0).text_or(""));
+  if (r["rows_out"].integer().value_or(0) > 0)
+    line += std::format("  {} records", r["rows_out"].digits());
+  if (const json::Value rules = r["rules"]; rules.size() > 0)
+    line += std::format("  by {}", rules.at(0).text_or(""));
   if (const auto why = r["why"].string()) line += std::format("  ({})", why->substr(0, 160));
   std::println("{}", base::printable(line));
 }
 
-// Reads the log from `from` and gives each record that the query means to `take`; at the end, follows if asked.
+// Reads the log from `from` and gives each record that the query means to `take`; at the end,
+// follows if asked.
 int read_log(const Arguments& given, const std::function<bool(json::Value)>& take, bool follow) {
   auto directory = log_of(given);
   if (!directory) return complain("configuration", directory.error());
@@ -62,7 +67,8 @@ int read_log(const Arguments& given, const std::function<bool(json::Value)>& tak
   const base::SystemClock clock;
   auto query = audit::Query::parse(words, clock.now());
   if (!query) return complain("query", query.error());
-  auto reader = store::LogReader::open(*directory, {.seq = {}, .since = query->since(), .last = {}});
+  auto reader =
+      store::LogReader::open(*directory, {.seq = {}, .since = query->since(), .last = {}});
   if (!reader) return complain("audit log", reader.error());
   int outcome = done;
   for (;;) {
@@ -106,10 +112,13 @@ int tail(const Arguments& given) {
 }
 
 int query(const Arguments& given) {
-  return read_log(given, [&](json::Value record) {
-    print_line(record, given.json);
-    return true;
-  }, false);
+  return read_log(
+      given,
+      [&](json::Value record) {
+        print_line(record, given.json);
+        return true;
+      },
+      false);
 }
 
 // A record by its seq, or both records of a call by its call_uid.
@@ -117,14 +126,20 @@ int show(const Arguments& given) {
   bool found = false;
   Arguments all = given;
   all.words.clear();
-  const int outcome = read_log(all, [&](json::Value record) {
-    const bool by_seq = record["seq"].digits() == given.record;
-    if (!by_seq && record["call_uid"].text_or("") != given.record && record["uid"].text_or("") != given.record) return true;
-    found = true;
-    for (const json::Member member : record.members()) std::println("{:14} {}", member.key, base::printable(json::to_string(member.value)));
-    std::println("");
-    return !by_seq;
-  }, false);
+  const int outcome = read_log(
+      all,
+      [&](json::Value record) {
+        const bool by_seq = record["seq"].digits() == given.record;
+        if (!by_seq && record["call_uid"].text_or("") != given.record &&
+            record["uid"].text_or("") != given.record)
+          return true;
+        found = true;
+        for (const json::Member member : record.members())
+          std::println("{:14} {}", member.key, base::printable(json::to_string(member.value)));
+        std::println("");
+        return !by_seq;
+      },
+      false);
   if (!found && outcome == done) {
     std::println(stderr, "latticegate: no record '{}' in the log", given.record);
     return wrong;
@@ -139,25 +154,31 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
   audit->require_subcommand(1);
   auto given = std::make_shared<Arguments>();
   const auto common = [given](CLI::App* command) {
-    command->add_option("-c,--config", given->config, "The gateway's configuration file")->capture_default_str();
-    command->add_option("--directory", given->directory, "A log's directory, instead of a configuration");
+    command->add_option("-c,--config", given->config, "The gateway's configuration file")
+        ->capture_default_str();
+    command->add_option("--directory", given->directory,
+                        "A log's directory, instead of a configuration");
     command->add_flag("--json", given->json, "Print each record as JSON, as it is in the log");
   };
   std::string fields = "Fields of a query, all of which must match:\n";
-  for (const audit::QueryField& field : audit::query_fields()) fields += std::format("  {:12} {}\n", field.name, field.meaning);
+  for (const audit::QueryField& field : audit::query_fields())
+    fields += std::format("  {:12} {}\n", field.name, field.meaning);
   CLI::App* const tail_command = audit->add_subcommand("tail", "The latest records");
   common(tail_command);
-  tail_command->add_option("query", given->words, "agent:billing* tool:crm.query decision:deny rows:>1000 since:24h");
+  tail_command->add_option("query", given->words,
+                           "agent:billing* tool:crm.query decision:deny rows:>1000 since:24h");
   tail_command->add_option("-n,--lines", given->count, "How many")->capture_default_str();
   tail_command->add_flag("-f,--follow", given->follow, "Go on as records are written");
   tail_command->footer(fields);
   tail_command->callback([&chosen, given] { chosen = [given] { return tail(*given); }; });
   CLI::App* const query_command = audit->add_subcommand("query", "All records that match");
   common(query_command);
-  query_command->add_option("query", given->words, "agent:billing* tool:crm.query decision:deny rows:>1000 since:24h");
+  query_command->add_option("query", given->words,
+                            "agent:billing* tool:crm.query decision:deny rows:>1000 since:24h");
   query_command->footer(fields);
   query_command->callback([&chosen, given] { chosen = [given] { return query(*given); }; });
-  CLI::App* const show_command = audit->add_subcommand("show", "One record, or both records of a call");
+  CLI::App* const show_command =
+      audit->add_subcommand("show", "One record, or both records of a call");
   common(show_command);
   show_command->add_option("record", given->record, "Its seq, uid or call_uid")->required();
   show_command->callback([&chosen, given] { chosen = [given] { return show(*given); }; });

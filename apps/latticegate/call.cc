@@ -49,7 +49,8 @@ Result<std::string> arguments_of(const Arguments& given) {
   writer.begin_object();
   for (const std::string& value : given.values) {
     const std::size_t equals = value.find('=');
-    if (equals == std::string::npos || equals == 0) return fail(Code::invalid, std::format("'{}' is not name=value or name:=json", value));
+    if (equals == std::string::npos || equals == 0)
+      return fail(Code::invalid, std::format("'{}' is not name=value or name:=json", value));
     const bool typed = value[equals - 1] == ':';
     writer.key(value.substr(0, equals - (typed ? 1 : 0)));
     if (!typed) {
@@ -58,7 +59,9 @@ Result<std::string> arguments_of(const Arguments& given) {
     }
     const std::string text = value.substr(equals + 1);
     const auto document = json::Document::parse(text);
-    if (!document) return fail(Code::invalid, std::format("'{}' is not JSON: {}", text, document.error().detail));
+    if (!document)
+      return fail(Code::invalid,
+                  std::format("'{}' is not JSON: {}", text, document.error().detail));
     writer.value(document->root());
   }
   writer.end_object();
@@ -69,7 +72,8 @@ Result<std::string> arguments_of(const Arguments& given) {
 int show(const mcp::Message& answer, bool raw) {
   if (answer.error().exists()) {
     const std::int64_t code = answer.error()["code"].integer().value_or(0);
-    std::println(stderr, "refused ({}): {}", code, base::printable(answer.error()["message"].text_or("")));
+    std::println(stderr, "refused ({}): {}", code,
+                 base::printable(answer.error()["message"].text_or("")));
     return code == mcp::denied_code || code == mcp::killed_code ? refused : wrong;
   }
   const json::Value result = answer.result();
@@ -79,7 +83,8 @@ int show(const mcp::Message& answer, bool raw) {
   } else {
     for (const json::Value block : content.elements()) {
       if (const auto text = block["text"].string()) {
-        for (std::string_view rest = *text; !rest.empty();) {  // line by line, so that nothing drives the terminal
+        for (std::string_view rest = *text;
+             !rest.empty();) {  // line by line, so that nothing drives the terminal
           const std::size_t end = rest.find('\n');
           std::println("{}", base::printable(rest.substr(0, end)));
           rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
@@ -92,16 +97,19 @@ int show(const mcp::Message& answer, bool raw) {
   return result["isError"].boolean() == true ? wrong : done;
 }
 
-Task<int> talk(client::Client& client, const Arguments& given, const std::string& method, const std::string& params) {
+Task<int> talk(client::Client& client, const Arguments& given, const std::string& method,
+               const std::string& params) {
   const auto opened = co_await client.open();
   if (!opened) co_return complain(given.url, opened.error());
-  if (given.verbose && !client.tls_group().empty()) std::println(stderr, "key exchange: {}", client.tls_group());
+  if (given.verbose && !client.tls_group().empty())
+    std::println(stderr, "key exchange: {}", client.tls_group());
   int outcome = done;
   for (int i = 0; i < given.repeat && outcome == done; ++i) {
     const auto answer = co_await client.request(method, params);
     if (!answer) {
       outcome = complain(given.url, answer.error());
-    } else if (i + 1 < given.repeat && answer->result().exists() && answer->result()["isError"].boolean() != true) {
+    } else if (i + 1 < given.repeat && answer->result().exists() &&
+               answer->result()["isError"].boolean() != true) {
       continue;  // only the last answer is shown
     } else {
       outcome = show(*answer, given.raw);
@@ -137,7 +145,12 @@ int call(const Arguments& given) {
     auto arguments = arguments_of(given);
     if (!arguments) return complain("arguments", arguments.error());
     params.clear();
-    json::Writer(params).begin_object().member("name", given.tool).key("arguments").raw(*arguments).end_object();
+    json::Writer(params)
+        .begin_object()
+        .member("name", given.tool)
+        .key("arguments")
+        .raw(*arguments)
+        .end_object();
   }
   const base::SystemClock clock;
   net::Loop loop(0, clock);
@@ -149,17 +162,24 @@ int call(const Arguments& given) {
 }  // namespace
 
 void add_call(CLI::App& parser, Chosen& chosen) {
-  CLI::App* const command = parser.add_subcommand("call", "Call a tool (without a tool: list the tools)");
+  CLI::App* const command =
+      parser.add_subcommand("call", "Call a tool (without a tool: list the tools)");
   auto given = std::make_shared<Arguments>();
-  command->add_option("url", given->url, "The MCP endpoint, https://host:port/mcp/<server>")->required();
+  command->add_option("url", given->url, "The MCP endpoint, https://host:port/mcp/<server>")
+      ->required();
   command->add_option("tool", given->tool, "The tool");
   command->add_option("arguments", given->values, "name=text or name:=json, as many as needed");
   command->add_option("--json", given->json, "All arguments as one JSON object");
   command->add_option("--method", given->method, "Another method, for example resources/read");
   command->add_option("--params", given->params, "Its parameters as a JSON object");
-  command->add_option("--token-file", given->token_file, "File with the bearer token (or the variable LATTICEGATE_TOKEN)");
-  command->add_option("--ca", given->ca_file, "PEM file of the authority to trust instead of the system's");
-  command->add_option("--repeat", given->repeat, "Make the call so many times in one session; the last answer is shown")->check(CLI::Range(1, 100000));
+  command->add_option("--token-file", given->token_file,
+                      "File with the bearer token (or the variable LATTICEGATE_TOKEN)");
+  command->add_option("--ca", given->ca_file,
+                      "PEM file of the authority to trust instead of the system's");
+  command
+      ->add_option("--repeat", given->repeat,
+                   "Make the call so many times in one session; the last answer is shown")
+      ->check(CLI::Range(1, 100000));
   command->add_flag("--modern", given->modern, "Speak revision 2026-07-28 (no session)");
   command->add_flag("--raw", given->raw, "Print the result as JSON");
   command->add_flag("-v,--verbose", given->verbose, "Say which key exchange was negotiated");

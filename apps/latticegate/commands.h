@@ -1,7 +1,9 @@
-// The families of subcommands: each adds its commands to the parser; main runs the one that was named.
+// The families of subcommands: each adds its commands to the parser; main runs the one that was
+// named.
 //
-// Exit codes: 0 done, 1 found something wrong or the tool said so, 2 usage or configuration, 3 could not be checked,
-// 4 refused by policy, 5 not reachable, 130 interrupted. Data goes to standard output, talk to standard error.
+// Exit codes: 0 done, 1 found something wrong or the tool said so, 2 usage or configuration, 3
+// could not be checked, 4 refused by policy, 5 not reachable, 130 interrupted. Data goes to
+// standard output, talk to standard error.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <functional>
@@ -17,11 +19,12 @@ enum Exit : int { done = 0, wrong = 1, usage = 2, unknown = 3, refused = 4, unre
 // Set by the command that the arguments name; main calls it.
 using Chosen = std::function<int()>;
 
-void add_run(CLI::App& parser, Chosen& chosen);       // run, config
-void add_call(CLI::App& parser, Chosen& chosen);      // call
-void add_operate(CLI::App& parser, Chosen& chosen);   // status, conversations, kill, release, tools, reload
-void add_audit(CLI::App& parser, Chosen& chosen);     // audit tail, query, show
-void add_policy(CLI::App& parser, Chosen& chosen);    // policy check, test
+void add_run(CLI::App& parser, Chosen& chosen);   // run, config
+void add_call(CLI::App& parser, Chosen& chosen);  // call
+void add_operate(CLI::App& parser,
+                 Chosen& chosen);  // status, conversations, kill, release, tools, reload
+void add_audit(CLI::App& parser, Chosen& chosen);   // audit tail, query, show
+void add_policy(CLI::App& parser, Chosen& chosen);  // policy check, test
 
 // "latticegate: <what>: <why>" on standard error; gives the exit code that fits.
 int complain(std::string_view what, const base::Error& error);

@@ -24,14 +24,17 @@ int complain(std::string_view what, const base::Error& error) {
 
 int main(int argc, char** argv) {
   using namespace latticegate::app;
-  std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error of the write, not of the program
-  CLI::App parser("Latticegate: a zero-trust gateway for the Model Context Protocol", "latticegate");
+  std::signal(SIGPIPE,
+              SIG_IGN);  // a peer that is gone is an error of the write, not of the program
+  CLI::App parser("Latticegate: a zero-trust gateway for the Model Context Protocol",
+                  "latticegate");
   parser.set_version_flag("--version", "latticegate 0.1.0");
   parser.require_subcommand(1);
   parser.footer(
       "Examples:\n"
       "  latticegate run --config latticegate.yaml\n"
-      "  latticegate call https://127.0.0.1:8443/mcp/files list_directory path=. --token-file token\n"
+      "  latticegate call https://127.0.0.1:8443/mcp/files list_directory path=. --token-file "
+      "token\n"
       "  latticegate audit tail --config latticegate.yaml decision:deny\n"
       "  latticegate tools --config latticegate.yaml          what is held back, and why\n"
       "  latticegate kill --config latticegate.yaml c-1f0a93b24c5d");

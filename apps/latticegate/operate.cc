@@ -28,23 +28,30 @@ int ask(const Where& where, std::string_view method, std::string_view path, std:
     complain("the gateway does not answer on " + socket, answer.error());
     return unreachable;
   }
-  const auto document = json::Document::parse(answer->body, {.size = {std::uint64_t{256} * 1024 * 1024}, .depth = 64, .nodes = 10'000'000});
+  const auto document = json::Document::parse(
+      answer->body, {.size = {std::uint64_t{256} * 1024 * 1024}, .depth = 64, .nodes = 10'000'000});
   if (!document) return complain("answer", document.error());
   if (answer->status != 200) {
     std::println(stderr, "latticegate: {}", document->root()["error"].text_or("refused"));
     return wrong;
   }
-  if (where.json) std::println("{}", json::to_string(document->root()));
-  else print(document->root());
+  if (where.json)
+    std::println("{}", json::to_string(document->root()));
+  else
+    print(document->root());
   return done;
 }
 
 void print_status(json::Value root) {
-  for (const json::Member member : root["counters"].members()) std::println("{:16} {}", member.key, member.value.digits());
+  for (const json::Member member : root["counters"].members())
+    std::println("{:16} {}", member.key, member.value.digits());
   std::println("{:16} {}", "sessions", root["sessions"].digits());
   std::println("{:16} {} ({})", "audit records", root["audit"]["records"].digits(),
-               root["audit"]["working"].boolean() == true ? "working" : root["audit"]["trouble"].text_or("not working"));
-  std::println("{:16} epoch {}, {} policies, {}", "policy", root["policy"]["epoch"].digits(), root["policy"]["policies"].digits(),
+               root["audit"]["working"].boolean() == true
+                   ? "working"
+                   : root["audit"]["trouble"].text_or("not working"));
+  std::println("{:16} epoch {}, {} policies, {}", "policy", root["policy"]["epoch"].digits(),
+               root["policy"]["policies"].digits(),
                root["policy"]["hash"].text_or("").substr(0, 12));
 }
 
@@ -52,17 +59,23 @@ void print_conversations(json::Value root) {
   std::println("{:15} {:24} {:6} {}", "CONVERSATION", "AGENT", "OPEN", "STATE");
   for (const json::Value c : root["conversations"].elements()) {
     const json::Value killed = c["killed"];
-    std::println("{:15} {:24} {:6} {}", c["conversation"].text_or(""), c["agent"].text_or(""), c["open"].digits(),
-                 killed.exists() ? std::format("killed {} by {}: {}", killed["at"].text_or(""), killed["by"].text_or(""), killed["reason"].text_or(""))
-                                 : std::string("alive"));
+    std::println("{:15} {:24} {:6} {}", c["conversation"].text_or(""), c["agent"].text_or(""),
+                 c["open"].digits(),
+                 killed.exists()
+                     ? std::format("killed {} by {}: {}", killed["at"].text_or(""),
+                                   killed["by"].text_or(""), killed["reason"].text_or(""))
+                     : std::string("alive"));
   }
 }
 
 void print_tools(json::Value root) {
   std::println("{:16} {:32} {:10} {}", "SERVER", "TOOL", "STATE", "PIN");
   for (const json::Value t : root["tools"].elements()) {
-    const std::string_view name = t["kind"].text_or("") == "instructions" ? std::string_view("(instructions)") : t["name"].text_or("");
-    std::println("{:16} {:32} {:10} {}", t["server"].text_or(""), name, t["state"].text_or(""), t["hash"].text_or("").substr(0, 12));
+    const std::string_view name = t["kind"].text_or("") == "instructions"
+                                      ? std::string_view("(instructions)")
+                                      : t["name"].text_or("");
+    std::println("{:16} {:32} {:10} {}", t["server"].text_or(""), name, t["state"].text_or(""),
+                 t["hash"].text_or("").substr(0, 12));
     for (const json::Value line : t["diff"].elements()) std::println("    {}", line.text_or(""));
   }
 }
@@ -82,30 +95,41 @@ std::string body_of(std::initializer_list<std::pair<std::string_view, std::strin
 void add_operate(CLI::App& parser, Chosen& chosen) {
   auto where = std::make_shared<Where>();
   const auto common = [where](CLI::App* command) {
-    command->add_option("-c,--config", where->config, "The gateway's configuration file")->capture_default_str();
-    command->add_option("--socket", where->socket, "Its management socket, instead of a configuration");
+    command->add_option("-c,--config", where->config, "The gateway's configuration file")
+        ->capture_default_str();
+    command->add_option("--socket", where->socket,
+                        "Its management socket, instead of a configuration");
     command->add_flag("--json", where->json, "Print JSON");
     return command;
   };
-  CLI::App* const status = common(parser.add_subcommand("status", "Counters and state of the running gateway"));
-  status->callback([&chosen, where] { chosen = [where] { return ask(*where, "GET", "/v1/status", "", print_status); }; });
-  CLI::App* const conversations = common(parser.add_subcommand("conversations", "Who talks, and what was killed"));
-  conversations->callback([&chosen, where] { chosen = [where] { return ask(*where, "GET", "/v1/conversations", "", print_conversations); }; });
+  CLI::App* const status =
+      common(parser.add_subcommand("status", "Counters and state of the running gateway"));
+  status->callback([&chosen, where] {
+    chosen = [where] { return ask(*where, "GET", "/v1/status", "", print_status); };
+  });
+  CLI::App* const conversations =
+      common(parser.add_subcommand("conversations", "Who talks, and what was killed"));
+  conversations->callback([&chosen, where] {
+    chosen = [where] { return ask(*where, "GET", "/v1/conversations", "", print_conversations); };
+  });
 
   auto id = std::make_shared<std::string>();
   auto agent = std::make_shared<std::string>();
   auto reason = std::make_shared<std::string>();
-  CLI::App* const kill = common(parser.add_subcommand("kill", "Stop a conversation at once; it stays refused until released"));
+  CLI::App* const kill = common(parser.add_subcommand(
+      "kill", "Stop a conversation at once; it stays refused until released"));
   kill->add_option("conversation", *id, "Its id, c-...");
   kill->add_option("--agent", *agent, "All conversations of an agent");
   kill->add_option("--reason", *reason, "Why, for the record");
   kill->callback([&chosen, where, id, agent, reason] {
     chosen = [where, id, agent, reason] {
-      return ask(*where, "POST", "/v1/kill", body_of({{"conversation", *id}, {"agent", *agent}, {"reason", *reason}}),
+      return ask(*where, "POST", "/v1/kill",
+                 body_of({{"conversation", *id}, {"agent", *agent}, {"reason", *reason}}),
                  [](json::Value root) { std::println("killed {}", root["killed"].digits()); });
     };
   });
-  CLI::App* const release = common(parser.add_subcommand("release", "Let a killed conversation go on"));
+  CLI::App* const release =
+      common(parser.add_subcommand("release", "Let a killed conversation go on"));
   release->add_option("conversation", *id, "Its id, c-...");
   release->add_option("--agent", *agent, "All conversations of an agent");
   release->callback([&chosen, where, id, agent] {
@@ -115,27 +139,37 @@ void add_operate(CLI::App& parser, Chosen& chosen) {
     };
   });
 
-  CLI::App* const tools = common(parser.add_subcommand("tools", "Tools and their pins; what is held back, with the difference"));
+  CLI::App* const tools = common(parser.add_subcommand(
+      "tools", "Tools and their pins; what is held back, with the difference"));
   tools->callback([&chosen, where, tools] {
-    if (tools->get_subcommands().empty()) chosen = [where] { return ask(*where, "GET", "/v1/tools", "", print_tools); };
+    if (tools->get_subcommands().empty())
+      chosen = [where] { return ask(*where, "GET", "/v1/tools", "", print_tools); };
   });
   auto server = std::make_shared<std::string>();
   auto tool = std::make_shared<std::string>();
   auto hash = std::make_shared<std::string>();
-  CLI::App* const approve = tools->add_subcommand("approve", "Accept the present form of a tool that is held back");
+  CLI::App* const approve =
+      tools->add_subcommand("approve", "Accept the present form of a tool that is held back");
   approve->add_option("server", *server, "The server")->required();
   approve->add_option("tool", *tool, "The tool (without it: the server's instructions)");
   approve->add_option("--hash", *hash, "Only if the waiting form has this hash");
   common(approve);
   approve->callback([&chosen, where, server, tool, hash] {
     chosen = [where, server, tool, hash] {
-      return ask(*where, "POST", "/v1/approve", body_of({{"server", *server}, {"tool", *tool}, {"hash", *hash}}),
-                 [](json::Value root) { std::println("approved {}", root["approved"].text_or("").substr(0, 12)); });
+      return ask(*where, "POST", "/v1/approve",
+                 body_of({{"server", *server}, {"tool", *tool}, {"hash", *hash}}),
+                 [](json::Value root) {
+                   std::println("approved {}", root["approved"].text_or("").substr(0, 12));
+                 });
     };
   });
-  CLI::App* const reload = common(parser.add_subcommand("reload", "Read configuration and policies again (like SIGHUP), and say what is wrong with them"));
+  CLI::App* const reload = common(parser.add_subcommand(
+      "reload",
+      "Read configuration and policies again (like SIGHUP), and say what is wrong with them"));
   reload->callback([&chosen, where] {
-    chosen = [where] { return ask(*where, "POST", "/v1/reload", "{}", [](json::Value) { std::println("reloaded"); }); };
+    chosen = [where] {
+      return ask(*where, "POST", "/v1/reload", "{}", [](json::Value) { std::println("reloaded"); });
+    };
   });
 }
 

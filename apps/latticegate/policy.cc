@@ -53,10 +53,12 @@ Result<Texts> texts_of(const Arguments& given) {
 int check(const Arguments& given) {
   auto texts = texts_of(given);
   if (!texts) return complain("policies", texts.error());
-  const policy::CheckReport report = policy::check_policies(texts->policies, texts->world ? &*texts->world : nullptr);
+  const policy::CheckReport report =
+      policy::check_policies(texts->policies, texts->world ? &*texts->world : nullptr);
   for (const std::string& error : report.errors) std::println("error: {}", error);
   for (const std::string& warning : report.warnings) std::println("warning: {}", warning);
-  if (report.good()) std::println("{} policies in {} files are good", report.policies, texts->policies.size());
+  if (report.good())
+    std::println("{} policies in {} files are good", report.policies, texts->policies.size());
   return report.good() ? done : wrong;
 }
 
@@ -77,11 +79,13 @@ int test(const Arguments& given) {
     if (!text) return complain("schema", text.error());
     schema = *std::move(text);
   }
-  auto report = policy::run_tests(texts->policies, {.tests = *tests, .entities = entities, .schema = schema});
+  auto report =
+      policy::run_tests(texts->policies, {.tests = *tests, .entities = entities, .schema = schema});
   if (!report) return complain("tests", report.error());
   for (const policy::TestOutcome& outcome : report->outcomes)
     if (!outcome.passed) std::println("failed: {}: {}", outcome.name, outcome.words);
-  for (const std::string& silent : report->silent) std::println("not covered: no test is decided by {}", silent);
+  for (const std::string& silent : report->silent)
+    std::println("not covered: no test is decided by {}", silent);
   std::println("{} passed, {} failed", report->passed, report->outcomes.size() - report->passed);
   return report->good() ? done : wrong;
 }
@@ -94,12 +98,15 @@ void add_policy(CLI::App& parser, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   const auto common = [given](CLI::App* sub) {
     sub->add_option("-c,--config", given->config, "Policies and names of this configuration");
-    sub->add_option("--directory", given->directory, "A directory of .cedar files, instead of a configuration");
+    sub->add_option("--directory", given->directory,
+                    "A directory of .cedar files, instead of a configuration");
   };
-  CLI::App* const check_command = command->add_subcommand("check", "Read the policies and say what is wrong with them");
+  CLI::App* const check_command =
+      command->add_subcommand("check", "Read the policies and say what is wrong with them");
   common(check_command);
   check_command->callback([&chosen, given] { chosen = [given] { return check(*given); }; });
-  CLI::App* const test_command = command->add_subcommand("test", "Decide the requests of a test file (cedar run-tests format)");
+  CLI::App* const test_command = command->add_subcommand(
+      "test", "Decide the requests of a test file (cedar run-tests format)");
   common(test_command);
   test_command->add_option("tests", given->tests, "JSON file of tests")->required();
   test_command->add_option("--entities", given->entities, "JSON file of entities for all tests");

@@ -31,8 +31,10 @@ class Signals {
       while (!stop.stop_requested()) {
         const timespec half_second{0, 500'000'000};
         const int signal = ::sigtimedwait(&set_, nullptr, &half_second);
-        if (signal == SIGHUP) gateway.reload();
-        else if (signal == SIGTERM || signal == SIGINT) gateway.stop();
+        if (signal == SIGHUP)
+          gateway.reload();
+        else if (signal == SIGTERM || signal == SIGINT)
+          gateway.stop();
       }
     });
   }
@@ -66,20 +68,24 @@ int run(const std::filesystem::path& file) {
 }  // namespace
 
 void add_run(CLI::App& parser, Chosen& chosen) {
-  CLI::App* const run_command = parser.add_subcommand("run", "Start the gateway and serve until SIGTERM (SIGHUP reloads)");
+  CLI::App* const run_command =
+      parser.add_subcommand("run", "Start the gateway and serve until SIGTERM (SIGHUP reloads)");
   auto file = std::make_shared<std::string>("latticegate.yaml");
   run_command->add_option("-c,--config", *file, "The configuration file")->capture_default_str();
   run_command->callback([&chosen, file] { chosen = [file] { return run(*file); }; });
 
-  CLI::App* const config_command = parser.add_subcommand("config", "Check a configuration and show what it means");
+  CLI::App* const config_command =
+      parser.add_subcommand("config", "Check a configuration and show what it means");
   config_command->require_subcommand(1);
-  CLI::App* const show = config_command->add_subcommand("show", "Check the file and print every setting in force");
+  CLI::App* const show =
+      config_command->add_subcommand("show", "Check the file and print every setting in force");
   show->add_option("-c,--config", *file, "The configuration file")->capture_default_str();
   show->callback([&chosen, file] {
     chosen = [file] {
       auto loaded = config::load(*file);
       if (!loaded) return complain("configuration", loaded.error());
-      for (const std::string& warning : loaded->warnings) std::println(stderr, "warning: {}", warning);
+      for (const std::string& warning : loaded->warnings)
+        std::println(stderr, "warning: {}", warning);
       std::print("{}", config::describe(*loaded->config));
       return static_cast<int>(done);
     };

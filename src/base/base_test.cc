@@ -24,7 +24,8 @@ TEST_CASE("hex and base64 go round and refuse what is not theirs") {
 
 TEST_CASE("is_utf8 refuses overlong forms, surrogates and cut sequences") {
   CHECK(is_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"));
-  for (const std::string_view bad : {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFF"})
+  for (const std::string_view bad :
+       {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFF"})
     CHECK_FALSE(is_utf8(bad));
 }
 
@@ -48,5 +49,6 @@ TEST_CASE("errors carry their context outermost first") {
 }
 
 TEST_CASE("times print as RFC 3339 in UTC") {
-  CHECK(to_rfc3339(Time(std::chrono::milliseconds(1'795'359'731'000))) == "2026-11-22T15:02:11.000Z");
+  CHECK(to_rfc3339(Time(std::chrono::milliseconds(1'795'359'731'000))) ==
+        "2026-11-22T15:02:11.000Z");
 }

@@ -24,11 +24,15 @@ constexpr auto base64_values = [] {
   return table;
 }();
 
-unsigned byte_at(std::string_view text, std::size_t i) { return static_cast<unsigned char>(text[i]); }
+unsigned byte_at(std::string_view text, std::size_t i) {
+  return static_cast<unsigned char>(text[i]);
+}
 
 }  // namespace
 
-ByteView bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+ByteView bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 std::string_view text_of(ByteView bytes) {
   return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};

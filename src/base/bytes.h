@@ -1,4 +1,5 @@
-// Bytes: sizes that carry their unit, views, and the two text encodings that the formats around us use.
+// Bytes: sizes that carry their unit, views, and the two text encodings that the formats around us
+// use.
 #pragma once
 #include <compare>
 #include <cstddef>

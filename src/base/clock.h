@@ -1,4 +1,5 @@
-// Time as an argument: pure modules get a time point, everything else gets a Clock, so that tests own the time.
+// Time as an argument: pure modules get a time point, everything else gets a Clock, so that tests
+// own the time.
 #pragma once
 #include <chrono>
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Strong identifiers: two kinds of id never mix, and neither converts from or to a plain string by accident.
+// Strong identifiers: two kinds of id never mix, and neither converts from or to a plain string by
+// accident.
 #pragma once
 #include <compare>
 #include <cstddef>

@@ -22,12 +22,14 @@ std::size_t invisible(std::string_view rest) {
   const auto at = [rest](std::size_t i) {
     return i < rest.size() ? static_cast<unsigned char>(rest[i]) : 0U;
   };
-  if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) <= 0x9F) return 2;                       // C1
-  if (at(0) == 0xE2 && at(1) == 0x80 && (at(2) <= 0x8F || at(2) >= 0xA8) && at(2) >= 0x8B && at(2) <= 0xAF)
-    return 3;                                                                          // zero width, bidi
-  if (at(0) == 0xE2 && at(1) == 0x81 && at(2) >= 0xA0 && at(2) <= 0xAF) return 3;      // joiners, isolates
-  if (at(0) == 0xEF && at(1) == 0xBB && at(2) == 0xBF) return 3;                       // byte order mark
-  if (at(0) == 0xF3 && at(1) == 0xA0 && at(2) >= 0x80 && at(2) <= 0x81) return 4;      // tag characters
+  if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) <= 0x9F) return 2;  // C1
+  if (at(0) == 0xE2 && at(1) == 0x80 && (at(2) <= 0x8F || at(2) >= 0xA8) && at(2) >= 0x8B &&
+      at(2) <= 0xAF)
+    return 3;  // zero width, bidi
+  if (at(0) == 0xE2 && at(1) == 0x81 && at(2) >= 0xA0 && at(2) <= 0xAF)
+    return 3;                                                     // joiners, isolates
+  if (at(0) == 0xEF && at(1) == 0xBB && at(2) == 0xBF) return 3;  // byte order mark
+  if (at(0) == 0xF3 && at(1) == 0xA0 && at(2) >= 0x80 && at(2) <= 0x81) return 4;  // tag characters
   return 0;
 }
 
@@ -48,7 +50,10 @@ std::string printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c < 0x20 || c == 0x7F) {
-      out += c == '\n' ? "\\n" : c == '\t' ? "\\t" : c == '\r' ? "\\r" : std::format("\\x{:02x}", c);
+      out += c == '\n'   ? "\\n"
+             : c == '\t' ? "\\t"
+             : c == '\r' ? "\\r"
+                         : std::format("\\x{:02x}", c);
     } else if (const std::size_t length = c < 0x80 ? 0 : invisible(text.substr(i)); length > 0) {
       for (std::size_t j = 0; j < length; ++j)
         out += std::format("\\x{:02x}", static_cast<unsigned char>(text[i + j]));
@@ -64,7 +69,8 @@ void Log::write(Level level, std::string_view sentence, std::initializer_list<Fi
   if (level < lowest_) return;
   std::string line;
   if (format_ == Format::json) {
-    line = std::format(R"({{"time":"{}","level":"{}","message":)", to_rfc3339(clock_.now()), word(level));
+    line = std::format(R"({{"time":"{}","level":"{}","message":)", to_rfc3339(clock_.now()),
+                       word(level));
     append_json(line, sentence);
     for (const Field& field : fields) {
       line += ',';
@@ -76,10 +82,13 @@ void Log::write(Level level, std::string_view sentence, std::initializer_list<Fi
   } else {
     line = std::format("{} {:7} {}", to_rfc3339(clock_.now()), word(level), printable(sentence));
     for (const Field& field : fields) {
-      const bool quoted = field.value.find_first_of(" \"=") != std::string::npos || field.value.empty();
+      const bool quoted =
+          field.value.find_first_of(" \"=") != std::string::npos || field.value.empty();
       line += std::format(" {}=", field.key);
-      if (quoted) append_json(line, field.value);
-      else line += printable(field.value);
+      if (quoted)
+        append_json(line, field.value);
+      else
+        line += printable(field.value);
     }
     line += '\n';
   }

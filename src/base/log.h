@@ -1,7 +1,9 @@
-// The program's own log: one line per event on a file descriptor, human text or JSON. Not the audit record.
+// The program's own log: one line per event on a file descriptor, human text or JSON. Not the audit
+// record.
 //
-// Values are escaped, so that nothing from outside can forge a line or drive a terminal. Callers never pass secrets,
-// arguments or results of calls. Safe from any thread; a line is written by one system call.
+// Values are escaped, so that nothing from outside can forge a line or drive a terminal. Callers
+// never pass secrets, arguments or results of calls. Safe from any thread; a line is written by one
+// system call.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -26,7 +28,8 @@ class Log {
   Log(const Clock& clock, int descriptor, Level lowest, Format format)
       : clock_(clock), descriptor_(descriptor), lowest_(lowest), format_(format) {}
 
-  void write(Level level, std::string_view sentence, std::initializer_list<Field> fields = {}) const;
+  void write(Level level, std::string_view sentence,
+             std::initializer_list<Field> fields = {}) const;
   void debug(std::string_view sentence, std::initializer_list<Field> fields = {}) const {
     write(Level::debug, sentence, fields);
   }
@@ -47,8 +50,8 @@ class Log {
   Format format_;
 };
 
-// The text with control characters (C0, DEL, C1, bidi and other invisible marks) replaced by visible escapes, so that
-// it is safe on a terminal and inside one line.
+// The text with control characters (C0, DEL, C1, bidi and other invisible marks) replaced by
+// visible escapes, so that it is safe on a terminal and inside one line.
 std::string printable(std::string_view text);
 
 }  // namespace latticegate::base

@@ -30,8 +30,8 @@ std::string_view name(Code code) {
 }
 
 std::unexpected<Error> within(std::string_view context, Error error) {
-  error.detail = error.detail.empty() ? std::string(context)
-                                      : std::format("{}: {}", context, error.detail);
+  error.detail =
+      error.detail.empty() ? std::string(context) : std::format("{}: {}", context, error.detail);
   return std::unexpected<Error>(std::move(error));
 }
 
@@ -43,8 +43,8 @@ std::string describe(const Error& error) {
 void check(bool condition, std::string_view sentence, std::source_location where) {
   if (condition) [[likely]]
     return;
-  std::println(stderr, "latticegate: broken invariant at {}:{}: {}", where.file_name(), where.line(),
-               sentence);
+  std::println(stderr, "latticegate: broken invariant at {}:{}: {}", where.file_name(),
+               where.line(), sentence);
   std::abort();
 }
 

@@ -1,8 +1,9 @@
 // Errors as values: one enum with a sentence each, one struct, one result type.
 //
-// What the outside did wrong (bytes, peer, file, configuration, time-out) is a Result. Absence that is normal is a
-// std::optional or a null pointer. A broken invariant of our own is check(): on in release, says where, aborts, because
-// a gate that has lost its invariants must not go on saying yes.
+// What the outside did wrong (bytes, peer, file, configuration, time-out) is a Result. Absence that
+// is normal is a std::optional or a null pointer. A broken invariant of our own is check(): on in
+// release, says where, aborts, because a gate that has lost its invariants must not go on saying
+// yes.
 #pragma once
 #include <cstdint>
 #include <expected>
@@ -35,7 +36,8 @@ enum class Code : std::uint8_t {
 // The name of a code, as it appears in logs: "malformed", "too_large", ...
 std::string_view name(Code code);
 
-// What went wrong. `detail` is a sentence for our log and for the operator; it never goes to a client.
+// What went wrong. `detail` is a sentence for our log and for the operator; it never goes to a
+// client.
 struct Error {
   Code code{};
   std::string detail;
@@ -57,7 +59,8 @@ using Result = std::expected<T, Error>;
 // "code: detail", for logs and the command line.
 std::string describe(const Error& error);
 
-// Aborts with the place and the sentence when the condition does not hold. Never for outside causes.
+// Aborts with the place and the sentence when the condition does not hold. Never for outside
+// causes.
 void check(bool condition, std::string_view sentence,
            std::source_location where = std::source_location::current());
 

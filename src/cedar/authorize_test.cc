@@ -333,9 +333,9 @@ TEST_CASE_FIXTURE(Fixture, "explanations name the clause, its place and the valu
         "nearest permit `b` (p.cedar:2:1)\n"
         "  action == Action::\"write\" is not so at p.cedar:2:28 (action = Action::\"read\")\n");
 
-  CHECK(explained(
-            policies_of(when("permit", "true") + "@id(\"f\") forbid(principal, action, resource) "
-                                                 "when { true && !(context.signals < 3) };")) ==
+  CHECK(explained(policies_of(when("permit", "true") +
+                              "@id(\"f\") forbid(principal, action, resource) "
+                              "when { true && !(context.signals < 3) };")) ==
         "permitted by `policy0` (p.cedar:1:1)\n"
         "  true at p.cedar:1:44\n"
         "failed and was skipped: `f` (p.cedar:1:51)\n"

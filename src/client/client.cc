@@ -16,7 +16,9 @@ using net::Task;
 
 constexpr base::Bytes answer_limit{std::uint64_t{64} * 1024 * 1024};
 
-json::Limits limits() { return {.size = answer_limit, .depth = 64, .nodes = 8'000'000, .allow_nul = true}; }
+json::Limits limits() {
+  return {.size = answer_limit, .depth = 64, .nodes = 8'000'000, .allow_nul = true};
+}
 
 }  // namespace
 
@@ -41,7 +43,8 @@ Result<std::unique_ptr<Client>> Client::make(net::Loop& loop, Options options) {
 }
 
 std::string Client::headers(std::string_view method, std::string_view name) const {
-  std::string out = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+  std::string out =
+      "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
   if (!options_.bearer.empty()) out += std::format("Authorization: Bearer {}\r\n", options_.bearer);
   if (!session_.empty()) out += std::format("Mcp-Session-Id: {}\r\n", session_);
   if (!version_.empty()) out += std::format("MCP-Protocol-Version: {}\r\n", version_);
@@ -57,12 +60,16 @@ Task<Result<std::string>> Client::open() {
     version_ = mcp::modern_revision;
     co_return std::string();
   }
-  CO_TRY(const mcp::Message answer,
-         co_await request("initialize", R"({"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"latticegate-call","version":"0.1.0"}})"));
+  CO_TRY(
+      const mcp::Message answer,
+      co_await request(
+          "initialize",
+          R"({"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"latticegate-call","version":"0.1.0"}})"));
   if (!answer.result().exists()) {
     const std::int64_t code = answer.error()["code"].integer().value_or(0);
-    co_return fail(code == mcp::denied_code || code == mcp::killed_code ? Code::forbidden : Code::unavailable,
-                   std::string(answer.error()["message"].text_or("the server refused the session")));
+    co_return fail(
+        code == mcp::denied_code || code == mcp::killed_code ? Code::forbidden : Code::unavailable,
+        std::string(answer.error()["message"].text_or("the server refused the session")));
   }
   version_ = answer.result()["protocolVersion"].text_or("");
   CO_CHECK(co_await notify(R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
@@ -71,7 +78,12 @@ Task<Result<std::string>> Client::open() {
 
 Task<Result<void>> Client::notify(std::string text) {
   const std::string lines = headers("", "");
-  CO_TRY(auto connection, co_await pool_->exchange({.method = "POST", .path = {}, .headers = lines, .body = text, .has_body = true, .idempotent = false}));
+  CO_TRY(auto connection, co_await pool_->exchange({.method = "POST",
+                                                    .path = {},
+                                                    .headers = lines,
+                                                    .body = text,
+                                                    .has_body = true,
+                                                    .idempotent = false}));
   (void)co_await connection->read_body();
   pool_->give_back(std::move(connection));
   co_return Result<void>();
@@ -80,10 +92,17 @@ Task<Result<void>> Client::notify(std::string text) {
 Task<Result<mcp::Message>> Client::request(std::string method, std::string params) {
   const std::string id = std::to_string(next_id_++);
   const auto given = json::Document::parse(params, limits());
-  if (!given || !given->root().is_object()) co_return fail(Code::invalid, "the parameters are no JSON object");
+  if (!given || !given->root().is_object())
+    co_return fail(Code::invalid, "the parameters are no JSON object");
   std::string text;
   json::Writer writer(text);
-  writer.begin_object().member("jsonrpc", "2.0").key("id").raw(id).member("method", method).key("params").begin_object();
+  writer.begin_object()
+      .member("jsonrpc", "2.0")
+      .key("id")
+      .raw(id)
+      .member("method", method)
+      .key("params")
+      .begin_object();
   for (const json::Member member : given->root().members()) writer.member(member.key, member.value);
   if (options_.era == mcp::Era::modern)
     writer.key("_meta").raw(std::format(
@@ -92,7 +111,12 @@ Task<Result<mcp::Message>> Client::request(std::string method, std::string param
   writer.end_object().end_object();
   const std::string_view name = given->root()["name"].text_or(given->root()["uri"].text_or({}));
   const std::string lines = headers(method, name);
-  CO_TRY(auto connection, co_await pool_->exchange({.method = "POST", .path = {}, .headers = lines, .body = text, .has_body = true, .idempotent = false}));
+  CO_TRY(auto connection, co_await pool_->exchange({.method = "POST",
+                                                    .path = {},
+                                                    .headers = lines,
+                                                    .body = text,
+                                                    .has_body = true,
+                                                    .idempotent = false}));
   const int status = connection->head().status;
   if (const auto session = connection->head().find("mcp-session-id")) session_ = *session;
   connection->stream().set_deadline(loop_.clock().instant() + options_.timeout);
@@ -113,7 +137,9 @@ Task<Result<mcp::Message>> Client::request(std::string method, std::string param
   } else {
     CO_TRY(const std::string_view body, co_await connection->read_body());
     take(body);
-    if (!answer) co_return fail(status == 401 ? Code::unauthenticated : Code::unavailable, std::format("HTTP {}: {}", status, base::printable(body.substr(0, 300))));
+    if (!answer)
+      co_return fail(status == 401 ? Code::unauthenticated : Code::unavailable,
+                     std::format("HTTP {}: {}", status, base::printable(body.substr(0, 300))));
   }
   if (!answer) co_return fail(Code::unavailable, "the server ended its answer without a response");
   if (connection->message_complete()) pool_->give_back(std::move(connection));
@@ -123,27 +149,41 @@ Task<Result<mcp::Message>> Client::request(std::string method, std::string param
 Task<void> Client::close() {
   if (session_.empty()) co_return;
   const std::string lines = headers("", "");
-  auto connection = co_await pool_->exchange({.method = "DELETE", .path = {}, .headers = lines, .body = {}, .has_body = false, .idempotent = false});
+  auto connection = co_await pool_->exchange({.method = "DELETE",
+                                              .path = {},
+                                              .headers = lines,
+                                              .body = {},
+                                              .has_body = false,
+                                              .idempotent = false});
   if (connection) (void)co_await (*connection)->read_body();
   session_.clear();
 }
 
 namespace {
 
-Task<Result<Answer>> ask(net::HttpPool& pool, std::string_view method, std::string_view path, std::string_view body) {
-  CO_TRY(auto connection, co_await pool.exchange({.method = method, .path = path, .headers = "", .body = body, .has_body = method == "POST", .idempotent = false}));
+Task<Result<Answer>> ask(net::HttpPool& pool, std::string_view method, std::string_view path,
+                         std::string_view body) {
+  CO_TRY(auto connection, co_await pool.exchange({.method = method,
+                                                  .path = path,
+                                                  .headers = "",
+                                                  .body = body,
+                                                  .has_body = method == "POST",
+                                                  .idempotent = false}));
   CO_TRY(const std::string_view text, co_await connection->read_body());
   co_return Answer{connection->head().status, std::string(text)};
 }
 
 }  // namespace
 
-Result<Answer> ask_control(const std::string& socket, std::string_view method, std::string_view path, std::string_view body) {
+Result<Answer> ask_control(const std::string& socket, std::string_view method,
+                           std::string_view path, std::string_view body) {
   auto address = net::parse_address("unix:" + socket);
   if (!address) return std::unexpected(std::move(address).error());
   const base::SystemClock clock;
   net::Loop loop(0, clock);
-  net::HttpPool pool(loop, {.tls = false, .host = "control", .port = 80, .path = "/", .authority = "control"}, nullptr, {}, *std::move(address));
+  net::HttpPool pool(
+      loop, {.tls = false, .host = "control", .port = 80, .path = "/", .authority = "control"},
+      nullptr, {}, *std::move(address));
   return run_alone(loop, ask(pool, method, path, body));
 }
 

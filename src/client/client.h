@@ -1,7 +1,8 @@
-// An MCP client over streamable HTTP, both eras: what `latticegate call` and the management commands use.
+// An MCP client over streamable HTTP, both eras: what `latticegate call` and the management
+// commands use.
 //
-// Answers of a server that asks back (sampling, elicitation, roots) are refused politely: this client has no model and no
-// user. One loop, one request at a time.
+// Answers of a server that asks back (sampling, elicitation, roots) are refused politely: this
+// client has no model and no user. One loop, one request at a time.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -19,8 +20,8 @@ namespace latticegate::client {
 
 struct Options {
   std::string url;
-  std::string bearer;                     // empty: none
-  std::string ca_pem;                     // empty: the system's trust store
+  std::string bearer;  // empty: none
+  std::string ca_pem;  // empty: the system's trust store
   mcp::Era era = mcp::Era::legacy;
   std::chrono::milliseconds timeout{60'000};
 };
@@ -29,10 +30,12 @@ class Client {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<Client>> make(net::Loop& loop, Options options);
 
-  // The handshake of the legacy era; nothing to do in the modern one. Gives the server's answer as JSON text ("" for modern).
+  // The handshake of the legacy era; nothing to do in the modern one. Gives the server's answer as
+  // JSON text ("" for modern).
   net::Task<base::Result<std::string>> open();
-  // Sends a request and waits for its response. `params` is JSON text of an object; in the modern era _meta is added.
-  // The response may be an error of the protocol: that is a Message, not an Error.
+  // Sends a request and waits for its response. `params` is JSON text of an object; in the modern
+  // era _meta is added. The response may be an error of the protocol: that is a Message, not an
+  // Error.
   net::Task<base::Result<mcp::Message>> request(std::string method, std::string params);
   // Ends the session.
   net::Task<void> close();
@@ -58,8 +61,8 @@ struct Answer {
   int status = 0;
   std::string body;
 };
-[[nodiscard]] base::Result<Answer> ask_control(const std::string& socket, std::string_view method, std::string_view path,
-                                               std::string_view body);
+[[nodiscard]] base::Result<Answer> ask_control(const std::string& socket, std::string_view method,
+                                               std::string_view path, std::string_view body);
 
 // Runs a task on a loop of its own and gives its value: for programs that do one thing.
 template <class T>

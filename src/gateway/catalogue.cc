@@ -36,7 +36,8 @@ void find_mirrored(json::Value schema, std::vector<std::string>& path,
                    std::vector<std::pair<std::vector<std::string>, std::string>>& out) {
   for (const json::Member property : schema["properties"].members()) {
     path.emplace_back(property.key);
-    if (const auto header = property.value["x-mcp-header"].string()) out.emplace_back(path, std::format("Mcp-Param-{}", *header));
+    if (const auto header = property.value["x-mcp-header"].string())
+      out.emplace_back(path, std::format("Mcp-Param-{}", *header));
     find_mirrored(property.value, path, out);
     path.pop_back();
   }
@@ -55,7 +56,8 @@ base::Result<void> Pins::restore() {
 
 void Pins::keep() { memory_.put("pins", "book", book_.to_json()); }
 
-Pins::Seen Pins::observe(const PinSubject& subject, const inspect::Fingerprint& form, bool approve_new, base::Time now) {
+Pins::Seen Pins::observe(const PinSubject& subject, const inspect::Fingerprint& form,
+                         bool approve_new, base::Time now) {
   const std::scoped_lock lock(mutex_);
   Seen seen;
   seen.state = book_.judge(subject, form);
@@ -76,7 +78,8 @@ Pins::Seen Pins::observe(const PinSubject& subject, const inspect::Fingerprint& 
   return seen;
 }
 
-base::Result<void> Pins::approve(const PinSubject& subject, std::string_view hash, std::string_view by, base::Time now) {
+base::Result<void> Pins::approve(const PinSubject& subject, std::string_view hash,
+                                 std::string_view by, base::Time now) {
   const std::scoped_lock lock(mutex_);
   auto done = book_.approve_pending(subject, hash, by, now);
   if (done) keep();
@@ -88,8 +91,13 @@ inspect::PinBook Pins::book() const {
   return book_;
 }
 
-Catalogue::Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server, Pins& pins, const base::Log& log)
-    : config_(std::move(config)), server_(server), inspect_(config_->inspect), pins_(pins), log_(log) {
+Catalogue::Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server,
+                     Pins& pins, const base::Log& log)
+    : config_(std::move(config)),
+      server_(server),
+      inspect_(config_->inspect),
+      pins_(pins),
+      log_(log) {
   facts_.name = server.name;
   facts_.segment = server.segment;
   facts_.region = server.region;
@@ -111,19 +119,26 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
   inspect::Fingerprint form = inspect::fingerprint(descriptor);
   const PinSubject subject{facts_.name, inspect::PinKind::tool, std::string(name)};
   const Pins::Seen seen = pins_.observe(subject, form, !inspect_.hold_new && !suspicious, now);
-  const bool is_held = seen.state == PinState::unseen ? inspect_.hold_new || suspicious
-                                                      : seen.state != PinState::same && inspect_.hold_changed;
-  if (auto known = find(name); known && known->form.hash == form.hash && known->held == is_held && (known->tool || is_held)) return known;
+  const bool is_held = seen.state == PinState::unseen
+                           ? inspect_.hold_new || suspicious
+                           : seen.state != PinState::same && inspect_.hold_changed;
+  if (auto known = find(name);
+      known && known->form.hash == form.hash && known->held == is_held && (known->tool || is_held))
+    return known;
 
   auto entry = std::make_shared<ToolEntry>();
   entry->name = name;
   entry->held = is_held;
   if (is_held)
-    entry->why_held = seen.state == PinState::unseen ? (suspicious ? "its text hides characters" : "it is new and not approved yet")
-                                                     : "it differs from what was approved";
+    entry->why_held =
+        seen.state == PinState::unseen
+            ? (suspicious ? "its text hides characters" : "it is new and not approved yet")
+            : "it differs from what was approved";
   auto tool = policy::make_tool(facts_, descriptor, facts_of(server_, name));
-  if (tool) entry->tool = *std::move(tool);
-  else entry->why_held = "it cannot be judged: " + base::describe(tool.error());
+  if (tool)
+    entry->tool = *std::move(tool);
+  else
+    entry->why_held = "it cannot be judged: " + base::describe(tool.error());
   const json::Value schema = descriptor["inputSchema"];
   if (inspect_.argument_schema) {
     auto compiled = inspect::Schema::compile(schema);
@@ -136,7 +151,9 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
   }
   if (!entry->tool) {
     entry->held = true;
-    log_.warning("a tool is hidden", {{"server", facts_.name}, {"tool", std::string(name)}, {"reason", entry->why_held}});
+    log_.warning(
+        "a tool is hidden",
+        {{"server", facts_.name}, {"tool", std::string(name)}, {"reason", entry->why_held}});
   }
   std::vector<std::string> path;
   find_mirrored(schema, path, entry->mirrored);
@@ -149,9 +166,11 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
 
 bool Catalogue::observe_instructions(std::string_view text, base::Time now) {
   const PinSubject subject{facts_.name, inspect::PinKind::instructions, {}};
-  const Pins::Seen seen = pins_.observe(subject, inspect::fingerprint_text(text), !inspect_.hold_new, now);
+  const Pins::Seen seen =
+      pins_.observe(subject, inspect::fingerprint_text(text), !inspect_.hold_new, now);
   if (seen.state == PinState::same) return true;
-  const bool accepted = seen.state == PinState::unseen ? !inspect_.hold_new : !inspect_.hold_changed;
+  const bool accepted =
+      seen.state == PinState::unseen ? !inspect_.hold_new : !inspect_.hold_changed;
   if (!accepted && seen.first_news)
     log_.warning("changed server instructions are held back", {{"server", facts_.name}});
   return accepted;
@@ -167,7 +186,8 @@ void Catalogue::approved(std::string_view tool) {
     again->mirrored = entry->second->mirrored;
     // The schema is compiled anew from the approved bytes: a Schema is not copied.
     if (auto document = json::Document::parse(again->form.bytes))
-      if (auto schema = inspect::Schema::compile(document->root()["inputSchema"])) again->schema.emplace(*std::move(schema));
+      if (auto schema = inspect::Schema::compile(document->root()["inputSchema"]))
+        again->schema.emplace(*std::move(schema));
     entry->second = std::move(again);
   }
 }

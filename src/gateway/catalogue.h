@@ -1,5 +1,6 @@
-// The catalogue of one server: its tools as it last listed them, each with its pin, its schema and its place in the
-// policy model. What differs from its pin is held back until an operator approves it.
+// The catalogue of one server: its tools as it last listed them, each with its pin, its schema and
+// its place in the policy model. What differs from its pin is held back until an operator approves
+// it.
 //
 // Safe from any thread: look-ups take a shared lock; entries are immutable.
 #pragma once
@@ -30,13 +31,16 @@ class Pins {
   [[nodiscard]] base::Result<void> restore();
 
   struct Seen {
-    inspect::PinState state{};   // before this look
-    bool first_news = false;     // this form was not known as pending before
-    std::string approved_hash;   // empty when there is none
+    inspect::PinState state{};  // before this look
+    bool first_news = false;    // this form was not known as pending before
+    std::string approved_hash;  // empty when there is none
   };
   // Judges a form; one that was never seen is approved at once when `approve_new`.
-  Seen observe(const inspect::PinSubject& subject, const inspect::Fingerprint& form, bool approve_new, base::Time now);
-  [[nodiscard]] base::Result<void> approve(const inspect::PinSubject& subject, std::string_view hash, std::string_view by, base::Time now);
+  Seen observe(const inspect::PinSubject& subject, const inspect::Fingerprint& form,
+               bool approve_new, base::Time now);
+  [[nodiscard]] base::Result<void> approve(const inspect::PinSubject& subject,
+                                           std::string_view hash, std::string_view by,
+                                           base::Time now);
   inspect::PinBook book() const;
 
  private:
@@ -49,9 +53,9 @@ class Pins {
 struct ToolEntry {
   std::string name;
   inspect::Fingerprint form;
-  bool held = false;               // not to be listed or called until approved
-  std::string why_held;            // for operators
-  std::shared_ptr<const policy::Tool> tool;   // null when it cannot be judged; `why_held` says why
+  bool held = false;                         // not to be listed or called until approved
+  std::string why_held;                      // for operators
+  std::shared_ptr<const policy::Tool> tool;  // null when it cannot be judged; `why_held` says why
   std::optional<inspect::Schema> schema;
   // Arguments that the modern era mirrors in headers: path of the argument and the header's name.
   std::vector<std::pair<std::vector<std::string>, std::string>> mirrored;
@@ -60,13 +64,15 @@ struct ToolEntry {
 class Catalogue {
  public:
   // `server` is one of the configuration's.
-  Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server, Pins& pins, const base::Log& log);
+  Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server, Pins& pins,
+            const base::Log& log);
 
   std::shared_ptr<const ToolEntry> find(std::string_view tool) const;
-  // Takes in one descriptor of tools/list. `suspicious`: it carries hidden text, so that it is not approved on first
-  // sight. Tells `held` when this form is held back for the first time.
-  std::shared_ptr<const ToolEntry> observe(json::Value descriptor, bool suspicious, base::Time now,
-                                           const std::function<void(const ToolEntry&, std::string_view approved)>& held);
+  // Takes in one descriptor of tools/list. `suspicious`: it carries hidden text, so that it is not
+  // approved on first sight. Tells `held` when this form is held back for the first time.
+  std::shared_ptr<const ToolEntry> observe(
+      json::Value descriptor, bool suspicious, base::Time now,
+      const std::function<void(const ToolEntry&, std::string_view approved)>& held);
   // Server instructions; false when they differ from what was approved.
   bool observe_instructions(std::string_view text, base::Time now);
   // After an approval: entries are judged again when they are listed next, held ones at once.

@@ -16,18 +16,23 @@ using base::fail;
 using base::Result;
 using net::Task;
 
-constexpr std::size_t waiting_messages = 1024;   // per call; a server that floods one loses it
+constexpr std::size_t waiting_messages = 1024;  // per call; a server that floods one loses it
 constexpr std::size_t longest_error_line = 2048;
-constexpr std::size_t most_early = 64;           // messages kept until a client listens
+constexpr std::size_t most_early = 64;  // messages kept until a client listens
 
 using Inbox = net::Channel<mcp::Message>;
 
-// The child and everything that runs on its home loop. Others reach it by the mutex-guarded table of calls and by
-// posting to the loop.
+// The child and everything that runs on its home loop. Others reach it by the mutex-guarded table
+// of calls and by posting to the loop.
 class Process : public std::enable_shared_from_this<Process> {
  public:
-  Process(net::Loop& home, net::TaskGroup& tasks, ChildTarget target, std::unique_ptr<net::Child> child)
-      : home_(home), tasks_(tasks), target_(std::move(target)), child_(std::move(child)), to_write_(home) {}
+  Process(net::Loop& home, net::TaskGroup& tasks, ChildTarget target,
+          std::unique_ptr<net::Child> child)
+      : home_(home),
+        tasks_(tasks),
+        target_(std::move(target)),
+        child_(std::move(child)),
+        to_write_(home) {}
 
   void run() {
     tasks_.spawn(read_messages(shared_from_this()));
@@ -61,7 +66,7 @@ class Process : public std::enable_shared_from_this<Process> {
   bool set_listener(std::shared_ptr<Inbox> inbox) {
     const std::scoped_lock lock(mutex_);
     if (ended_) return false;
-    if (listener_) listener_->close();   // the newest stream gets the messages
+    if (listener_) listener_->close();  // the newest stream gets the messages
     listener_ = std::move(inbox);
     for (mcp::Message& message : early_) listener_->push(std::move(message));
     early_.clear();
@@ -105,7 +110,8 @@ class Process : public std::enable_shared_from_this<Process> {
         if (!count || *count == 0) break;
         pending.append(buffer->bytes, *count);
         std::size_t start = 0;
-        for (std::size_t end = pending.find('\n', start); end != std::string::npos; end = pending.find('\n', start)) {
+        for (std::size_t end = pending.find('\n', start); end != std::string::npos;
+             end = pending.find('\n', start)) {
           std::string_view line = std::string_view(pending).substr(start, end - start);
           if (line.ends_with('\r')) line.remove_suffix(1);
           if (!line.empty()) self->route(line);
@@ -126,25 +132,29 @@ class Process : public std::enable_shared_from_this<Process> {
     self->target_.ended(trouble.empty() ? status : trouble, asked);
   }
 
-  // Messages that belong to no call go to the latest call under way, else to the listening stream: a child's pipe does
-  // not say to what a server's own request relates.
+  // Messages that belong to no call go to the latest call under way, else to the listening stream:
+  // a child's pipe does not say to what a server's own request relates.
   void route(std::string_view line) {
-    auto message = mcp::Message::parse(line, {.size = target_.answer_limit, .depth = 64, .nodes = 4'000'000, .allow_nul = true});
+    auto message = mcp::Message::parse(
+        line, {.size = target_.answer_limit, .depth = 64, .nodes = 4'000'000, .allow_nul = true});
     if (!message) {
-      target_.errors(std::format("wrote a line on standard output that is no message: {}", message.error().error.detail));
+      target_.errors(std::format("wrote a line on standard output that is no message: {}",
+                                 message.error().error.detail));
       return;
     }
     const std::scoped_lock lock(mutex_);
     std::shared_ptr<Inbox> to;
     if (message->is_response()) {
       to = inbox_of(message->id_text());
-      if (!to) return;   // an answer to what was cancelled or timed out
+      if (!to) return;  // an answer to what was cancelled or timed out
     } else if (message->method() == mcp::Method::notifications_progress) {
       to = inbox_of(json::to_string(message->params()["progressToken"]));
       if (!to) return;
-    } else if (const json::Value subscription = mcp::reserved_meta(message->meta(), "subscriptionId")) {
+    } else if (const json::Value subscription =
+                   mcp::reserved_meta(message->meta(), "subscriptionId")) {
       to = inbox_of(json::to_string(subscription));
-    } else if (!calls_.empty() && (message->is_request() || message->method() == mcp::Method::notifications_message)) {
+    } else if (!calls_.empty() &&
+               (message->is_request() || message->method() == mcp::Method::notifications_message)) {
       to = calls_.back().inbox;
     } else {
       to = listener_;
@@ -152,9 +162,11 @@ class Process : public std::enable_shared_from_this<Process> {
     if (to) {
       if (!to->push(*std::move(message))) to->close();
     } else if (early_.size() < most_early) {
-      early_.push_back(*std::move(message));   // servers ask for roots before the client's stream is open
+      early_.push_back(
+          *std::move(message));  // servers ask for roots before the client's stream is open
     } else if (message->is_request()) {
-      lines_.push_back(mcp::error_response(message->id_text(), -32603, "no client is listening") + "\n");
+      lines_.push_back(mcp::error_response(message->id_text(), -32603, "no client is listening") +
+                       "\n");
       to_write_.set();
     }
   }
@@ -220,16 +232,23 @@ class Process : public std::enable_shared_from_this<Process> {
   std::vector<std::string> lines_;
   std::vector<Call> calls_;
   std::shared_ptr<Inbox> listener_;
-  std::vector<mcp::Message> early_;   // what came before there was a listener
+  std::vector<mcp::Message> early_;  // what came before there was a listener
 };
 
 class ChildReply final : public Reply {
  public:
-  ChildReply(net::Loop& loop, std::shared_ptr<Process> process, std::string id, std::shared_ptr<Inbox> inbox, bool stream)
-      : loop_(loop), process_(std::move(process)), id_(std::move(id)), inbox_(std::move(inbox)), stream_(stream) {}
+  ChildReply(net::Loop& loop, std::shared_ptr<Process> process, std::string id,
+             std::shared_ptr<Inbox> inbox, bool stream)
+      : loop_(loop),
+        process_(std::move(process)),
+        id_(std::move(id)),
+        inbox_(std::move(inbox)),
+        stream_(stream) {}
   ~ChildReply() override {
-    if (id_.empty()) process_->drop_listener(inbox_);
-    else process_->forget(id_);
+    if (id_.empty())
+      process_->drop_listener(inbox_);
+    else
+      process_->forget(id_);
   }
 
   Task<Result<std::optional<mcp::Message>>> next() override {
@@ -243,7 +262,8 @@ class ChildReply final : public Reply {
       done_ = popped.value->is_response();
       co_return std::move(popped.value);
     }
-    if (popped.ended == Inbox::Ended::timeout) co_return fail(Code::timeout, "the server did not answer in time");
+    if (popped.ended == Inbox::Ended::timeout)
+      co_return fail(Code::timeout, "the server did not answer in time");
     if (stream_) co_return std::nullopt;
     co_return fail(Code::unavailable, "the server's process ended");
   }
@@ -269,21 +289,26 @@ class ChildLink final : public Link {
     process_->home().post([process = process_] { process->stop(); });
   }
 
-  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message, net::Abort&) override {
+  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message,
+                                               net::Abort&) override {
     auto inbox = std::make_shared<Inbox>(loop, waiting_messages);
     if (!process_->expect(message.id, inbox) || !process_->send(message.text + "\n"))
       co_return fail(Code::unavailable, "the server's process has ended");
-    std::unique_ptr<Reply> reply = std::make_unique<ChildReply>(loop, process_, message.id, std::move(inbox), message.stream);
+    std::unique_ptr<Reply> reply =
+        std::make_unique<ChildReply>(loop, process_, message.id, std::move(inbox), message.stream);
     co_return reply;
   }
   Task<Result<void>> notify(net::Loop&, const Outgoing& message) override {
-    if (!process_->send(message.text + "\n")) co_return fail(Code::unavailable, "the server's process has ended");
+    if (!process_->send(message.text + "\n"))
+      co_return fail(Code::unavailable, "the server's process has ended");
     co_return Result<void>();
   }
   Task<Result<std::unique_ptr<Reply>>> listen(net::Loop& loop) override {
     auto inbox = std::make_shared<Inbox>(loop, waiting_messages);
-    if (!process_->set_listener(inbox)) co_return fail(Code::unavailable, "the server's process has ended");
-    std::unique_ptr<Reply> reply = std::make_unique<ChildReply>(loop, process_, std::string(), std::move(inbox), true);
+    if (!process_->set_listener(inbox))
+      co_return fail(Code::unavailable, "the server's process has ended");
+    std::unique_ptr<Reply> reply =
+        std::make_unique<ChildReply>(loop, process_, std::string(), std::move(inbox), true);
     co_return reply;
   }
   void opened(std::string_view, std::string_view) override {}
@@ -298,8 +323,11 @@ class ChildLink final : public Link {
 
 }  // namespace
 
-Result<std::shared_ptr<Link>> child_link(net::Loop& home, net::TaskGroup& tasks, ChildTarget target) {
-  auto child = net::Child::start(home, {.arguments = target.arguments, .environment = target.environment, .directory = target.directory});
+Result<std::shared_ptr<Link>> child_link(net::Loop& home, net::TaskGroup& tasks,
+                                         ChildTarget target) {
+  auto child = net::Child::start(home, {.arguments = target.arguments,
+                                        .environment = target.environment,
+                                        .directory = target.directory});
   if (!child) return std::unexpected(std::move(child).error());
   auto process = std::make_shared<Process>(home, tasks, std::move(target), *std::move(child));
   process->run();

@@ -22,9 +22,12 @@ Task<void> Control::handle(net::ServerRequest& request) {
   const std::string_view method = request.head().method;
   Answer answer{404, refusal("no such resource")};
   if (method == "GET") {
-    if (target == "/v1/status") answer = status();
-    else if (target == "/v1/conversations") answer = conversations();
-    else if (target == "/v1/tools") answer = tools();
+    if (target == "/v1/status")
+      answer = status();
+    else if (target == "/v1/conversations")
+      answer = conversations();
+    else if (target == "/v1/tools")
+      answer = tools();
   } else if (method == "POST") {
     const auto text = co_await request.body();
     if (!text) co_return;
@@ -38,8 +41,10 @@ Task<void> Control::handle(net::ServerRequest& request) {
     } else if (target == "/v1/approve") {
       answer = approve(document->root());
     } else if (target == "/v1/reload") {
-      if (auto done = reload_()) answer = {200, R"({"reloaded":true})"};
-      else answer = {409, refusal(base::describe(done.error()))};
+      if (auto done = reload_())
+        answer = {200, R"({"reloaded":true})"};
+      else
+        answer = {409, refusal(base::describe(done.error()))};
     }
   } else {
     answer = {405, refusal("method not allowed")};
@@ -50,21 +55,35 @@ Task<void> Control::handle(net::ServerRequest& request) {
 Control::Answer Control::status() const {
   Shared& shared = worker_.shared();
   const store::Journal::Status journal = shared.recorder.status();
-  const auto count = [](const std::atomic<std::uint64_t>& counter) { return static_cast<std::int64_t>(counter.load()); };
+  const auto count = [](const std::atomic<std::uint64_t>& counter) {
+    return static_cast<std::int64_t>(counter.load());
+  };
   std::string out;
   json::Writer w(out);
   w.begin_object().member("apiVersion", "v1");
   w.key("counters").begin_object();
-  w.member("requests", count(shared.counters.requests)).member("calls", count(shared.counters.calls));
-  w.member("allowed", count(shared.counters.allowed)).member("denied", count(shared.counters.denied));
-  w.member("refused", count(shared.counters.refused)).member("withheld", count(shared.counters.withheld));
-  w.member("redactions", count(shared.counters.redactions)).member("kills", count(shared.counters.kills));
+  w.member("requests", count(shared.counters.requests))
+      .member("calls", count(shared.counters.calls));
+  w.member("allowed", count(shared.counters.allowed))
+      .member("denied", count(shared.counters.denied));
+  w.member("refused", count(shared.counters.refused))
+      .member("withheld", count(shared.counters.withheld));
+  w.member("redactions", count(shared.counters.redactions))
+      .member("kills", count(shared.counters.kills));
   w.member("upstream_errors", count(shared.counters.upstream_errors)).end_object();
-  w.key("audit").begin_object().member("working", journal.working).member("trouble", journal.trouble);
-  w.member("records", static_cast<std::int64_t>(journal.next_seq)).member("refused", static_cast<std::int64_t>(journal.refused)).end_object();
+  w.key("audit")
+      .begin_object()
+      .member("working", journal.working)
+      .member("trouble", journal.trouble);
+  w.member("records", static_cast<std::int64_t>(journal.next_seq))
+      .member("refused", static_cast<std::int64_t>(journal.refused))
+      .end_object();
   const auto snapshot = shared.snapshot.load();
-  w.key("policy").begin_object().member("epoch", static_cast<std::int64_t>(snapshot->engine->epoch()));
-  w.member("hash", snapshot->engine->hash()).member("policies", static_cast<std::int64_t>(snapshot->engine->policies())).end_object();
+  w.key("policy").begin_object().member("epoch",
+                                        static_cast<std::int64_t>(snapshot->engine->epoch()));
+  w.member("hash", snapshot->engine->hash())
+      .member("policies", static_cast<std::int64_t>(snapshot->engine->policies()))
+      .end_object();
   w.member("sessions", static_cast<std::int64_t>(shared.sessions.size()));
   w.key("servers").begin_array();
   for (const auto& [name, route] : snapshot->routes) w.string(name);
@@ -82,15 +101,26 @@ Control::Answer Control::conversations() const {
     if (!principal->user().empty()) w.member("user", principal->user());
     w.member("open", static_cast<std::int64_t>(principal->open_count()));
     if (const auto kill = principal->killed()) {
-      w.key("killed").begin_object().member("at", base::to_rfc3339(kill->at)).member("by", kill->by);
+      w.key("killed")
+          .begin_object()
+          .member("at", base::to_rfc3339(kill->at))
+          .member("by", kill->by);
       w.member("reason", kill->reason).end_object();
     }
     w.end_object();
   }
   for (const auto& [id, kill] : shared.principals.kills()) {
-    if (shared.principals.find_by_id(id)) continue;   // named above
-    w.begin_object().member("conversation", id).member("agent", kill.agent).key("killed").begin_object();
-    w.member("at", base::to_rfc3339(kill.at)).member("by", kill.by).member("reason", kill.reason).end_object().end_object();
+    if (shared.principals.find_by_id(id)) continue;  // named above
+    w.begin_object()
+        .member("conversation", id)
+        .member("agent", kill.agent)
+        .key("killed")
+        .begin_object();
+    w.member("at", base::to_rfc3339(kill.at))
+        .member("by", kill.by)
+        .member("reason", kill.reason)
+        .end_object()
+        .end_object();
   }
   w.end_array().end_object();
   return {200, out};
@@ -104,12 +134,18 @@ Control::Answer Control::tools() const {
   w.begin_object().member("apiVersion", "v1").key("tools").begin_array();
   for (const auto& [subject, entry] : book.entries()) {
     const inspect::Fingerprint* const approved = book.approved(subject);
-    w.begin_object().member("server", subject.server).member("kind", inspect::name(subject.kind)).member("name", subject.name);
+    w.begin_object()
+        .member("server", subject.server)
+        .member("kind", inspect::name(subject.kind))
+        .member("name", subject.name);
     w.member("state", entry.pending ? "held" : "approved");
     if (approved != nullptr) w.member("hash", approved->hash);
-    if (!entry.approvals.empty()) w.member("approved_by", entry.approvals.back().by).member("approved_at", base::to_rfc3339(entry.approvals.back().at));
+    if (!entry.approvals.empty())
+      w.member("approved_by", entry.approvals.back().by)
+          .member("approved_at", base::to_rfc3339(entry.approvals.back().at));
     if (entry.pending) {
-      w.member("pending", entry.pending->hash).member("since", base::to_rfc3339(entry.pending_since));
+      w.member("pending", entry.pending->hash)
+          .member("since", base::to_rfc3339(entry.pending_since));
       w.key("diff").begin_array();
       if (approved != nullptr)
         for (const std::string& line : inspect::pin_diff(*approved, *entry.pending)) w.string(line);
@@ -135,7 +171,8 @@ Control::Answer Control::kill(json::Value body) {
     }
   } else if (!agent.empty()) {
     // Also when it was never seen: the name may be on its way.
-    if (!worker_.kill_agent(std::string(agent), "operator", reason)) return {409, refusal("this agent is killed already")};
+    if (!worker_.kill_agent(std::string(agent), "operator", reason))
+      return {409, refusal("this agent is killed already")};
     ++count;
   } else {
     return {400, refusal("name a conversation or an agent")};
@@ -174,13 +211,17 @@ Control::Answer Control::approve(json::Value body) {
   const std::string tool(body["tool"].text_or({}));
   const auto snapshot = shared.snapshot.load();
   const auto route = snapshot->routes.find(server);
-  if (route == snapshot->routes.end()) return {404, refusal(std::format("no server '{}'", base::printable(server)))};
-  const inspect::PinSubject subject{server, tool.empty() ? inspect::PinKind::instructions : inspect::PinKind::tool, tool};
+  if (route == snapshot->routes.end())
+    return {404, refusal(std::format("no server '{}'", base::printable(server)))};
+  const inspect::PinSubject subject{
+      server, tool.empty() ? inspect::PinKind::instructions : inspect::PinKind::tool, tool};
   const inspect::PinBook book = shared.pins.book();
   const inspect::PinEntry* const entry = book.find(subject);
-  if (entry == nullptr || !entry->pending) return {404, refusal("nothing of this name waits for approval")};
+  if (entry == nullptr || !entry->pending)
+    return {404, refusal("nothing of this name waits for approval")};
   const std::string hash(body["hash"].text_or(entry->pending->hash));
-  const std::string was = book.approved(subject) != nullptr ? book.approved(subject)->hash : std::string();
+  const std::string was =
+      book.approved(subject) != nullptr ? book.approved(subject)->hash : std::string();
   if (auto done = shared.pins.approve(subject, hash, "operator", shared.clock.now()); !done)
     return {409, refusal(base::describe(done.error()))};
   route->second.catalogue->approved(tool);

@@ -1,5 +1,5 @@
-// The management socket: JSON over HTTP on a Unix socket that only its owner may open. What `latticegate status`, `kill`,
-// `release`, `tools` and `reload` talk to.
+// The management socket: JSON over HTTP on a Unix socket that only its owner may open. What
+// `latticegate status`, `kill`, `release`, `tools` and `reload` talk to.
 //
 //   GET  /v1/status                    counters, log, sessions
 //   GET  /v1/conversations             who talks, with totals; killed ones with reason
@@ -18,7 +18,8 @@ namespace latticegate::gateway {
 class Control final : public net::Handler {
  public:
   // `worker` is the one of the loop that serves the socket.
-  Control(Worker& worker, std::function<base::Result<void>()> reload) : worker_(worker), reload_(std::move(reload)) {}
+  Control(Worker& worker, std::function<base::Result<void>()> reload)
+      : worker_(worker), reload_(std::move(reload)) {}
   net::Task<void> handle(net::ServerRequest& request) override;
 
  private:

@@ -40,7 +40,9 @@ std::shared_ptr<Conversation> Principal::conversation(base::Time now) {
 }
 
 Principal::Open::Open(Open&& other) noexcept
-    : entry_(std::move(other.entry_)), owner_(std::exchange(other.owner_, nullptr)), place_(other.place_) {}
+    : entry_(std::move(other.entry_)),
+      owner_(std::exchange(other.owner_, nullptr)),
+      place_(other.place_) {}
 
 Principal::Open& Principal::Open::operator=(Open&& other) noexcept {
   if (this != &other) {
@@ -92,7 +94,8 @@ std::shared_ptr<Principal> Principals::find(const identity::Caller& caller) {
   const std::scoped_lock lock(mutex_);
   auto& entry = by_id_[id];
   if (!entry) {
-    entry = std::make_shared<Principal>(id, caller->agent.value(), caller->user ? caller->user->id.value() : std::string());
+    entry = std::make_shared<Principal>(id, caller->agent.value(),
+                                        caller->user ? caller->user->id.value() : std::string());
     for (const std::string& name : {id, agent_id(entry->agent())})
       if (const auto kill = kills_.find(name); kill != kills_.end()) mark(*entry, kill->second);
   }
@@ -128,7 +131,8 @@ bool Principals::kill(const Principal& principal, Kill kill) {
   {
     const std::scoped_lock lock(mutex_);
     if (!kills_.emplace(principal.id(), kill).second) return false;
-    if (const auto entry = by_id_.find(principal.id()); entry != by_id_.end()) known = entry->second;
+    if (const auto entry = by_id_.find(principal.id()); entry != by_id_.end())
+      known = entry->second;
   }
   if (known) {
     mark(*known, kill);
@@ -161,7 +165,8 @@ bool Principals::release(const std::string& id) {
     if (kills_.erase(id) == 0) return false;
     for (const auto& [name, principal] : by_id_) {
       if (name != id && agent_id(principal->agent()) != id) continue;
-      if (kills_.contains(name) || kills_.contains(agent_id(principal->agent()))) continue;   // another kill still holds
+      if (kills_.contains(name) || kills_.contains(agent_id(principal->agent())))
+        continue;  // another kill still holds
       const std::scoped_lock inner(principal->mutex_);
       principal->killed_.reset();
       principal->conversation_.reset();

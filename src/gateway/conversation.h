@@ -1,13 +1,14 @@
 // Conversations: our own notion of who talks, because the newest protocol has none.
 //
-// A principal is (tenant, agent, user), whichever credential it uses; kills and open calls hang on it, never on anything
-// that the client chooses. A kill may also name an agent: then it holds for every principal of that agent, present and to
-// come. A conversation is a principal together with its legacy session, if it has one; totals and taint hang on it, so
-// that a long-lived agent does not run into yesterday's sums. A principal without a session has one conversation that
-// begins anew after an hour of silence.
+// A principal is (tenant, agent, user), whichever credential it uses; kills and open calls hang on
+// it, never on anything that the client chooses. A kill may also name an agent: then it holds for
+// every principal of that agent, present and to come. A conversation is a principal together with
+// its legacy session, if it has one; totals and taint hang on it, so that a long-lived agent does
+// not run into yesterday's sums. A principal without a session has one conversation that begins
+// anew after an hour of silence.
 //
-// Safe from any thread: the table has a mutex (a connection asks it once per credential, not once per call), each principal
-// has its own; both are held for well under a microsecond.
+// Safe from any thread: the table has a mutex (a connection asks it once per credential, not once
+// per call), each principal has its own; both are held for well under a microsecond.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -32,10 +33,10 @@ namespace latticegate::gateway {
 // Why and since when a principal is killed.
 struct Kill {
   base::Time at{};
-  std::string agent;     // whose it is
+  std::string agent;  // whose it is
   std::string user;
-  std::string by;        // "policy latticegate-risk", "operator"
-  std::string reason;    // one sentence
+  std::string by;      // "policy latticegate-risk", "operator"
+  std::string reason;  // one sentence
 };
 
 struct Conversation {
@@ -46,7 +47,8 @@ struct Conversation {
 
 class Principal {
  public:
-  Principal(std::string id, std::string agent, std::string user) : id_(std::move(id)), agent_(std::move(agent)), user_(std::move(user)) {}
+  Principal(std::string id, std::string agent, std::string user)
+      : id_(std::move(id)), agent_(std::move(agent)), user_(std::move(user)) {}
 
   // "c-1f0a93b24c5d": stable over restarts; what `latticegate kill` takes.
   const std::string& id() const { return id_; }
@@ -59,8 +61,9 @@ class Principal {
   // The conversation without a session, begun anew after an hour of silence.
   std::shared_ptr<Conversation> conversation(base::Time now);
 
-  // What is open for it and must end when it is killed or the gateway stops: calls, streams. `end` is called at most
-  // once, on the loop given, with the reason. The registration ends when the handle dies.
+  // What is open for it and must end when it is killed or the gateway stops: calls, streams. `end`
+  // is called at most once, on the loop given, with the reason. The registration ends when the
+  // handle dies.
   enum class End : std::uint8_t { killed, stopping };
   class Open {
    public:
@@ -101,9 +104,10 @@ class Principal {
 
 class Principals {
  public:
-  // `remember` makes a kill (or its end: nullopt) durable before it counts; a failure is reported and the kill counts all
-  // the same, because stopping comes first.
-  using Remember = std::function<base::Result<void>(const std::string& id, const std::optional<Kill>& kill)>;
+  // `remember` makes a kill (or its end: nullopt) durable before it counts; a failure is reported
+  // and the kill counts all the same, because stopping comes first.
+  using Remember =
+      std::function<base::Result<void>(const std::string& id, const std::optional<Kill>& kill)>;
   explicit Principals(Remember remember) : remember_(std::move(remember)) {}
 
   std::shared_ptr<Principal> find(const identity::Caller& caller);
@@ -112,7 +116,8 @@ class Principals {
   // The gateway stops: whatever is still open ends.
   void end_everything();
 
-  // Ends everything that is open for it and refuses what comes, until released. False when it was killed already.
+  // Ends everything that is open for it and refuses what comes, until released. False when it was
+  // killed already.
   bool kill(const Principal& principal, Kill kill);
   // The same for every principal of an agent. False when the agent was killed already.
   bool kill_agent(const std::string& agent, Kill kill);
@@ -129,7 +134,7 @@ class Principals {
   Remember remember_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;
-  std::unordered_map<std::string, Kill> kills_;   // also of principals not seen since the restart
+  std::unordered_map<std::string, Kill> kills_;  // also of principals not seen since the restart
 };
 
 // The id of a caller's principal.

@@ -30,16 +30,24 @@ std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
   std::vector<audit::Finding> list;
   for (const inspect::Finding& finding : findings.items) {
     if (list.size() == 32) break;
-    list.push_back({.count = 1, .id = finding.rule, .path = finding.pointer, .severity = inspect::name(finding.severity)});
+    list.push_back({.count = 1,
+                    .id = finding.rule,
+                    .path = finding.pointer,
+                    .severity = inspect::name(finding.severity)});
   }
   return list;
 }
 
 }  // namespace
 
-Exchange::Exchange(Worker& worker, net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
-                   const ServerRoute& route, std::shared_ptr<Admitted> admitted)
-    : worker_(worker), request_(request), snapshot_(std::move(snapshot)), route_(route), admitted_(std::move(admitted)) {}
+Exchange::Exchange(Worker& worker, net::ServerRequest& request,
+                   std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
+                   std::shared_ptr<Admitted> admitted)
+    : worker_(worker),
+      request_(request),
+      snapshot_(std::move(snapshot)),
+      route_(route),
+      admitted_(std::move(admitted)) {}
 
 // The life of a call. Each step answers the client itself when it ends the call.
 Task<void> Exchange::call() {
@@ -56,7 +64,7 @@ Task<void> Exchange::call() {
   if (!permit) co_return;
   std::optional<store::Ticket> ticket = co_await record(*permit);
   if (!ticket) co_return;
-  if (admitted_->principal->is_killed()) {   // while the disk was waited for
+  if (admitted_->principal->is_killed()) {  // while the disk was waited for
     finish_record(audit::Outcome::cancelled, mcp::killed_code, "killed before it was sent");
     co_await killed_answer();
     co_return;
@@ -65,16 +73,18 @@ Task<void> Exchange::call() {
   std::vector<json::Edit> edits;
   if (snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact ||
       snapshot_->config->inspect.hidden_text_in_arguments == config::Treatment::redact)
-    edits = inspect::redact(message_->params(), findings_,
-                            {.secrets = snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact,
-                             .hidden = snapshot_->config->inspect.hidden_text_in_arguments == config::Treatment::redact,
-                             .key = worker_.shared().redaction_key});
+    edits = inspect::redact(
+        message_->params(), findings_,
+        {.secrets = snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact,
+         .hidden = snapshot_->config->inspect.hidden_text_in_arguments == config::Treatment::redact,
+         .key = worker_.shared().redaction_key});
   const Outgoing message = outgoing(std::move(edits));
   session_->requests.add(client_id_, upstream_id_);
   watch_for_end();
   auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
   if (reply && session_is_lost(**reply)) {
-    finish_record(audit::Outcome::upstream_error, std::nullopt, "the server does not know the session any more");
+    finish_record(audit::Outcome::upstream_error, std::nullopt,
+                  "the server does not know the session any more");
     co_await lose_session();
   } else if (reply) {
     co_await deliver(*std::move(reply), *permit);
@@ -85,8 +95,9 @@ Task<void> Exchange::call() {
     finish_record(audit::Outcome::cancelled, std::nullopt, "the client went away");
   } else {
     const Trouble why = trouble(reply.error());
-    finish_record(why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error, why.code,
-                  base::describe(reply.error()));
+    finish_record(
+        why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error,
+        why.code, base::describe(reply.error()));
     co_await final(mcp::error_response(client_id_, why.code, why.sentence));
   }
   request_.on_hangup(nullptr);
@@ -120,7 +131,9 @@ Task<bool> Exchange::admit() {
     audit::Record record = base_record(audit::Type::call_decided);
     record.decision = audit::Decision::deny;
     record.outcome = audit::Outcome::denied;
-    record.why = !tool_ ? "the server does not list this tool" : !usable ? std::string_view(tool_->why_held) : "no policy lets this caller see the tool";
+    record.why = !tool_    ? "the server does not list this tool"
+                 : !usable ? std::string_view(tool_->why_held)
+                           : "no policy lets this caller see the tool";
     worker_.shared().recorder.post(worker_.record_writer().write(record));
     co_await answer_unknown();
     co_return false;
@@ -128,17 +141,20 @@ Task<bool> Exchange::admit() {
   co_return true;
 }
 
-// The same question is asked for every call of a connection: the answer is kept as long as caller, tool and policies stay.
+// The same question is asked for every call of a connection: the answer is kept as long as caller,
+// tool and policies stay.
 bool Exchange::may_see() {
   Admitted::Seen& seen = admitted_->seen;
   if (seen.tool != tool_ || seen.epoch != snapshot_->engine->epoch()) {
-    seen = {tool_, snapshot_->engine->epoch(), snapshot_->engine->may_see(facts(), worker_.scratch())};
+    seen = {tool_, snapshot_->engine->epoch(),
+            snapshot_->engine->may_see(facts(), worker_.scratch())};
   }
   return seen.visible;
 }
 
 Task<void> Exchange::answer_unknown() {
-  co_await reject(200, -32602, std::format("Unknown tool: {}", base::printable(subject_.substr(0, 128))));
+  co_await reject(200, -32602,
+                  std::format("Unknown tool: {}", base::printable(subject_.substr(0, 128))));
 }
 
 // Violations go back as a tool error, in words by which a model can correct its call.
@@ -153,11 +169,14 @@ bool Exchange::arguments_fit(std::string& sentence) const {
 policy::Facts Exchange::facts() const {
   policy::Facts facts;
   facts.caller = &admitted_->caller;
-  if (tool_) facts.target = policy::ToolTarget{tool_->tool.get(), !tool_->held};
+  if (tool_)
+    facts.target = policy::ToolTarget{tool_->tool.get(), !tool_->held};
   else if (message_->method() == mcp::Method::prompts_get ||
-           (message_->method() == mcp::Method::completion_complete && message_->params()["ref"]["name"].exists()))
+           (message_->method() == mcp::Method::completion_complete &&
+            message_->params()["ref"]["name"].exists()))
     facts.target = policy::PromptTarget{&route_.catalogue->facts(), subject_};
-  else facts.target = policy::ResourceTarget{&route_.catalogue->facts(), subject_};
+  else
+    facts.target = policy::ResourceTarget{&route_.catalogue->facts(), subject_};
   facts.call = call_text_;
   facts.arguments = message_->params()["arguments"];
   facts.conversation = admitted_->principal->id();
@@ -180,10 +199,12 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
   const config::Config& config = *snapshot_->config;
   const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
   const auto configured = route_.config->tools.find(subject);
-  const std::optional<std::uint64_t> cap =
-      configured != route_.config->tools.end() ? configured->second.max_records : std::optional<std::uint64_t>();
-  risk_ = worker_.shared().watch.before({admitted_->caller->agent.value(), route_.config->name, subject},
-                                        {.at = now(), .asked = asked_, .max_records = cap}, config.behaviour);
+  const std::optional<std::uint64_t> cap = configured != route_.config->tools.end()
+                                               ? configured->second.max_records
+                                               : std::optional<std::uint64_t>();
+  risk_ = worker_.shared().watch.before(
+      {admitted_->caller->agent.value(), route_.config->name, subject},
+      {.at = now(), .asked = asked_, .max_records = cap}, config.behaviour);
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
   policy::Decision decision = [&] {
     const std::scoped_lock lock(conversation_->mutex);
@@ -196,12 +217,15 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     const std::scoped_lock lock(conversation_->mutex);
     ++conversation_->totals.denied;
   }
-  if (const auto* const challenge = std::get_if<policy::Challenge>(&decision)) co_await deny(challenge->denial, challenge->level);
-  else co_await deny(std::get<policy::Denial>(decision), 0);
+  if (const auto* const challenge = std::get_if<policy::Challenge>(&decision))
+    co_await deny(challenge->denial, challenge->level);
+  else
+    co_await deny(std::get<policy::Denial>(decision), 0);
   co_return std::nullopt;
 }
 
-// A refusal that policy did not decide (schema): a tool error for tools, an error otherwise; recorded like a denial.
+// A refusal that policy did not decide (schema): a tool error for tools, an error otherwise;
+// recorded like a denial.
 Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rule) {
   worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
   audit::Record record = base_record(audit::Type::call_decided);
@@ -210,8 +234,10 @@ Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rul
   const std::string_view rules[] = {rule};
   record.rules = rules;
   worker_.shared().recorder.post(worker_.record_writer().write(record));
-  if (tool_) co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
-  else co_await final(mcp::error_response(client_id_, -32602, sentence));
+  if (tool_)
+    co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
+  else
+    co_await final(mcp::error_response(client_id_, -32602, sentence));
 }
 
 Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
@@ -226,7 +252,8 @@ Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
   const std::vector<audit::Finding> findings = record_findings(findings_);
   record.findings = findings;
   std::vector<std::string> words;
-  for (const policy::Obligation& obligation : denial.obligations) words.push_back(policy::to_text(obligation));
+  for (const policy::Obligation& obligation : denial.obligations)
+    words.push_back(policy::to_text(obligation));
   std::vector<std::string_view> obligations(words.begin(), words.end());
   record.obligations = obligations;
   worker_.shared().recorder.post(worker_.record_writer().write(record));
@@ -234,15 +261,20 @@ Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
                                             {"server", route_.config->name},
                                             {"subject", std::string(subject_)},
                                             {"why", why}});
-  carry_out(denial.obligations, denial.policies.empty() ? std::string_view("default deny") : std::string_view(denial.policies.front()), why);
+  carry_out(denial.obligations,
+            denial.policies.empty() ? std::string_view("default deny")
+                                    : std::string_view(denial.policies.front()),
+            why);
   if (admitted_->principal->is_killed()) {
     co_await killed_answer();
     co_return;
   }
   std::string sentence = std::format("Latticegate: {}", denial.sentence);
   if (level > 0) sentence += std::format(" (an approval of level {} would allow it)", level);
-  if (tool_) co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
-  else co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
+  if (tool_)
+    co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
+  else
+    co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
 }
 
 // Durable before anything leaves.
@@ -266,16 +298,19 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
     record.why = would;
   }
   std::unique_ptr<store::Append> append = worker_.take_append();
-  auto ticket = co_await worker_.shared().recorder.begin(worker_.loop(), *append, worker_.record_writer().write(record), call_uid_);
+  auto ticket = co_await worker_.shared().recorder.begin(
+      worker_.loop(), *append, worker_.record_writer().write(record), call_uid_);
   worker_.give_append(std::move(append));
   if (ticket) {
     worker_.shared().counters.allowed.fetch_add(1, std::memory_order_relaxed);
     co_return *std::move(ticket);
   }
-  worker_.shared().log.error("a call is refused because it cannot be recorded", {{"reason", base::describe(ticket.error())}});
+  worker_.shared().log.error("a call is refused because it cannot be recorded",
+                             {{"reason", base::describe(ticket.error())}});
   co_await final(mcp::error_response(client_id_, mcp::unavailable_code,
-                                     ticket.error().code == Code::overloaded ? "the gateway is overloaded, try again"
-                                                                             : "the call cannot be recorded, so it is not made"));
+                                     ticket.error().code == Code::overloaded
+                                         ? "the gateway is overloaded, try again"
+                                         : "the call cannot be recorded, so it is not made"));
   co_return std::nullopt;
 }
 
@@ -289,7 +324,8 @@ void Exchange::watch_for_end() {
     (why == Principal::End::killed ? killed_ : stopping_) = true;
     end_now();
   });
-  // A legacy client that disconnects has not cancelled; a modern one has (2026-07-28, basic/patterns/cancellation).
+  // A legacy client that disconnects has not cancelled; a modern one has (2026-07-28,
+  // basic/patterns/cancellation).
   if (modern())
     request_.on_hangup([this] {
       gone_ = true;
@@ -297,7 +333,9 @@ void Exchange::watch_for_end() {
     });
 }
 
-bool Exchange::session_is_lost(const Reply& reply) const { return !modern() && reply.status() == 404; }
+bool Exchange::session_is_lost(const Reply& reply) const {
+  return !modern() && reply.status() == 404;
+}
 
 Task<void> Exchange::lose_session() {
   worker_.shared().sessions.remove(session_->id);
@@ -305,18 +343,24 @@ Task<void> Exchange::lose_session() {
 }
 
 bool Exchange::answers(const mcp::Message& message) const {
-  return message.is_response() && (!message.id().exists() ? message.error().exists() : message.id_text() == upstream_id_);
+  return message.is_response() &&
+         (!message.id().exists() ? message.error().exists() : message.id_text() == upstream_id_);
 }
 
 Exchange::Trouble Exchange::trouble(const std::optional<base::Error>& error) const {
   worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
-  worker_.shared().log.warning("no usable answer", {{"server", route_.config->name},
-                                                    {"method", std::string(message_->method_name())},
-                                                    {"subject", std::string(subject_)},
-                                                    {"reason", error ? base::describe(*error) : "the server ended its answer without a result"}});
+  worker_.shared().log.warning(
+      "no usable answer", {{"server", route_.config->name},
+                           {"method", std::string(message_->method_name())},
+                           {"subject", std::string(subject_)},
+                           {"reason", error ? base::describe(*error)
+                                            : "the server ended its answer without a result"}});
   if (stopping_) return {mcp::unavailable_code, "the gateway is stopping"};
-  if (error && error->code == Code::timeout) return {mcp::timeout_code, "the server did not answer in time"};
-  return {mcp::unavailable_code, error && error->code == Code::unavailable ? "the server is not available" : "the server gave no usable answer"};
+  if (error && error->code == Code::timeout)
+    return {mcp::timeout_code, "the server did not answer in time"};
+  return {mcp::unavailable_code, error && error->code == Code::unavailable
+                                     ? "the server is not available"
+                                     : "the server gave no usable answer"};
 }
 
 // Passes what comes before the answer on as it arrives, and judges the answer.
@@ -340,22 +384,26 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
     } else {
       const std::optional<base::Error> error = next ? std::nullopt : std::optional(next.error());
       const Trouble why = trouble(error);
-      finish_record(why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error, why.code,
-                    error ? base::describe(*error) : "no result");
+      finish_record(
+          why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error,
+          why.code, error ? base::describe(*error) : "no result");
       co_await final(mcp::error_response(client_id_, why.code, why.sentence));
     }
     co_return;
   }
 }
 
-// The answer: inspected, measured against what is usual, judged again if something is unusual, redacted, delivered.
+// The answer: inspected, measured against what is usual, judged again if something is unusual,
+// redacted, delivered.
 Task<void> Exchange::release(const mcp::Message& response, const policy::Permit& permit) {
   const config::Config& config = *snapshot_->config;
   const json::Value content = response.result().exists() ? response.result() : response.error();
   const bool failed = response.error().exists() || content["isError"].boolean() == true;
   const base::Instant inspecting = worker_.loop().clock().instant();
-  const inspect::Findings found = inspect::scan(
-      worker_.scanner(), response.error().exists() ? inspect::Surface::error : inspect::Surface::result, content, {.bytes = config.limits.answer});
+  const inspect::Findings found =
+      inspect::scan(worker_.scanner(),
+                    response.error().exists() ? inspect::Surface::error : inspect::Surface::result,
+                    content, {.bytes = config.limits.answer});
   inspect_ns_ += (worker_.loop().clock().instant() - inspecting).count();
 
   rows_ = response.error().exists() ? 0 : behaviour::count_records(content);
@@ -374,7 +422,8 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
          .records = rows_,
          .bytes = bytes,
          .asked = asked_,
-         .max_records = configured != route_.config->tools.end() ? configured->second.max_records : std::optional<std::uint64_t>(),
+         .max_records = configured != route_.config->tools.end() ? configured->second.max_records
+                                                                 : std::optional<std::uint64_t>(),
          .teach = !failed && !admitted_->principal->is_killed()},
         config.behaviour, conversation_->lessons);
     conspicuous = conspicuous || !after.signals.empty();
@@ -384,14 +433,18 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     totals.records += rows_;
     totals.bytes += bytes;
     totals.taint.add(std::span<const std::string>(route_.config->taint));
-    const auto& domains = configured != route_.config->tools.end() && configured->second.domains ? *configured->second.domains : route_.config->domains;
+    const auto& domains = configured != route_.config->tools.end() && configured->second.domains
+                              ? *configured->second.domains
+                              : route_.config->domains;
     totals.domains.add(std::span<const std::string>(domains));
     if (conspicuous) {
       policy::Facts after_facts = facts();
       after_facts.output = policy::Output{rows_, bytes, &found};
       policy::Release released = snapshot_->engine->release(permit, after_facts, worker_.scratch());
-      if (auto* const held = std::get_if<policy::Withheld>(&released)) withheld = std::move(*held);
-      else redact = redact || std::get<policy::Released>(released).redact;
+      if (auto* const held = std::get_if<policy::Withheld>(&released))
+        withheld = std::move(*held);
+      else
+        redact = redact || std::get<policy::Released>(released).redact;
     }
   }
   if (withheld) {
@@ -400,20 +453,28 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     std::string reason = risk_.signals.empty() ? why : risk_.signals.front().sentence;
     finish_record(audit::Outcome::withheld, mcp::denied_code, why);
     carry_out(withheld->denial.obligations,
-              withheld->denial.policies.empty() ? std::string_view("default deny") : std::string_view(withheld->denial.policies.front()), reason);
+              withheld->denial.policies.empty()
+                  ? std::string_view("default deny")
+                  : std::string_view(withheld->denial.policies.front()),
+              reason);
     if (admitted_->principal->is_killed()) {
       co_await killed_answer();
       co_return;
     }
-    const std::string sentence = std::format("Latticegate withheld the answer: {}", withheld->denial.sentence);
-    if (tool_) co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
-    else co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
+    const std::string sentence =
+        std::format("Latticegate withheld the answer: {}", withheld->denial.sentence);
+    if (tool_)
+      co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
+    else
+      co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
     co_return;
   }
   std::vector<json::Edit> edits;
   const bool strip = config.inspect.hidden_text_in_results == config::Treatment::redact;
   if (!found.empty() && (redact || strip)) {
-    edits = inspect::redact(content, found, {.secrets = redact, .hidden = strip, .key = worker_.shared().redaction_key});
+    edits = inspect::redact(
+        content, found,
+        {.secrets = redact, .hidden = strip, .key = worker_.shared().redaction_key});
     redacted_ = edits.size();
     worker_.shared().counters.redactions.fetch_add(redacted_, std::memory_order_relaxed);
   }
@@ -423,15 +484,19 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   bytes_out_ = static_cast<std::int64_t>(out.size());
   const json::Value code = response.error()["code"];
   audit::Outcome outcome = audit::Outcome::ok;
-  if (response.error().exists()) outcome = audit::Outcome::rpc_error;
-  else if (failed) outcome = audit::Outcome::tool_error;
+  if (response.error().exists())
+    outcome = audit::Outcome::rpc_error;
+  else if (failed)
+    outcome = audit::Outcome::tool_error;
   finish_record(outcome, code.integer(), {});
   co_await final(out);
 }
 
-void Exchange::carry_out(const std::vector<policy::Obligation>& obligations, std::string_view policy, std::string_view reason) {
+void Exchange::carry_out(const std::vector<policy::Obligation>& obligations,
+                         std::string_view policy, std::string_view reason) {
   for (const policy::Obligation& obligation : obligations) {
-    if (obligation.kind == policy::Obligation::Kind::kill_session || obligation.kind == policy::Obligation::Kind::quarantine) {
+    if (obligation.kind == policy::Obligation::Kind::kill_session ||
+        obligation.kind == policy::Obligation::Kind::quarantine) {
       if (!snapshot_->config->behaviour.kill) continue;
       worker_.kill(*admitted_->principal, std::format("policy {}", policy), std::string(reason));
     } else if (obligation.kind == policy::Obligation::Kind::alert) {
@@ -443,7 +508,8 @@ void Exchange::carry_out(const std::vector<policy::Obligation>& obligations, std
   }
 }
 
-void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t> code, std::string_view error) {
+void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t> code,
+                             std::string_view error) {
   audit::Record record = base_record(audit::Type::call_finished);
   record.outcome = outcome;
   record.rpc_code = code;
@@ -465,7 +531,8 @@ audit::Record Exchange::base_record(audit::Type type) const {
   audit::Record record;
   record.type = type;
   record.time = now();
-  record.uid = type == audit::Type::call_decided ? call_uid_ : crypto::uuid_v7(record.time, worker_.random());
+  record.uid = type == audit::Type::call_decided ? call_uid_
+                                                 : crypto::uuid_v7(record.time, worker_.random());
   record.call_uid = call_uid_;
   record.agent.ref = admitted_->caller->agent.value();
   record.principal.ref = admitted_->principal->id();
@@ -476,7 +543,8 @@ audit::Record Exchange::base_record(audit::Type type) const {
   record.server.id = route_.config->name;
   record.server.segment = route_.config->segment;
   record.server.residency = route_.config->region;
-  record.transport = std::holds_alternative<config::Stdio>(route_.config->transport) ? "stdio" : "http";
+  record.transport =
+      std::holds_alternative<config::Stdio>(route_.config->transport) ? "stdio" : "http";
   if (message_) record.method = message_->method_name();
   record.proto = session_ ? std::string_view(session_->version) : std::string_view();
   record.rpc_id = client_id_;
@@ -503,7 +571,8 @@ std::shared_ptr<Conversation> Exchange::conversation() const {
   return admitted_->principal->conversation(now());
 }
 
-// Our own serialisation of what was judged: ids and progress tokens are ours, the rest is as it came.
+// Our own serialisation of what was judged: ids and progress tokens are ours, the rest is as it
+// came.
 Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
   Outgoing message;
   upstream_id_ = std::to_string(worker_.shared().next_id.fetch_add(1, std::memory_order_relaxed));
@@ -524,8 +593,10 @@ Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
     for (const auto& [path, header] : tool_->mirrored) {
       json::Value value = message_->params()["arguments"];
       for (const std::string& step : path) value = value[step];
-      if (value.is_string()) message.parameter_headers.emplace_back(header, mcp::encode_header_value(*value.string()));
-      else if (value.is_number() || value.is_boolean()) message.parameter_headers.emplace_back(header, json::to_string(value));
+      if (value.is_string())
+        message.parameter_headers.emplace_back(header, mcp::encode_header_value(*value.string()));
+      else if (value.is_number() || value.is_boolean())
+        message.parameter_headers.emplace_back(header, json::to_string(value));
     }
   return message;
 }

@@ -1,5 +1,6 @@
-// Exchange: one HTTP request of a client, from its message to the answer. exchange.cc is the life of a call as a list;
-// relay.cc handles what carries no decision: handshake, lists, streams, notifications.
+// Exchange: one HTTP request of a client, from its message to the answer. exchange.cc is the life
+// of a call as a list; relay.cc handles what carries no decision: handshake, lists, streams,
+// notifications.
 #pragma once
 #include <memory>
 #include <optional>
@@ -16,8 +17,8 @@ namespace latticegate::gateway {
 class Exchange {
  public:
   // All arguments live until the exchange is over.
-  Exchange(Worker& worker, net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
-           std::shared_ptr<Admitted> admitted);
+  Exchange(Worker& worker, net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+           const ServerRoute& route, std::shared_ptr<Admitted> admitted);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
@@ -39,8 +40,10 @@ class Exchange {
   net::Task<void> answer_unknown();
   net::Task<void> deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit);
   net::Task<void> release(const mcp::Message& response, const policy::Permit& permit);
-  void carry_out(const std::vector<policy::Obligation>& obligations, std::string_view policy, std::string_view reason);
-  void finish_record(audit::Outcome outcome, std::optional<std::int64_t> code, std::string_view error);
+  void carry_out(const std::vector<policy::Obligation>& obligations, std::string_view policy,
+                 std::string_view reason);
+  void finish_record(audit::Outcome outcome, std::optional<std::int64_t> code,
+                     std::string_view error);
 
   // relay.cc: requests that are passed on, and everything that flows beside the answers
   net::Task<void> relay();
@@ -55,7 +58,8 @@ class Exchange {
   void observe_tools(json::Value result);
   base::Result<std::shared_ptr<Session>> modern_session();
 
-  // From before anything is sent until the answer is complete: a kill, and in the modern era a client that leaves, end it.
+  // From before anything is sent until the answer is complete: a kill, and in the modern era a
+  // client that leaves, end it.
   void watch_for_end();
   void end_now();
   // The server forgot the session (404): the client hears the same and begins a new one.
@@ -73,7 +77,8 @@ class Exchange {
   // answering
   net::Task<void> event(std::string_view text);
   net::Task<void> final(std::string_view text, int status = 200, std::string_view headers = {});
-  net::Task<void> reject(int status, int code, std::string_view sentence, std::string_view data = {});
+  net::Task<void> reject(int status, int code, std::string_view sentence,
+                         std::string_view data = {});
   net::Task<void> killed_answer();
   Outgoing outgoing(std::vector<json::Edit> edits);
   audit::Record base_record(audit::Type type) const;
@@ -89,16 +94,16 @@ class Exchange {
   mcp::Era era_ = mcp::Era::legacy;
   std::optional<mcp::Message> message_;
   std::shared_ptr<Session> session_;
-  std::string upstream_id_;         // JSON text
-  std::string client_id_;           // JSON text
-  std::string client_token_;        // JSON text of the progress token; empty without one
-  Principal::Open open_;            // while something is under way upstream
+  std::string upstream_id_;   // JSON text
+  std::string client_id_;     // JSON text
+  std::string client_token_;  // JSON text of the progress token; empty without one
+  Principal::Open open_;      // while something is under way upstream
   net::Abort abort_;
   Reply* running_ = nullptr;
   bool streaming_ = false;
   bool killed_ = false;
-  bool stopping_ = false;           // the gateway ends
-  bool gone_ = false;               // the client went away
+  bool stopping_ = false;  // the gateway ends
+  bool gone_ = false;      // the client went away
 
   // of a decided call
   std::shared_ptr<const ToolEntry> tool_;

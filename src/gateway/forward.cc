@@ -15,17 +15,20 @@ bool needs_permit(mcp::Method method) {
   }
 }
 
-net::Task<base::Result<std::unique_ptr<Reply>>> forward(const policy::Permit& permit, const store::Ticket& ticket, Link& link,
+net::Task<base::Result<std::unique_ptr<Reply>>> forward(const policy::Permit& permit,
+                                                        const store::Ticket& ticket, Link& link,
                                                         net::Loop& loop, const Outgoing& message,
                                                         net::Abort& abort) {
   std::array<char, 36> uid{};
   crypto::write_to(uid.data(), ticket.call_uid());
-  base::check(permit.call() == std::string_view(uid.data(), uid.size()), "a ticket belongs to another call than the permit");
+  base::check(permit.call() == std::string_view(uid.data(), uid.size()),
+              "a ticket belongs to another call than the permit");
   co_return co_await link.request(loop, message, abort);
 }
 
-net::Task<base::Result<std::unique_ptr<Reply>>> pass(mcp::Method method, Link& link, net::Loop& loop, const Outgoing& message,
-                                                        net::Abort& abort) {
+net::Task<base::Result<std::unique_ptr<Reply>>> pass(mcp::Method method, Link& link,
+                                                     net::Loop& loop, const Outgoing& message,
+                                                     net::Abort& abort) {
   base::check(!needs_permit(method), "a method that needs a permit goes around the decision");
   co_return co_await link.request(loop, message, abort);
 }

@@ -26,8 +26,14 @@ constexpr std::chrono::seconds housekeeping_interval(30);
 
 std::string kill_text(const Kill& kill) {
   std::string out;
-  json::Writer(out).begin_object().member("at", std::int64_t{kill.at.time_since_epoch().count()}).member("agent", kill.agent)
-      .member("user", kill.user).member("by", kill.by).member("reason", kill.reason).end_object();
+  json::Writer(out)
+      .begin_object()
+      .member("at", std::int64_t{kill.at.time_since_epoch().count()})
+      .member("agent", kill.agent)
+      .member("user", kill.user)
+      .member("by", kill.by)
+      .member("reason", kill.reason)
+      .end_object();
   return out;
 }
 
@@ -35,14 +41,17 @@ std::optional<Kill> kill_from(std::string_view text) {
   const auto document = json::Document::parse(text);
   if (!document) return std::nullopt;
   const json::Value root = document->root();
-  return Kill{base::Time(std::chrono::nanoseconds(root["at"].integer().value_or(0))), std::string(root["agent"].text_or({})),
-              std::string(root["user"].text_or({})), std::string(root["by"].text_or({})), std::string(root["reason"].text_or({}))};
+  return Kill{base::Time(std::chrono::nanoseconds(root["at"].integer().value_or(0))),
+              std::string(root["agent"].text_or({})), std::string(root["user"].text_or({})),
+              std::string(root["by"].text_or({})), std::string(root["reason"].text_or({}))};
 }
 
 Result<void> make_directory(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
-  if (error) return fail(Code::io, std::format("cannot make the directory {}: {}", directory.string(), error.message()));
+  if (error)
+    return fail(Code::io, std::format("cannot make the directory {}: {}", directory.string(),
+                                      error.message()));
   fs::permissions(directory, fs::perms::owner_all, error);
   return {};
 }
@@ -50,7 +59,8 @@ Result<void> make_directory(const fs::path& directory) {
 }  // namespace
 
 struct Gateway::Parts {
-  Parts(const base::Clock& machine, const base::Log& sink, ReadConfig reader) : clock(machine), log(sink), read(std::move(reader)) {}
+  Parts(const base::Clock& machine, const base::Log& sink, ReadConfig reader)
+      : clock(machine), log(sink), read(std::move(reader)) {}
 
   const base::Clock& clock;
   const base::Log& log;
@@ -72,7 +82,7 @@ struct Gateway::Parts {
   std::unique_ptr<Control> control;
   std::unique_ptr<net::HttpServer> control_server;
   std::unique_ptr<net::Acceptor> control_acceptor;
-  std::vector<std::unique_ptr<net::TaskGroup>> endings;   // one per loop: the tasks that end it
+  std::vector<std::unique_ptr<net::TaskGroup>> endings;  // one per loop: the tasks that end it
   std::vector<std::jthread> threads;
   std::uint16_t port = 0;
   std::atomic<bool> stopping{false};
@@ -97,10 +107,12 @@ Result<void> Gateway::Parts::open_state() {
   memory = *std::move(opened);
   pins = std::make_unique<Pins>(*memory);
   if (auto restored = pins->restore(); !restored) return restored;
-  principals = std::make_unique<Principals>([this](const std::string& id, const std::optional<Kill>& kill) -> Result<void> {
-    memory->put("kills", id, kill ? std::optional<std::string>(kill_text(*kill)) : std::nullopt);
-    return {};
-  });
+  principals = std::make_unique<Principals>(
+      [this](const std::string& id, const std::optional<Kill>& kill) -> Result<void> {
+        memory->put("kills", id,
+                    kill ? std::optional<std::string>(kill_text(*kill)) : std::nullopt);
+        return {};
+      });
   std::vector<std::pair<std::string, Kill>> known;
   for (const auto& entry : memory->remembered("kills"))
     if (auto kill = kill_from(entry.value)) known.emplace_back(entry.key, *std::move(kill));
@@ -108,13 +120,15 @@ Result<void> Gateway::Parts::open_state() {
   watch = std::make_unique<behaviour::Watch>(config.behaviour.pairs);
   for (const auto& entry : memory->remembered("baselines"))
     if (auto loaded = watch->load(entry.value); !loaded)
-      log.warning("saved baselines cannot be read; agents are learnt anew", {{"reason", base::describe(loaded.error())}});
+      log.warning("saved baselines cannot be read; agents are learnt anew",
+                  {{"reason", base::describe(loaded.error())}});
   return {};
 }
 
 Result<void> Gateway::Parts::open_loops() {
   const config::Config& config = *first_config;
-  unsigned count = config.listen.threads != 0 ? config.listen.threads : std::thread::hardware_concurrency();
+  unsigned count =
+      config.listen.threads != 0 ? config.listen.threads : std::thread::hardware_concurrency();
   if (count == 0) count = 1;
   std::vector<net::Loop*> pointers;
   for (unsigned i = 0; i < count; ++i) {
@@ -156,7 +170,8 @@ Result<void> Gateway::Parts::open_loops() {
 
 Result<void> Gateway::Parts::bind() {
   const config::Config& config = *first_config;
-  limits = std::make_shared<net::ConnectionLimits>(config.limits.connections, config.limits.connections_per_address);
+  limits = std::make_shared<net::ConnectionLimits>(config.limits.connections,
+                                                   config.limits.connections_per_address);
   net::HttpServerOptions options;
   options.limits.head = {std::min<std::uint64_t>(config.limits.header.count, net::buffer_size)};
   options.limits.body = config.limits.body;
@@ -172,14 +187,17 @@ Result<void> Gateway::Parts::bind() {
     if (!fd) return std::unexpected(std::move(fd).error());
     if (i == 0) {
       port = net::bound_port(*fd);
-      address = net::parse_address(config::describe(config::Address{config.listen.address.host, port}));
+      address =
+          net::parse_address(config::describe(config::Address{config.listen.address.host, port}));
       if (!address) return std::unexpected(std::move(address).error());
     }
-    servers.push_back(std::make_unique<net::HttpServer>(*loops[i], *workers[i], options, limits, log));
+    servers.push_back(
+        std::make_unique<net::HttpServer>(*loops[i], *workers[i], options, limits, log));
     net::HttpServer* const server = servers.back().get();
-    acceptors.push_back(std::make_unique<net::Acceptor>(*loops[i], *fd, [this, server](int accepted, net::Peer peer) {
-      server->accept(accepted, std::move(peer), shared->snapshot.load()->tls);
-    }));
+    acceptors.push_back(std::make_unique<net::Acceptor>(
+        *loops[i], *fd, [this, server](int accepted, net::Peer peer) {
+          server->accept(accepted, std::move(peer), shared->snapshot.load()->tls);
+        }));
   }
   const std::string socket = config.control.socket.string();
   std::error_code ignored;
@@ -189,11 +207,12 @@ Result<void> Gateway::Parts::bind() {
   auto fd = net::listen_on(*control_address, false);
   if (!fd) return base::within("control.socket", std::move(fd).error());
   control = std::make_unique<Control>(*workers[0], [this] { return reload(); });
-  control_server = std::make_unique<net::HttpServer>(*loops[0], *control, options,
-                                                     std::make_shared<net::ConnectionLimits>(64, 64), log);
-  control_acceptor = std::make_unique<net::Acceptor>(*loops[0], *fd, [this](int accepted, net::Peer peer) {
-    control_server->accept(accepted, std::move(peer), nullptr);
-  });
+  control_server = std::make_unique<net::HttpServer>(
+      *loops[0], *control, options, std::make_shared<net::ConnectionLimits>(64, 64), log);
+  control_acceptor =
+      std::make_unique<net::Acceptor>(*loops[0], *fd, [this](int accepted, net::Peer peer) {
+        control_server->accept(accepted, std::move(peer), nullptr);
+      });
   return {};
 }
 
@@ -204,19 +223,24 @@ Result<void> Gateway::Parts::reload() {
   Result<void> outcome;
   const auto current = shared->snapshot.load();
   if (config) {
-    auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins, clock, log, current.get());
-    if (snapshot) made = *std::move(snapshot);
-    else outcome = std::unexpected(std::move(snapshot).error());
+    auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins, clock, log,
+                                  current.get());
+    if (snapshot)
+      made = *std::move(snapshot);
+    else
+      outcome = std::unexpected(std::move(snapshot).error());
   } else {
     outcome = std::unexpected(std::move(config).error());
   }
   if (!outcome) {
-    log.error("reload failed; what was in force stays in force", {{"reason", base::describe(outcome.error())}});
+    log.error("reload failed; what was in force stays in force",
+              {{"reason", base::describe(outcome.error())}});
     return outcome;
   }
   shared->snapshot.store(made);
   shared->generation.store(made->generation, std::memory_order_release);
-  log.info("configuration reloaded", {{"epoch", std::to_string(made->generation)}, {"policies", std::to_string(made->engine->policies())}});
+  log.info("configuration reloaded", {{"epoch", std::to_string(made->generation)},
+                                      {"policies", std::to_string(made->engine->policies())}});
   audit::RecordWriter writer(first_config->audit.origin);
   crypto::SystemRandom random;
   audit::Record record;
@@ -243,16 +267,19 @@ Task<void> Gateway::Parts::housekeeping() {
   }
 }
 
-// One loop's way to the end: nothing new, what is under way may finish, then everything that is left is closed.
+// One loop's way to the end: nothing new, what is under way may finish, then everything that is
+// left is closed.
 Task<void> Gateway::Parts::drain(std::size_t index) {
   net::Loop& loop = *loops[index];
   const base::Instant deadline = loop.clock().instant() + first_config->limits.timeouts.drain;
   acceptors[index]->stop();
   if (index == 0) {
     control_acceptor->stop();
-    while (sessions.busy() && loop.clock().instant() < deadline) co_await loop.sleep(std::chrono::milliseconds(10));
+    while (sessions.busy() && loop.clock().instant() < deadline)
+      co_await loop.sleep(std::chrono::milliseconds(10));
     principals->end_everything();
-    workers[0]->end_sessions(sessions.take_everything());   // also ends the streams that would never end by themselves
+    workers[0]->end_sessions(
+        sessions.take_everything());  // also ends the streams that would never end by themselves
     control_server->abort();
     co_await control_server->drain();
   }
@@ -262,7 +289,8 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
     co_await server.drain();
     finished = true;
   }(*servers[index], done));
-  while (!done && loop.clock().instant() < deadline) co_await loop.sleep(std::chrono::milliseconds(10));
+  while (!done && loop.clock().instant() < deadline)
+    co_await loop.sleep(std::chrono::milliseconds(10));
   if (!done) servers[index]->abort();
   const base::Instant last = loop.clock().instant() + std::chrono::seconds(5);
   while ((!done || workers[index]->tasks().size() > 0) && loop.clock().instant() < last)
@@ -274,8 +302,9 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
 Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Gateway::~Gateway() = default;
 
-Result<std::unique_ptr<Gateway>> Gateway::start(std::shared_ptr<const config::Config> config, ReadConfig read,
-                                                const base::Clock& clock, const base::Log& log) {
+Result<std::unique_ptr<Gateway>> Gateway::start(std::shared_ptr<const config::Config> config,
+                                                ReadConfig read, const base::Clock& clock,
+                                                const base::Log& log) {
   auto parts = std::make_unique<Parts>(clock, log, std::move(read));
   parts->first_config = std::move(config);
   if (auto done = parts->open_state(); !done) return std::unexpected(std::move(done).error());
@@ -293,12 +322,14 @@ std::string Gateway::address() const {
 void Gateway::run() {
   Parts& parts = *parts_;
   for (std::size_t i = 0; i < parts.loops.size(); ++i)
-    parts.loops[i]->post([&parts, i] { parts.workers[i]->tasks().spawn(parts.acceptors[i]->run()); });
+    parts.loops[i]->post(
+        [&parts, i] { parts.workers[i]->tasks().spawn(parts.acceptors[i]->run()); });
   parts.loops[0]->post([&parts] {
     parts.workers[0]->tasks().spawn(parts.control_acceptor->run());
     parts.workers[0]->tasks().spawn(parts.housekeeping());
   });
-  for (std::size_t i = 1; i < parts.loops.size(); ++i) parts.threads.emplace_back([&parts, i] { parts.loops[i]->run(); });
+  for (std::size_t i = 1; i < parts.loops.size(); ++i)
+    parts.threads.emplace_back([&parts, i] { parts.loops[i]->run(); });
   parts.loops[0]->run();
   parts.threads.clear();
   parts.save();
@@ -307,8 +338,8 @@ void Gateway::run() {
   const auto connected = [](const auto& server) { return server->connections() > 0; };
   if (std::ranges::any_of(parts.workers, busy) || std::ranges::any_of(parts.servers, connected) ||
       std::ranges::any_of(parts.endings, unfinished)) {
-    // Something outside did not let go in time. What is recorded and remembered is written; then the process ends
-    // without taking its loops apart under what still waits in them.
+    // Something outside did not let go in time. What is recorded and remembered is written; then
+    // the process ends without taking its loops apart under what still waits in them.
     parts.log.warning("some connections did not end in time");
     parts.recorder.reset();
     parts.memory.reset();

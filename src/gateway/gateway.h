@@ -1,4 +1,5 @@
-// Gateway: the running program: loops, listeners, workers, the journal, and the way to stop and to reload.
+// Gateway: the running program: loops, listeners, workers, the journal, and the way to stop and to
+// reload.
 #pragma once
 #include <functional>
 #include <memory>
@@ -18,10 +19,11 @@ class Gateway {
   // Reads the configuration again, for a reload.
   using ReadConfig = std::function<base::Result<std::shared_ptr<const config::Config>>()>;
 
-  // Opens the log and the state, loads policies and rules, binds the addresses. Nothing is served before run().
-  [[nodiscard]] static base::Result<std::unique_ptr<Gateway>> start(std::shared_ptr<const config::Config> config,
-                                                                    ReadConfig read, const base::Clock& clock,
-                                                                    const base::Log& log);
+  // Opens the log and the state, loads policies and rules, binds the addresses. Nothing is served
+  // before run().
+  [[nodiscard]] static base::Result<std::unique_ptr<Gateway>> start(
+      std::shared_ptr<const config::Config> config, ReadConfig read, const base::Clock& clock,
+      const base::Log& log);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
@@ -30,9 +32,11 @@ class Gateway {
   std::string address() const;
   // Serves until stop() has drained everything. The calling thread is the first loop.
   void run();
-  // Ends politely: no new connections, calls under way may finish within the drain time. Any thread.
+  // Ends politely: no new connections, calls under way may finish within the drain time. Any
+  // thread.
   void stop();
-  // Reads the configuration and policies again and swaps them in, or keeps what is in force and says why. Any thread.
+  // Reads the configuration and policies again and swaps them in, or keeps what is in force and
+  // says why. Any thread.
   void reload();
 
  private:

@@ -11,13 +11,21 @@ using base::fail;
 using base::Result;
 using net::Task;
 
-json::Limits answer_limits(base::Bytes size) { return {.size = size, .depth = 64, .nodes = 4'000'000, .allow_nul = true}; }
+json::Limits answer_limits(base::Bytes size) {
+  return {.size = size, .depth = 64, .nodes = 4'000'000, .allow_nul = true};
+}
 
 class HttpReply final : public Reply {
  public:
-  HttpReply(net::Loop& loop, net::HttpPool& pool, std::unique_ptr<net::ClientConnection> connection, base::Bytes limit,
-            std::chrono::milliseconds timeout, bool stream)
-      : loop_(loop), pool_(pool), connection_(std::move(connection)), limit_(limit), timeout_(timeout), stream_(stream), sse_(limit) {
+  HttpReply(net::Loop& loop, net::HttpPool& pool, std::unique_ptr<net::ClientConnection> connection,
+            base::Bytes limit, std::chrono::milliseconds timeout, bool stream)
+      : loop_(loop),
+        pool_(pool),
+        connection_(std::move(connection)),
+        limit_(limit),
+        timeout_(timeout),
+        stream_(stream),
+        sse_(limit) {
     const auto type = connection_->head().find("content-type").value_or("");
     events_ = net::is_media_type(type, "text/event-stream");
     json_ = net::is_media_type(type, "application/json");
@@ -38,7 +46,9 @@ class HttpReply final : public Reply {
       if (!body) co_return std::unexpected(std::move(body).error());
       connection_->stream().clear_deadline();
       if (body->empty()) co_return std::nullopt;
-      if (!json_) co_return fail(Code::malformed, std::format("the server answered {} with a body that is not JSON", status_));
+      if (!json_)
+        co_return fail(Code::malformed,
+                       std::format("the server answered {} with a body that is not JSON", status_));
       co_return parse(*body);
     }
     for (;;) {
@@ -67,7 +77,8 @@ class HttpReply final : public Reply {
   Result<std::optional<mcp::Message>> parse(std::string_view text) const {
     auto message = mcp::Message::parse(text, answer_limits(limit_));
     if (message) return std::optional<mcp::Message>(*std::move(message));
-    return fail(Code::malformed, "the server's message cannot be read: " + message.error().error.detail);
+    return fail(Code::malformed,
+                "the server's message cannot be read: " + message.error().error.detail);
   }
 
   net::Loop& loop_;
@@ -90,7 +101,8 @@ class HttpLink final : public Link {
   HttpLink(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool, base::Bytes limit)
       : target_(std::move(target)), pool_(std::move(pool)), limit_(limit) {}
 
-  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message, net::Abort& abort) override {
+  Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message,
+                                               net::Abort& abort) override {
     net::HttpPool& pool = pool_(loop);
     const std::string headers = headers_for(message);
     CO_TRY(auto connection, co_await pool.exchange({.method = "POST",
@@ -100,8 +112,8 @@ class HttpLink final : public Link {
                                                     .has_body = true,
                                                     .idempotent = message.idempotent},
                                                    &abort));
-    std::unique_ptr<Reply> reply = std::make_unique<HttpReply>(loop, pool, std::move(connection), limit_,
-                                                               target_.request_timeout, message.stream);
+    std::unique_ptr<Reply> reply = std::make_unique<HttpReply>(
+        loop, pool, std::move(connection), limit_, target_.request_timeout, message.stream);
     co_return reply;
   }
 
@@ -117,7 +129,9 @@ class HttpLink final : public Link {
     const int status = connection->head().status;
     (void)co_await connection->read_body();
     pool.give_back(std::move(connection));
-    if (status / 100 != 2) co_return fail(status == 404 ? Code::not_found : Code::unavailable, std::format("the server answered {}", status));
+    if (status / 100 != 2)
+      co_return fail(status == 404 ? Code::not_found : Code::unavailable,
+                     std::format("the server answered {}", status));
     co_return Result<void>();
   }
 
@@ -133,13 +147,15 @@ class HttpLink final : public Link {
                                                     .has_body = false,
                                                     .idempotent = true}));
     const int status = connection->head().status;
-    if (status != 200 || !net::is_media_type(connection->head().find("content-type").value_or(""), "text/event-stream")) {
+    if (status != 200 || !net::is_media_type(connection->head().find("content-type").value_or(""),
+                                             "text/event-stream")) {
       (void)co_await connection->read_body();
       pool.give_back(std::move(connection));
-      co_return fail(status == 404 ? Code::not_found : Code::unsupported, std::format("the server answered {} to GET", status));
+      co_return fail(status == 404 ? Code::not_found : Code::unsupported,
+                     std::format("the server answered {} to GET", status));
     }
-    std::unique_ptr<Reply> reply =
-        std::make_unique<HttpReply>(loop, pool, std::move(connection), limit_, target_.request_timeout, true);
+    std::unique_ptr<Reply> reply = std::make_unique<HttpReply>(
+        loop, pool, std::move(connection), limit_, target_.request_timeout, true);
     co_return reply;
   }
 
@@ -154,8 +170,13 @@ class HttpLink final : public Link {
     nothing.version = version_;
     const std::string headers = headers_for(nothing);
     auto connection = co_await pool_(loop).exchange(
-        {.method = "DELETE", .path = {}, .headers = headers, .body = {}, .has_body = false, .idempotent = true,
-         .head_timeout = std::chrono::seconds(2)});   // politeness has a limit
+        {.method = "DELETE",
+         .path = {},
+         .headers = headers,
+         .body = {},
+         .has_body = false,
+         .idempotent = true,
+         .head_timeout = std::chrono::seconds(2)});  // politeness has a limit
     session_.clear();
     if (!connection) co_return;
     (void)co_await (*connection)->read_body();
@@ -206,13 +227,14 @@ class HttpLink final : public Link {
   HttpTarget target_;
   std::function<net::HttpPool&(net::Loop&)> pool_;
   base::Bytes limit_;
-  std::string session_;   // set once, before any other request of the session
+  std::string session_;  // set once, before any other request of the session
   std::string version_;
 };
 
 }  // namespace
 
-std::shared_ptr<Link> http_link(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool, base::Bytes answer_limit) {
+std::shared_ptr<Link> http_link(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool,
+                                base::Bytes answer_limit) {
   return std::make_shared<HttpLink>(std::move(target), std::move(pool), answer_limit);
 }
 

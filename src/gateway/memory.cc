@@ -4,14 +4,16 @@
 
 namespace latticegate::gateway {
 
-base::Result<std::unique_ptr<Memory>> Memory::open(const std::filesystem::path& file, const base::Log& log) {
+base::Result<std::unique_ptr<Memory>> Memory::open(const std::filesystem::path& file,
+                                                   const base::Log& log) {
   std::unique_ptr<Memory> memory(new Memory(log));
   std::promise<base::Result<void>> opened;
   auto outcome = opened.get_future();
   // The database belongs to this thread from its first to its last call.
   memory->thread_ = std::jthread([self = memory.get(), file, &opened](const std::stop_token& stop) {
     auto state = store::State::open(file);
-    base::Result<void> read = state ? self->read(*state) : base::Result<void>(std::unexpected(state.error()));
+    base::Result<void> read =
+        state ? self->read(*state) : base::Result<void>(std::unexpected(state.error()));
     const bool good = read.has_value();
     opened.set_value(std::move(read));
     if (good) self->run(*state, stop);
@@ -57,10 +59,13 @@ void Memory::run(store::State& state, const std::stop_token& stop) {
       changed_.wait(lock, stop, [this] { return !changes_.empty(); });
       changes.swap(changes_);
     }
-    if (changes.empty()) return;   // asked to stop, and nothing is left
+    if (changes.empty()) return;  // asked to stop, and nothing is left
     for (const Change& change : changes) {
-      const auto done = change.value ? state.put(change.space, change.key, *change.value) : state.remove(change.space, change.key);
-      if (!done) log_.error("state cannot be written", {{"space", change.space}, {"reason", base::describe(done.error())}});
+      const auto done = change.value ? state.put(change.space, change.key, *change.value)
+                                     : state.remove(change.space, change.key);
+      if (!done)
+        log_.error("state cannot be written",
+                   {{"space", change.space}, {"reason", base::describe(done.error())}});
     }
   }
 }

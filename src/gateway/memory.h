@@ -1,5 +1,5 @@
-// Memory: what the gateway must still know after a restart (kills, pins, baselines), written by a thread of its own so
-// that no loop waits for a database.
+// Memory: what the gateway must still know after a restart (kills, pins, baselines), written by a
+// thread of its own so that no loop waits for a database.
 #pragma once
 #include <condition_variable>
 #include <filesystem>
@@ -22,7 +22,8 @@ namespace latticegate::gateway {
 class Memory {
  public:
   // Opens the file on the new thread and reads what is in it.
-  [[nodiscard]] static base::Result<std::unique_ptr<Memory>> open(const std::filesystem::path& file, const base::Log& log);
+  [[nodiscard]] static base::Result<std::unique_ptr<Memory>> open(const std::filesystem::path& file,
+                                                                  const base::Log& log);
   // Writes what is queued.
   ~Memory();
   Memory(const Memory&) = delete;
@@ -30,7 +31,8 @@ class Memory {
 
   // What was in a name space when it was opened.
   std::span<const store::State::Entry> remembered(std::string_view space) const;
-  // Any thread; written in order, usually within milliseconds. nullopt removes. A failure is logged.
+  // Any thread; written in order, usually within milliseconds. nullopt removes. A failure is
+  // logged.
   void put(std::string space, std::string key, std::optional<std::string> value);
 
  private:

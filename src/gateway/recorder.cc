@@ -4,8 +4,10 @@
 
 namespace latticegate::gateway {
 
-base::Result<std::unique_ptr<Recorder>> Recorder::open(store::JournalOptions options, const base::Clock& clock,
-                                                       store::Files& files, std::vector<net::Loop*> loops) {
+base::Result<std::unique_ptr<Recorder>> Recorder::open(store::JournalOptions options,
+                                                       const base::Clock& clock,
+                                                       store::Files& files,
+                                                       std::vector<net::Loop*> loops) {
   // One wake-up per loop and batch: the whole list of a loop's records is handed over at once.
   auto notify = [loops = std::move(loops)](std::uint32_t home, store::Append* list) {
     loops[home]->post([list] {
@@ -45,7 +47,8 @@ struct Durable {
 
 }  // namespace
 
-net::Task<base::Result<store::Ticket>> Recorder::begin(net::Loop& loop, store::Append& append, audit::Leaf leaf,
+net::Task<base::Result<store::Ticket>> Recorder::begin(net::Loop& loop, store::Append& append,
+                                                       audit::Leaf leaf,
                                                        const crypto::Uuid& call_uid) {
   Durable durable{*journal_, append, leaf, call_uid, loop.index(), {}};
   co_return co_await durable;

@@ -1,4 +1,5 @@
-// Recorder: the audit journal as the loops use it: write a record, wait for the disk without blocking.
+// Recorder: the audit journal as the loops use it: write a record, wait for the disk without
+// blocking.
 #pragma once
 #include <memory>
 #include <vector>
@@ -14,13 +15,17 @@ namespace latticegate::gateway {
 class Recorder {
  public:
   // The loops are those of the program in order of their index; they outlive the journal.
-  [[nodiscard]] static base::Result<std::unique_ptr<Recorder>> open(store::JournalOptions options, const base::Clock& clock,
-                                                                    store::Files& files, std::vector<net::Loop*> loops);
+  [[nodiscard]] static base::Result<std::unique_ptr<Recorder>> open(store::JournalOptions options,
+                                                                    const base::Clock& clock,
+                                                                    store::Files& files,
+                                                                    std::vector<net::Loop*> loops);
 
-  // Writes the decision about one call and waits until it is durable. The Append is the caller's, reused call by call.
-  net::Task<base::Result<store::Ticket>> begin(net::Loop& loop, store::Append& append, audit::Leaf leaf,
-                                               const crypto::Uuid& call_uid);
-  // Writes a record that nobody waits for. One that is lost is counted by the journal and said in the log itself.
+  // Writes the decision about one call and waits until it is durable. The Append is the caller's,
+  // reused call by call.
+  net::Task<base::Result<store::Ticket>> begin(net::Loop& loop, store::Append& append,
+                                               audit::Leaf leaf, const crypto::Uuid& call_uid);
+  // Writes a record that nobody waits for. One that is lost is counted by the journal and said in
+  // the log itself.
   void post(audit::Leaf leaf);
   store::Journal::Status status() const { return journal_->status(); }
 

@@ -29,7 +29,8 @@ void in_document_order(std::vector<json::Edit>& edits) {
 Task<void> Exchange::post() {
   const net::Head& head = request_.head();
   if (!net::is_media_type(head.find("content-type").value_or(""), "application/json")) {
-    (void)co_await request_.respond(415, "", json_type, R"({"error":"the content type of a message is application/json"})");
+    (void)co_await request_.respond(
+        415, "", json_type, R"({"error":"the content type of a message is application/json"})");
     co_return;
   }
   const auto accept = head.find("accept").value_or("");
@@ -44,11 +45,13 @@ Task<void> Exchange::post() {
     co_return;
   }
   bytes_in_ = static_cast<std::int64_t>(body->size());
-  auto parsed = mcp::Message::parse(*body, {.size = snapshot_->config->limits.body, .depth = snapshot_->config->limits.json_depth});
+  auto parsed = mcp::Message::parse(*body, {.size = snapshot_->config->limits.body,
+                                            .depth = snapshot_->config->limits.json_depth});
   if (!parsed) {
     worker_.shared().counters.refused.fetch_add(1, std::memory_order_relaxed);
     client_id_ = parsed.error().id.value_or("");
-    co_await reject(parsed.error().error.code == Code::too_large ? 413 : 400, parsed.error().rpc_code, parsed.error().error.detail);
+    co_await reject(parsed.error().error.code == Code::too_large ? 413 : 400,
+                    parsed.error().rpc_code, parsed.error().error.detail);
     co_return;
   }
   message_ = *std::move(parsed);
@@ -57,9 +60,11 @@ Task<void> Exchange::post() {
     if (const auto value = head.find(name)) return std::string(*value);
     return std::nullopt;
   };
-  const auto era = mcp::classify(*message_, {as_text("mcp-protocol-version"), as_text("mcp-method"), as_text("mcp-name")});
+  const auto era = mcp::classify(
+      *message_, {as_text("mcp-protocol-version"), as_text("mcp-method"), as_text("mcp-name")});
   if (!era) {
-    co_await reject(era.error().http_status, era.error().rpc_code, era.error().sentence, era.error().data);
+    co_await reject(era.error().http_status, era.error().rpc_code, era.error().sentence,
+                    era.error().data);
     co_return;
   }
   era_ = *era;
@@ -70,7 +75,9 @@ Task<void> Exchange::post() {
   if (modern()) {
     auto session = modern_session();
     if (!session) {
-      worker_.shared().log.warning("server not available", {{"server", route_.config->name}, {"reason", base::describe(session.error())}});
+      worker_.shared().log.warning(
+          "server not available",
+          {{"server", route_.config->name}, {"reason", base::describe(session.error())}});
       co_await reject(503, mcp::unavailable_code, "the server is not available");
       co_return;
     }
@@ -88,18 +95,23 @@ Task<void> Exchange::post() {
     }
     const auto version = head.find("mcp-protocol-version");
     if (version && !mcp::is_legacy_revision(*version)) {
-      co_await reject(400, -32600, "the MCP-Protocol-Version header names no revision that this session can speak");
+      co_await reject(
+          400, -32600,
+          "the MCP-Protocol-Version header names no revision that this session can speak");
       co_return;
     }
   }
-  if (session_) session_->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(), std::memory_order_relaxed);
+  if (session_)
+    session_->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(),
+                                 std::memory_order_relaxed);
 
   if (message_->is_response()) {
     co_await server_answer();
   } else if (message_->is_notification()) {
     co_await notification();
   } else if (session_ && session_->requests.size() >= snapshot_->config->limits.calls) {
-    co_await reject(429, mcp::unavailable_code, "too many calls of this conversation are under way");
+    co_await reject(429, mcp::unavailable_code,
+                    "too many calls of this conversation are under way");
   } else if (needs_permit(message_->method())) {
     co_await call();
   } else {
@@ -111,9 +123,12 @@ Task<void> Exchange::post() {
 Task<void> Exchange::relay() {
   const mcp::MethodRow* const row = mcp::find_method(message_->method_name());
   const bool known = row != nullptr && row->from != mcp::From::server;
-  const bool legacy_only = message_->method() == mcp::Method::initialize || message_->method() == mcp::Method::ping ||
-                           message_->method() == mcp::Method::logging_set_level || message_->method() == mcp::Method::resources_unsubscribe;
-  const bool modern_only = message_->method() == mcp::Method::server_discover || message_->method() == mcp::Method::subscriptions_listen;
+  const bool legacy_only = message_->method() == mcp::Method::initialize ||
+                           message_->method() == mcp::Method::ping ||
+                           message_->method() == mcp::Method::logging_set_level ||
+                           message_->method() == mcp::Method::resources_unsubscribe;
+  const bool modern_only = message_->method() == mcp::Method::server_discover ||
+                           message_->method() == mcp::Method::subscriptions_listen;
   if (!known || (modern() && legacy_only) || (!modern() && modern_only)) {
     co_await reject(modern() ? 404 : 200, -32601, "this method is not known");
     co_return;
@@ -127,7 +142,8 @@ Task<void> Exchange::relay() {
     co_return;
   }
   Outgoing message = outgoing({});
-  message.idempotent = message_->method_name().ends_with("/list") || message_->method() == mcp::Method::server_discover;
+  message.idempotent = message_->method_name().ends_with("/list") ||
+                       message_->method() == mcp::Method::server_discover;
   message.stream = message_->method() == mcp::Method::subscriptions_listen;
   session_->requests.add(client_id_, upstream_id_);
   watch_for_end();
@@ -146,11 +162,14 @@ Task<void> Exchange::relay() {
   session_->requests.remove(client_id_);
 }
 
-// Opens a session of the legacy era: the client's handshake goes to the server as it is, the session ids are per hop.
+// Opens a session of the legacy era: the client's handshake goes to the server as it is, the
+// session ids are per hop.
 Task<void> Exchange::initialize() {
   auto link = worker_.make_link(*snapshot_, route_);
   if (!link) {
-    worker_.shared().log.warning("server cannot be started", {{"server", route_.config->name}, {"reason", base::describe(link.error())}});
+    worker_.shared().log.warning(
+        "server cannot be started",
+        {{"server", route_.config->name}, {"reason", base::describe(link.error())}});
     co_await reject(200, mcp::unavailable_code, "the server is not available");
     co_return;
   }
@@ -161,7 +180,8 @@ Task<void> Exchange::initialize() {
   session->conversation = std::make_shared<Conversation>();
   session->conversation->totals.started = now();
   session->conversation->totals.last = now();
-  session->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(), std::memory_order_relaxed);
+  session->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(),
+                              std::memory_order_relaxed);
   session_ = session;
   const Outgoing message = outgoing({});
   watch_for_end();
@@ -172,12 +192,15 @@ Task<void> Exchange::initialize() {
     auto next = co_await (*reply)->next();
     if (!next) reason = base::describe(next.error());
     if (!next || !*next) break;
-    if (answers(**next)) response = std::move(**next);   // before it, only notifications may come; none matters
+    if (answers(**next))
+      response = std::move(**next);  // before it, only notifications may come; none matters
   }
   if (!response) {
     worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
-    worker_.shared().log.warning("server did not open a session", {{"server", route_.config->name}, {"reason", reason}});
-    co_await final(mcp::error_response(client_id_, mcp::unavailable_code, "the server is not available"));
+    worker_.shared().log.warning("server did not open a session",
+                                 {{"server", route_.config->name}, {"reason", reason}});
+    co_await final(
+        mcp::error_response(client_id_, mcp::unavailable_code, "the server is not available"));
     co_return;
   }
   std::vector<json::Edit> edits;
@@ -189,9 +212,11 @@ Task<void> Exchange::initialize() {
     worker_.shared().sessions.add(session, worker_.random());
     headers = std::format("Mcp-Session-Id: {}\r\n", session->id);
     if (const json::Value instructions = result["instructions"]; instructions.is_string()) {
-      const inspect::Findings found = inspect::scan(worker_.scanner(), inspect::Surface::instructions, instructions);
-      if (!route_.catalogue->observe_instructions(*instructions.string(), now()) || found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium))
-        edits.push_back({instructions, ""});   // held back until approved
+      const inspect::Findings found =
+          inspect::scan(worker_.scanner(), inspect::Surface::instructions, instructions);
+      if (!route_.catalogue->observe_instructions(*instructions.string(), now()) ||
+          found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium))
+        edits.push_back({instructions, ""});  // held back until approved
     }
   }
   in_document_order(edits);
@@ -217,8 +242,11 @@ Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
     } else if (gone_) {
       // nobody is there to be told
     } else if (next && message_->method() == mcp::Method::subscriptions_listen) {
-      if (streaming_) (void)co_await request_.finish_events();
-      else co_await final(mcp::error_response(client_id_, mcp::unavailable_code, "the server ended the subscription"));
+      if (streaming_)
+        (void)co_await request_.finish_events();
+      else
+        co_await final(mcp::error_response(client_id_, mcp::unavailable_code,
+                                           "the server ended the subscription"));
     } else {
       const Trouble why = trouble(next ? std::nullopt : std::optional(next.error()));
       co_await final(mcp::error_response(client_id_, why.code, why.sentence));
@@ -227,14 +255,16 @@ Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
   }
 }
 
-// One notification or server request that belongs to a request or to the listening stream. False when the client is gone.
+// One notification or server request that belongs to a request or to the listening stream. False
+// when the client is gone.
 Task<bool> Exchange::side_message(const mcp::Message& message) {
   std::vector<json::Edit> edits;
   if (message.is_request()) {
     auto id = session_->server_requests.add(message.id_text(), std::string(message.method_name()));
     if (!id || modern()) {
       Outgoing refusal;
-      refusal.text = mcp::error_response(message.id_text(), -32603, "the client cannot be asked now");
+      refusal.text =
+          mcp::error_response(message.id_text(), -32603, "the client cannot be asked now");
       refusal.version = session_->version;
       (void)co_await session_->link->notify(worker_.loop(), refusal);
       co_return true;
@@ -248,17 +278,22 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
   }
   if (message.method() == mcp::Method::notifications_progress) {
     if (client_token_.empty() || json::to_string(message.params()["progressToken"]) != upstream_id_)
-      co_return true;   // a token that nobody gave
+      co_return true;  // a token that nobody gave
     edits.push_back({message.params()["progressToken"], client_token_});
   }
   if (message.method() == mcp::Method::notifications_cancelled)
-    if (const json::Value id = message.params()["requestId"]; id.exists()) edits.push_back({id, client_id_.empty() ? std::string("0") : client_id_});
-  if (const json::Value subscription = mcp::reserved_meta(message.meta(), "subscriptionId"); subscription.exists())
+    if (const json::Value id = message.params()["requestId"]; id.exists())
+      edits.push_back({id, client_id_.empty() ? std::string("0") : client_id_});
+  if (const json::Value subscription = mcp::reserved_meta(message.meta(), "subscriptionId");
+      subscription.exists())
     edits.push_back({subscription, client_id_});
-  // What a server says beside its answers reaches the model, too: secrets and hidden text are taken out.
-  const inspect::Findings found = inspect::scan(worker_.scanner(), inspect::Surface::result, message.params());
+  // What a server says beside its answers reaches the model, too: secrets and hidden text are taken
+  // out.
+  const inspect::Findings found =
+      inspect::scan(worker_.scanner(), inspect::Surface::result, message.params());
   if (!found.empty())
-    for (json::Edit& edit : inspect::redact(message.params(), found, {.hidden = true, .key = worker_.shared().redaction_key}))
+    for (json::Edit& edit : inspect::redact(
+             message.params(), found, {.hidden = true, .key = worker_.shared().redaction_key}))
       edits.push_back(std::move(edit));
   in_document_order(edits);
   if (!streaming_) {
@@ -275,14 +310,17 @@ std::string Exchange::filtered(const mcp::Message& response) {
   std::vector<json::Edit> edits = list_edits(response.result());
   if (response.id().exists()) edits.push_back({response.id(), client_id_});
   const json::Value result = response.result();
-  if (const json::Value subscription = mcp::reserved_meta(result["_meta"], "subscriptionId"); subscription.exists())
+  if (const json::Value subscription = mcp::reserved_meta(result["_meta"], "subscriptionId");
+      subscription.exists())
     edits.push_back({subscription, client_id_});
   // Lists are filtered by caller, so nobody may share them.
-  if (const json::Value scope = result["cacheScope"]; scope.exists() && message_->method() != mcp::Method::server_discover)
+  if (const json::Value scope = result["cacheScope"];
+      scope.exists() && message_->method() != mcp::Method::server_discover)
     edits.push_back({scope, "\"private\""});
   if (message_->method() == mcp::Method::server_discover)
     if (const json::Value instructions = result["instructions"]; instructions.is_string())
-      if (!route_.catalogue->observe_instructions(*instructions.string(), now())) edits.push_back({instructions, ""});
+      if (!route_.catalogue->observe_instructions(*instructions.string(), now()))
+        edits.push_back({instructions, ""});
   in_document_order(edits);
   return response.text(edits);
 }
@@ -296,7 +334,8 @@ std::vector<json::Edit> Exchange::list_edits(json::Value result) {
       tool_ = route_.catalogue->find(descriptor["name"].text_or({}));
       const bool usable = tool_ && tool_->tool && !tool_->held;
       // Observing refuses nothing, so it hides nothing either.
-      const bool visible = usable && (route_.mode == policy::Mode::observe || snapshot_->engine->may_see(facts(), worker_.scratch()));
+      const bool visible = usable && (route_.mode == policy::Mode::observe ||
+                                      snapshot_->engine->may_see(facts(), worker_.scratch()));
       if (!visible) edits.push_back({descriptor, ""});
     }
     tool_ = nullptr;
@@ -305,30 +344,38 @@ std::vector<json::Edit> Exchange::list_edits(json::Value result) {
   const auto filter = [&](std::string_view list, std::string_view key) {
     for (const json::Value element : result[list].elements()) {
       subject_ = element[key].text_or({});
-      if (route_.mode != policy::Mode::observe && !snapshot_->engine->may_see(facts(), worker_.scratch())) edits.push_back({element, ""});
+      if (route_.mode != policy::Mode::observe &&
+          !snapshot_->engine->may_see(facts(), worker_.scratch()))
+        edits.push_back({element, ""});
     }
     subject_ = {};
   };
-  if (message_->method() == mcp::Method::resources_list) filter("resources", "uri");
-  else if (message_->method() == mcp::Method::prompts_list) filter("prompts", "name");
+  if (message_->method() == mcp::Method::resources_list)
+    filter("resources", "uri");
+  else if (message_->method() == mcp::Method::prompts_list)
+    filter("prompts", "name");
   return edits;
 }
 
 void Exchange::observe_tools(json::Value result) {
   for (const json::Value descriptor : result["tools"].elements()) {
-    const inspect::Findings found = inspect::scan(worker_.scanner(), inspect::Surface::descriptor, descriptor);
-    const bool suspicious = found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium) ||
-                            found.has(inspect::FindingKind::terminal_escape);
-    route_.catalogue->observe(descriptor, suspicious, now(), [&](const ToolEntry& entry, std::string_view approved) {
-      worker_.shared().log.warning("a tool is held back until it is approved",
-                                   {{"server", route_.config->name}, {"tool", entry.name}, {"reason", entry.why_held}});
-      audit::Record record = base_record(audit::Type::tool_held);
-      record.tool = entry.name;
-      record.tool_pin = entry.form.hash;
-      record.tool_pin_was = approved;
-      record.why = entry.why_held;
-      worker_.shared().recorder.post(worker_.record_writer().write(record));
-    });
+    const inspect::Findings found =
+        inspect::scan(worker_.scanner(), inspect::Surface::descriptor, descriptor);
+    const bool suspicious =
+        found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium) ||
+        found.has(inspect::FindingKind::terminal_escape);
+    route_.catalogue->observe(
+        descriptor, suspicious, now(), [&](const ToolEntry& entry, std::string_view approved) {
+          worker_.shared().log.warning(
+              "a tool is held back until it is approved",
+              {{"server", route_.config->name}, {"tool", entry.name}, {"reason", entry.why_held}});
+          audit::Record record = base_record(audit::Type::tool_held);
+          record.tool = entry.name;
+          record.tool_pin = entry.form.hash;
+          record.tool_pin_was = approved;
+          record.why = entry.why_held;
+          worker_.shared().recorder.post(worker_.record_writer().write(record));
+        });
   }
 }
 
@@ -343,7 +390,13 @@ Task<Result<void>> Exchange::learn_tools() {
     message.version = modern() ? std::string(mcp::modern_revision) : session_->version;
     message.idempotent = true;
     json::Writer writer(message.text);
-    writer.begin_object().member("jsonrpc", "2.0").key("id").raw(message.id).member("method", "tools/list").key("params").begin_object();
+    writer.begin_object()
+        .member("jsonrpc", "2.0")
+        .key("id")
+        .raw(message.id)
+        .member("method", "tools/list")
+        .key("params")
+        .begin_object();
     if (!cursor.empty()) writer.key("cursor").raw(cursor);
     if (modern()) {
       writer.key("_meta").begin_object();
@@ -352,14 +405,15 @@ Task<Result<void>> Exchange::learn_tools() {
       writer.end_object();
     }
     writer.end_object().end_object();
-    CO_TRY(auto reply, co_await pass(mcp::Method::tools_list, *session_->link, worker_.loop(), message, abort_));
+    CO_TRY(auto reply, co_await pass(mcp::Method::tools_list, *session_->link, worker_.loop(),
+                                     message, abort_));
     std::optional<mcp::Message> response;
     while (!response) {
       CO_TRY(auto next, co_await reply->next());
       if (!next) co_return fail(Code::unavailable, "the server ended without an answer");
       if (next->is_response()) response = std::move(next);
     }
-    if (!response->result().exists()) co_return Result<void>();   // it has no tools
+    if (!response->result().exists()) co_return Result<void>();  // it has no tools
     observe_tools(response->result());
     const json::Value next_cursor = response->result()["nextCursor"];
     if (!next_cursor.is_string()) co_return Result<void>();
@@ -373,13 +427,14 @@ Task<void> Exchange::notification() {
   if (message_->method() == mcp::Method::notifications_cancelled) {
     const json::Value id = message_->params()["requestId"];
     const auto upstream = session_->requests.find(json::to_string(id));
-    if (!upstream) {   // finished, or never seen: nothing to cancel
+    if (!upstream) {  // finished, or never seen: nothing to cancel
       (void)co_await request_.respond(202, "", json_type, "");
       co_return;
     }
     edits.push_back({id, *upstream});
   } else if (message_->method() == mcp::Method::notifications_progress) {
-    (void)co_await request_.respond(202, "", json_type, "");   // tokens towards servers are not handed out
+    (void)co_await request_.respond(202, "", json_type,
+                                    "");  // tokens towards servers are not handed out
     co_return;
   }
   Outgoing message;
@@ -388,8 +443,11 @@ Task<void> Exchange::notification() {
   message.method = message_->method_name();
   message.version = modern() ? std::string(mcp::modern_revision) : session_->version;
   const auto sent = co_await session_->link->notify(worker_.loop(), message);
-  if (sent) (void)co_await request_.respond(202, "", json_type, "");
-  else co_await reject(sent.error().code == Code::not_found ? 404 : 502, mcp::unavailable_code, "the server did not take the notification");
+  if (sent)
+    (void)co_await request_.respond(202, "", json_type, "");
+  else
+    co_await reject(sent.error().code == Code::not_found ? 404 : 502, mcp::unavailable_code,
+                    "the server did not take the notification");
 }
 
 // The client's answer to a request of the server.
@@ -408,8 +466,10 @@ Task<void> Exchange::server_answer() {
   message.text = message_->text(edits);
   message.version = session_->version;
   const auto sent = co_await session_->link->notify(worker_.loop(), message);
-  if (sent) (void)co_await request_.respond(202, "", json_type, "");
-  else co_await reject(502, mcp::unavailable_code, "the server did not take the answer");
+  if (sent)
+    (void)co_await request_.respond(202, "", json_type, "");
+  else
+    co_await reject(502, mcp::unavailable_code, "the server did not take the answer");
 }
 
 // The stream for messages that belong to no request (legacy GET).
@@ -425,7 +485,9 @@ Task<void> Exchange::listen() {
   }
   const auto id = head.find("mcp-session-id");
   if (!id) {
-    (void)co_await request_.respond(405, "Allow: POST\r\n", json_type, R"({"error":"a stream needs the Mcp-Session-Id of a session"})");
+    (void)co_await request_.respond(
+        405, "Allow: POST\r\n", json_type,
+        R"({"error":"a stream needs the Mcp-Session-Id of a session"})");
     co_return;
   }
   session_ = worker_.shared().sessions.find(*id, *admitted_->principal, route_.config->name);
@@ -441,33 +503,41 @@ Task<void> Exchange::listen() {
   auto reply = co_await session_->link->listen(worker_.loop());
   if (!reply) {
     session_->streams.fetch_sub(1);
-    const int status = reply.error().code == Code::unsupported ? 405 : reply.error().code == Code::not_found ? 404 : 502;
-    (void)co_await request_.respond(status, status == 405 ? "Allow: POST, DELETE\r\n" : "", json_type, R"({"error":"the server offers no stream"})");
+    const int status = reply.error().code == Code::unsupported ? 405
+                       : reply.error().code == Code::not_found ? 404
+                                                               : 502;
+    (void)co_await request_.respond(status, status == 405 ? "Allow: POST, DELETE\r\n" : "",
+                                    json_type, R"({"error":"the server offers no stream"})");
     co_return;
   }
   Reply* const running = reply->get();
-  open_ = admitted_->principal->open(worker_.loop(), [running](Principal::End) { running->cancel(); });
+  open_ =
+      admitted_->principal->open(worker_.loop(), [running](Principal::End) { running->cancel(); });
   if (co_await request_.start_events({})) {
     streaming_ = true;
     request_.on_hangup([running] { running->cancel(); });
     for (;;) {
       auto next = co_await (*reply)->next();
       if (!next || !*next) break;
-      if ((*next)->is_response()) continue;   // responses never come here
+      if ((*next)->is_response()) continue;  // responses never come here
       if (!co_await side_message(**next)) break;
     }
     request_.on_hangup(nullptr);
     (void)co_await request_.finish_events();
   }
-  open_.release();   // before the reply that it would cancel is gone
+  open_.release();  // before the reply that it would cancel is gone
   session_->streams.fetch_sub(1);
 }
 
 Task<void> Exchange::end_session() {
   const auto id = request_.head().find("mcp-session-id");
-  const auto session = id ? worker_.shared().sessions.find(*id, *admitted_->principal, route_.config->name) : nullptr;
+  const auto session =
+      id ? worker_.shared().sessions.find(*id, *admitted_->principal, route_.config->name)
+         : nullptr;
   if (!session) {
-    co_await reject(id ? 404 : 400, -32600, id ? "this session does not exist or has ended" : "the Mcp-Session-Id header is missing");
+    co_await reject(
+        id ? 404 : 400, -32600,
+        id ? "this session does not exist or has ended" : "the Mcp-Session-Id header is missing");
     co_return;
   }
   worker_.shared().sessions.remove(*id);
@@ -476,7 +546,8 @@ Task<void> Exchange::end_session() {
 }
 
 Result<std::shared_ptr<Session>> Exchange::modern_session() {
-  if (auto known = worker_.shared().sessions.modern(*admitted_->principal, route_.config->name)) return known;
+  if (auto known = worker_.shared().sessions.modern(*admitted_->principal, route_.config->name))
+    return known;
   auto link = worker_.make_link(*snapshot_, route_);
   if (!link) return std::unexpected(std::move(link).error());
   auto session = std::make_shared<Session>();
@@ -503,14 +574,16 @@ Task<void> Exchange::final(std::string_view text, int status, std::string_view h
   (void)co_await request_.finish_events();
 }
 
-Task<void> Exchange::reject(int status, int code, std::string_view sentence, std::string_view data) {
+Task<void> Exchange::reject(int status, int code, std::string_view sentence,
+                            std::string_view data) {
   const std::string text = mcp::error_response(client_id_, code, sentence, data);
   (void)co_await request_.respond(status, "", json_type, text);
 }
 
 Task<void> Exchange::killed_answer() {
   const std::string sentence = std::format(
-      "Latticegate stopped this conversation ({}). Calls are refused until an operator releases it", admitted_->principal->id());
+      "Latticegate stopped this conversation ({}). Calls are refused until an operator releases it",
+      admitted_->principal->id());
   if (message_ && !message_->is_request() && !streaming_) {
     co_await reject(403, mcp::killed_code, sentence);
   } else if (message_) {

@@ -61,10 +61,13 @@ std::shared_ptr<Session> Sessions::add(std::shared_ptr<Session> session, crypto:
   return session;
 }
 
-std::shared_ptr<Session> Sessions::find(std::string_view id, const Principal& principal, std::string_view server) const {
+std::shared_ptr<Session> Sessions::find(std::string_view id, const Principal& principal,
+                                        std::string_view server) const {
   const std::scoped_lock lock(mutex_);
   const auto found = by_id_.find(std::string(id));
-  if (found == by_id_.end() || found->second->principal.get() != &principal || found->second->server != server) return nullptr;
+  if (found == by_id_.end() || found->second->principal.get() != &principal ||
+      found->second->server != server)
+    return nullptr;
   return found->second;
 }
 
@@ -73,7 +76,8 @@ void Sessions::remove(std::string_view id) {
   by_id_.erase(std::string(id));
 }
 
-std::shared_ptr<Session> Sessions::modern(const Principal& principal, std::string_view server) const {
+std::shared_ptr<Session> Sessions::modern(const Principal& principal,
+                                          std::string_view server) const {
   const std::scoped_lock lock(mutex_);
   const auto found = modern_.find({principal.id(), std::string(server)});
   return found == modern_.end() ? nullptr : found->second;
@@ -111,7 +115,8 @@ std::vector<std::shared_ptr<Session>> Sessions::take_idle(std::int64_t before_ns
   const auto take = [&](auto& table) {
     std::erase_if(table, [&](auto& entry) {
       const Session& session = *entry.second;
-      if (session.last_used_ns.load(std::memory_order_relaxed) >= before_ns || session.streams.load() > 0 || session.requests.size() > 0)
+      if (session.last_used_ns.load(std::memory_order_relaxed) >= before_ns ||
+          session.streams.load() > 0 || session.requests.size() > 0)
         return false;
       taken.push_back(entry.second);
       return true;

@@ -1,8 +1,8 @@
-// Client sessions of the legacy era, and the sessionless access of modern principals: which client talks to which server
-// through which link, and what is open between them.
+// Client sessions of the legacy era, and the sessionless access of modern principals: which client
+// talks to which server through which link, and what is open between them.
 //
-// A session id names; it never authenticates: every request is checked against the principal that opened it. Safe from
-// any thread.
+// A session id names; it never authenticates: every request is checked against the principal that
+// opened it. Safe from any thread.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -51,16 +51,16 @@ class RequestIds {
 };
 
 struct Session {
-  std::string id;                        // ours, for the client; empty for modern access
+  std::string id;  // ours, for the client; empty for modern access
   std::string server;
-  std::string version;                   // negotiated revision
+  std::string version;  // negotiated revision
   std::shared_ptr<Principal> principal;
-  std::shared_ptr<Conversation> conversation;   // legacy; null for modern: the principal's own
+  std::shared_ptr<Conversation> conversation;  // legacy; null for modern: the principal's own
   std::shared_ptr<Link> link;
   ServerRequests server_requests;
   RequestIds requests;
   std::atomic<std::uint32_t> streams{0};
-  std::atomic<std::int64_t> last_used_ns{0};    // steady clock; for expiry
+  std::atomic<std::int64_t> last_used_ns{0};  // steady clock; for expiry
 };
 
 class Sessions {
@@ -68,7 +68,8 @@ class Sessions {
   // Registers under a new random id.
   std::shared_ptr<Session> add(std::shared_ptr<Session> session, crypto::Random& random);
   // The session if it exists and belongs to that principal and server.
-  std::shared_ptr<Session> find(std::string_view id, const Principal& principal, std::string_view server) const;
+  std::shared_ptr<Session> find(std::string_view id, const Principal& principal,
+                                std::string_view server) const;
   void remove(std::string_view id);
 
   // The modern access of a principal to a server; made by `make` when there is none yet.

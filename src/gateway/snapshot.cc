@@ -23,8 +23,11 @@ constexpr std::uintmax_t largest_file = std::uintmax_t{16} * 1024 * 1024;
 Result<std::string> read_file(const fs::path& path) {
   std::error_code error;
   const std::uintmax_t size = fs::file_size(path, error);
-  if (error) return fail(Code::io, std::format("cannot read {}: {}", path.string(), error.message()));
-  if (size > largest_file) return fail(Code::too_large, std::format("{} is larger than {} bytes", path.string(), largest_file));
+  if (error)
+    return fail(Code::io, std::format("cannot read {}: {}", path.string(), error.message()));
+  if (size > largest_file)
+    return fail(Code::too_large,
+                std::format("{} is larger than {} bytes", path.string(), largest_file));
   std::ifstream file(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(file), {});
   if (!file) return fail(Code::io, std::format("cannot read {}", path.string()));
@@ -40,7 +43,8 @@ Result<void> write_private(const fs::path& path, std::string_view text) {
   return {};
 }
 
-Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config& config, const base::Clock& clock,
+Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config& config,
+                                                            const base::Clock& clock,
                                                             const base::Log& log) {
   const config::ServerTls& tls = *config.listen.tls;
   net::TlsServerOptions options;
@@ -54,13 +58,15 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
     bool usable = fs::exists(certificate) && fs::exists(key);
     if (usable) {
       const auto text = read_file(certificate);
-      const auto read = text ? crypto::read_certificate(*text) : Result<crypto::Certificate>(fail(Code::io));
+      const auto read =
+          text ? crypto::read_certificate(*text) : Result<crypto::Certificate>(fail(Code::io));
       usable = read && read->valid_at(clock.now());
     }
     if (!usable) {
       auto made = crypto::make_development_certificate(clock.now());
       if (!made) return std::unexpected(std::move(made).error());
-      if (auto written = write_private(key, made->key_pem.reveal()); !written) return std::unexpected(std::move(written).error());
+      if (auto written = write_private(key, made->key_pem.reveal()); !written)
+        return std::unexpected(std::move(written).error());
       if (auto written = write_private(certificate, made->certificate_pem); !written)
         return std::unexpected(std::move(written).error());
       log.info("made a development certificate", {{"file", certificate.string()}});
@@ -73,10 +79,12 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
   const auto leaf = crypto::read_certificate(*chain);
   if (!leaf) return within(certificate.string(), leaf.error());
   if (leaf->expired_at(clock.now()))
-    return fail(Code::crypto, std::format("the certificate {} expired at {}; install a newer one", certificate.string(),
-                                          base::to_rfc3339(leaf->not_after)));
+    return fail(Code::crypto, std::format("the certificate {} expired at {}; install a newer one",
+                                          certificate.string(), base::to_rfc3339(leaf->not_after)));
   if (!leaf->valid_at(clock.now()))
-    return fail(Code::crypto, std::format("the certificate {} is not valid before {}", certificate.string(), base::to_rfc3339(leaf->not_before)));
+    return fail(Code::crypto,
+                std::format("the certificate {} is not valid before {}", certificate.string(),
+                            base::to_rfc3339(leaf->not_before)));
   options.certificate_pem = *std::move(chain);
   options.key_pem = *std::move(secret);
   if (!tls.client_ca.empty()) {
@@ -92,7 +100,8 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
 Result<ServerRoute> make_route(const config::Config& config, const config::Server& server) {
   ServerRoute route;
   route.config = &server;
-  route.mode = config.mode_of(server) == config::Mode::observe ? policy::Mode::observe : policy::Mode::enforce;
+  route.mode = config.mode_of(server) == config::Mode::observe ? policy::Mode::observe
+                                                               : policy::Mode::enforce;
   if (const auto* const http = std::get_if<config::Http>(&server.transport)) {
     auto url = net::parse_url(http->url);
     if (!url) return std::unexpected(std::move(url).error());
@@ -113,7 +122,8 @@ Result<ServerRoute> make_route(const config::Config& config, const config::Serve
       if (!context) return std::unexpected(std::move(context).error());
       route.tls = *std::move(context);
     }
-    route.key = std::hash<std::string>{}(std::format("{}\n{}\n{}\n{}", http->url, pqc::name(http->profile), ca, server.name));
+    route.key = std::hash<std::string>{}(
+        std::format("{}\n{}\n{}\n{}", http->url, pqc::name(http->profile), ca, server.name));
   }
   return route;
 }
@@ -131,9 +141,11 @@ Result<std::vector<policy::PolicyText>> read_policies(const fs::path& directory)
   std::error_code error;
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, error))
-    if (entry.path().extension() == ".cedar" && entry.is_regular_file()) files.push_back(entry.path());
+    if (entry.path().extension() == ".cedar" && entry.is_regular_file())
+      files.push_back(entry.path());
   if (error)
-    return fail(Code::io, std::format("cannot read the policy directory {}: {}", directory.string(), error.message()));
+    return fail(Code::io, std::format("cannot read the policy directory {}: {}", directory.string(),
+                                      error.message()));
   std::ranges::sort(files);
   std::vector<policy::PolicyText> texts;
   for (const fs::path& file : files) {
@@ -147,44 +159,54 @@ Result<std::vector<policy::PolicyText>> read_policies(const fs::path& directory)
 policy::World world_of(const config::Config& config) {
   policy::World world;
   for (const auto& token : config.identity.tokens) world.agents.push_back(token.profile);
-  for (const auto& certificate : config.identity.certificates) world.agents.push_back(certificate.profile);
+  for (const auto& certificate : config.identity.certificates)
+    world.agents.push_back(certificate.profile);
   if (config.identity.loopback) world.agents.push_back(*config.identity.loopback);
   world.users = config.users;
   for (const config::Named& group : config.groups) world.groups.push_back({group.name, group.in});
-  for (const config::Named& segment : config.segments) world.segments.push_back({segment.name, segment.in});
+  for (const config::Named& segment : config.segments)
+    world.segments.push_back({segment.name, segment.in});
   for (const auto& [name, server] : config.servers)
-    world.servers.push_back({name, server.segment, server.region, server.verified, server.domains, server.sensitivity});
+    world.servers.push_back(
+        {name, server.segment, server.region, server.verified, server.domains, server.sensitivity});
   return world;
 }
 
-Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const config::Config> config, std::uint64_t generation,
-                                                      Pins& pins, const base::Clock& clock, const base::Log& log,
+Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const config::Config> config,
+                                                      std::uint64_t generation, Pins& pins,
+                                                      const base::Clock& clock,
+                                                      const base::Log& log,
                                                       const Snapshot* previous) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
   snapshot->config = config;
   auto authenticator = identity::Authenticator::make(config->identity);
   if (!authenticator) return within("identity", std::move(authenticator).error());
-  snapshot->authenticator = std::make_shared<const identity::Authenticator>(*std::move(authenticator));
+  snapshot->authenticator =
+      std::make_shared<const identity::Authenticator>(*std::move(authenticator));
   auto texts = read_policies(config->policy.directory);
   if (!texts) return std::unexpected(std::move(texts).error());
   auto engine = policy::Engine::load(world_of(*config), *texts, {.epoch = generation});
   if (!engine) return std::unexpected(std::move(engine).error());
   snapshot->engine = *std::move(engine);
   for (const std::string& warning : snapshot->engine->warnings()) log.warning(warning);
-  if (previous != nullptr && config->inspect.rules == previous->config->inspect.rules && config->inspect.rules.empty()) {
+  if (previous != nullptr && config->inspect.rules == previous->config->inspect.rules &&
+      config->inspect.rules.empty()) {
     snapshot->rules = previous->rules;
   } else {
     std::vector<inspect::RuleFile> files = inspect::built_in_files();
     if (!config->inspect.rules.empty()) {
       std::error_code error;
-      for (const fs::directory_entry& entry : fs::directory_iterator(config->inspect.rules, error)) {
+      for (const fs::directory_entry& entry :
+           fs::directory_iterator(config->inspect.rules, error)) {
         if (entry.path().extension() != ".yaml") continue;
         auto text = read_file(entry.path());
         if (!text) return std::unexpected(std::move(text).error());
         files.push_back({entry.path().string(), *std::move(text)});
       }
-      if (error) return fail(Code::io, std::format("cannot read {}: {}", config->inspect.rules.string(), error.message()));
+      if (error)
+        return fail(Code::io, std::format("cannot read {}: {}", config->inspect.rules.string(),
+                                          error.message()));
     }
     auto rules = inspect::RuleSet::compile(files);
     if (!rules) return std::unexpected(std::move(rules).error());

@@ -1,5 +1,5 @@
-// Snapshot: everything that a configuration decides, immutable, made whole before it is used and swapped at once on a
-// reload. Calls under way keep the one that they began with.
+// Snapshot: everything that a configuration decides, immutable, made whole before it is used and
+// swapped at once on a reload. Calls under way keep the one that they began with.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -22,13 +22,13 @@ namespace latticegate::gateway {
 
 // One server as calls need it.
 struct ServerRoute {
-  const config::Server* config = nullptr;            // into the snapshot's configuration
+  const config::Server* config = nullptr;  // into the snapshot's configuration
   policy::Mode mode = policy::Mode::enforce;
   std::shared_ptr<Catalogue> catalogue;
-  net::Url url;                                      // HTTP servers
-  std::shared_ptr<const net::TlsContext> tls;        // https servers
+  net::Url url;                                // HTTP servers
+  std::shared_ptr<const net::TlsContext> tls;  // https servers
   std::string authorization;
-  std::uint64_t key = 0;                             // names the pool; changes when the transport does
+  std::uint64_t key = 0;  // names the pool; changes when the transport does
 };
 
 struct Snapshot {
@@ -37,20 +37,21 @@ struct Snapshot {
   std::shared_ptr<const identity::Authenticator> authenticator;
   std::shared_ptr<const policy::Engine> engine;
   std::shared_ptr<const inspect::RuleSet> rules;
-  std::shared_ptr<const net::TlsContext> tls;        // of the listener; null without TLS
+  std::shared_ptr<const net::TlsContext> tls;  // of the listener; null without TLS
   std::map<std::string, ServerRoute, std::less<>> routes;
-  std::vector<std::string> hosts;                    // lower-case names that a Host header may have
+  std::vector<std::string> hosts;  // lower-case names that a Host header may have
 };
 
-// Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk. Catalogues
-// begin anew and fill with the next list or call; the built-in rules of `previous` (may be null) are used again.
-[[nodiscard]] base::Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const config::Config> config,
-                                                                          std::uint64_t generation, Pins& pins,
-                                                                          const base::Clock& clock, const base::Log& log,
-                                                                          const Snapshot* previous);
+// Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk.
+// Catalogues begin anew and fill with the next list or call; the built-in rules of `previous` (may
+// be null) are used again.
+[[nodiscard]] base::Result<std::shared_ptr<const Snapshot>> make_snapshot(
+    std::shared_ptr<const config::Config> config, std::uint64_t generation, Pins& pins,
+    const base::Clock& clock, const base::Log& log, const Snapshot* previous);
 
 // The policy files of a directory, by name; a missing directory is an error that says so.
-[[nodiscard]] base::Result<std::vector<policy::PolicyText>> read_policies(const std::filesystem::path& directory);
+[[nodiscard]] base::Result<std::vector<policy::PolicyText>> read_policies(
+    const std::filesystem::path& directory);
 
 // The world that policies know, from the configuration.
 policy::World world_of(const config::Config& config);

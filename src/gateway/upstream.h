@@ -1,8 +1,9 @@
 // Upstreams: what stands behind /mcp/<server>, over HTTP or over a child's pipes, as one interface.
 //
-// A Link is one client's way to one server: the upstream session of a legacy client session, or the sessionless access of
-// a modern principal. Requests get answers as a Reply: messages one by one, notifications and server requests first, the
-// response last. Everything here is transport; what may be sent is decided before (gateway/exchange.h).
+// A Link is one client's way to one server: the upstream session of a legacy client session, or the
+// sessionless access of a modern principal. Requests get answers as a Reply: messages one by one,
+// notifications and server requests first, the response last. Everything here is transport; what
+// may be sent is decided before (gateway/exchange.h).
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -26,22 +27,23 @@ namespace latticegate::gateway {
 // One message on its way to a server, as our own serialisation.
 struct Outgoing {
   std::string text;
-  std::string id;                // JSON text of its id; empty for notifications and responses
-  std::string method;            // for the headers of the modern era
-  std::string name;              // likewise; empty where the method has none
-  std::vector<std::pair<std::string, std::string>> parameter_headers;   // Mcp-Param-*: name and encoded value
+  std::string id;      // JSON text of its id; empty for notifications and responses
+  std::string method;  // for the headers of the modern era
+  std::string name;    // likewise; empty where the method has none
+  std::vector<std::pair<std::string, std::string>>
+      parameter_headers;  // Mcp-Param-*: name and encoded value
   mcp::Era era = mcp::Era::legacy;
-  std::string version;           // protocol revision for the header; empty: none is sent
+  std::string version;  // protocol revision for the header; empty: none is sent
   bool idempotent = false;
-  bool stream = false;           // a listen: no time limit between messages
+  bool stream = false;  // a listen: no time limit between messages
 };
 
 // The messages that answer one request, in order. Used on the loop of the request.
 class Reply {
  public:
   virtual ~Reply() = default;
-  // The next message; nothing when the answer has ended. Errors: timeout, unavailable, malformed (the server speaks
-  // garbage), too_large, cancelled.
+  // The next message; nothing when the answer has ended. Errors: timeout, unavailable, malformed
+  // (the server speaks garbage), too_large, cancelled.
   virtual net::Task<base::Result<std::optional<mcp::Message>>> next() = 0;
   // Ends it now from the same loop; a pending next() returns Code::cancelled.
   virtual void cancel() = 0;
@@ -55,11 +57,15 @@ class Link {
  public:
   virtual ~Link() = default;
   // Sends a request. The loop is the caller's; the reply is used there.
-  // `abort` ends it while the server has not begun to answer; the reply is cancelled by itself afterwards.
-  virtual net::Task<base::Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message, net::Abort& abort) = 0;
+  // `abort` ends it while the server has not begun to answer; the reply is cancelled by itself
+  // afterwards.
+  virtual net::Task<base::Result<std::unique_ptr<Reply>>> request(net::Loop& loop,
+                                                                  const Outgoing& message,
+                                                                  net::Abort& abort) = 0;
   // Sends a notification or a response; returns when the server has taken it.
   virtual net::Task<base::Result<void>> notify(net::Loop& loop, const Outgoing& message) = 0;
-  // Opens the stream for messages that belong to no request. Code::unsupported: this server has none.
+  // Opens the stream for messages that belong to no request. Code::unsupported: this server has
+  // none.
   virtual net::Task<base::Result<std::unique_ptr<Reply>>> listen(net::Loop& loop) = 0;
   // Takes over what the answer to initialize brought.
   virtual void opened(std::string_view session_id, std::string_view version) = 0;
@@ -70,11 +76,12 @@ class Link {
 // What an HTTP link needs to know about its server.
 struct HttpTarget {
   net::Url url;
-  std::string authorization;     // header value that we present; empty: none
+  std::string authorization;  // header value that we present; empty: none
   std::chrono::milliseconds request_timeout{120'000};
 };
 // `pool` gives the pool of the server on a loop.
-std::shared_ptr<Link> http_link(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool, base::Bytes answer_limit);
+std::shared_ptr<Link> http_link(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool,
+                                base::Bytes answer_limit);
 
 // How a child is started and what becomes of what it writes to its standard error.
 struct ChildTarget {
@@ -84,10 +91,12 @@ struct ChildTarget {
   std::string directory;
   std::chrono::milliseconds request_timeout{120'000};
   base::Bytes answer_limit{};
-  std::function<void(std::string_view line)> errors;   // one bounded line
-  std::function<void(std::string status, bool asked)> ended;   // asked: we told it to end
+  std::function<void(std::string_view line)> errors;          // one bounded line
+  std::function<void(std::string status, bool asked)> ended;  // asked: we told it to end
 };
-// Starts the child on the loop, which stays its home; its tasks run in the group, which outlives them.
-base::Result<std::shared_ptr<Link>> child_link(net::Loop& home, net::TaskGroup& tasks, ChildTarget target);
+// Starts the child on the loop, which stays its home; its tasks run in the group, which outlives
+// them.
+base::Result<std::shared_ptr<Link>> child_link(net::Loop& home, net::TaskGroup& tasks,
+                                               ChildTarget target);
 
 }  // namespace latticegate::gateway

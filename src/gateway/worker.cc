@@ -16,7 +16,9 @@ using net::Task;
 
 constexpr std::string_view json_type = "application/json";
 
-std::string_view without_query(std::string_view target) { return target.substr(0, target.find_first_of("?#")); }
+std::string_view without_query(std::string_view target) {
+  return target.substr(0, target.find_first_of("?#"));
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -38,20 +40,24 @@ bool from_here(const net::Head& head, const Snapshot& snapshot) {
   if (std::ranges::find(snapshot.hosts, host) == snapshot.hosts.end()) return false;
   const auto origin = head.find("origin");
   if (!origin) return true;
-  if (std::ranges::find(snapshot.config->listen.origins, *origin) != snapshot.config->listen.origins.end()) return true;
+  if (std::ranges::find(snapshot.config->listen.origins, *origin) !=
+      snapshot.config->listen.origins.end())
+    return true;
   const std::size_t scheme = origin->find("://");
   if (scheme == std::string_view::npos) return false;
   const std::string name = lower(without_port(origin->substr(scheme + 3)));
   return std::ranges::find(snapshot.hosts, name) != snapshot.hosts.end();
 }
 
-Task<void> answer_json(net::ServerRequest& request, int status, std::string_view headers, std::string_view body) {
+Task<void> answer_json(net::ServerRequest& request, int status, std::string_view headers,
+                       std::string_view body) {
   (void)co_await request.respond(status, headers, json_type, body);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared, std::string_view node) {
+Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared,
+                                             std::string_view node) {
   auto scanner = inspect::Scanner::create(shared.snapshot.load()->rules);
   if (!scanner) return std::unexpected(std::move(scanner).error());
   return std::unique_ptr<Worker>(new Worker(loop, shared, *std::move(scanner), node));
@@ -60,7 +66,9 @@ Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared, st
 Worker::Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node)
     : loop_(loop),
       shared_(shared),
-      tasks_([&shared](const std::exception_ptr&) { shared.log.error("a background task ended by an exception"); }),
+      tasks_([&shared](const std::exception_ptr&) {
+        shared.log.error("a background task ended by an exception");
+      }),
       scanner_(std::move(scanner)),
       record_writer_(node) {}
 
@@ -68,7 +76,8 @@ const std::shared_ptr<const Snapshot>& Worker::snapshot() {
   if (!snapshot_ || snapshot_->generation != shared_.generation.load(std::memory_order_acquire)) {
     snapshot_ = shared_.snapshot.load();
     if (auto used = scanner_.use(snapshot_->rules); !used)
-      shared_.log.error("the new rules are not in use on one loop", {{"reason", base::describe(used.error())}});
+      shared_.log.error("the new rules are not in use on one loop",
+                        {{"reason", base::describe(used.error())}});
   }
   return snapshot_;
 }
@@ -98,11 +107,14 @@ net::HttpPool& Worker::pool(const ServerRoute& route, const config::Limits& limi
   return *pool;
 }
 
-Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot, const ServerRoute& route) {
+Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot,
+                                                const ServerRoute& route) {
   if (const auto* const stdio = std::get_if<config::Stdio>(&route.config->transport)) {
     Backoff& backoff = backoffs_[route.config->name];
     const base::Instant now = loop_.clock().instant();
-    if (now < backoff.until) return fail(Code::unavailable, "the server's process keeps ending; it is started again later");
+    if (now < backoff.until)
+      return fail(Code::unavailable,
+                  "the server's process keeps ending; it is started again later");
     ChildTarget target;
     target.server = route.config->name;
     target.arguments = stdio->command;
@@ -111,20 +123,24 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot, const 
     target.answer_limit = snapshot.config->limits.answer;
     // Exactly what the configuration names: nothing else of ours is inherited.
     for (const config::Variable& variable : stdio->env)
-      target.environment.push_back(std::format("{}={}", variable.name, variable.value.value.reveal()));
+      target.environment.push_back(
+          std::format("{}={}", variable.name, variable.value.value.reveal()));
     for (const std::string& name : stdio->pass)
-      if (const char* const value = std::getenv(name.c_str())) target.environment.push_back(std::format("{}={}", name, value));
+      if (const char* const value = std::getenv(name.c_str()))
+        target.environment.push_back(std::format("{}={}", name, value));
     const base::Log& log = shared_.log;
     target.errors = [&log, server = route.config->name](std::string_view line) {
       log.info("server wrote", {{"server", server}, {"line", std::string(line)}});
     };
-    target.ended = [this, started = now, server = route.config->name](const std::string& status, bool asked) {
+    target.ended = [this, started = now, server = route.config->name](const std::string& status,
+                                                                      bool asked) {
       Backoff& entry = backoffs_[server];
       const base::Instant ended = loop_.clock().instant();
       if (!asked && ended - started < std::chrono::seconds(10)) {
         entry.failures = std::min(entry.failures + 1, 6U);
         entry.until = ended + std::chrono::milliseconds(250 << entry.failures);
-        shared_.log.warning("a server's process ended soon after its start", {{"server", server}, {"status", status}});
+        shared_.log.warning("a server's process ended soon after its start",
+                            {{"server", server}, {"status", status}});
       } else {
         entry.failures = 0;
         shared_.log.info("a server's process ended", {{"server", server}, {"status", status}});
@@ -138,8 +154,10 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot, const 
     return link;
   }
   HttpTarget target{route.url, route.authorization, route.config->timeouts.request};
-  // The pool is looked up on the loop of each request; the route is copied, because the snapshot may be gone by then.
-  auto pool = [&shared = shared_, route, config = snapshot.config](net::Loop& loop) -> net::HttpPool& {
+  // The pool is looked up on the loop of each request; the route is copied, because the snapshot
+  // may be gone by then.
+  auto pool = [&shared = shared_, route,
+               config = snapshot.config](net::Loop& loop) -> net::HttpPool& {
     return shared.workers[loop.index()]->pool(route, config->limits);
   };
   return http_link(std::move(target), std::move(pool), snapshot.config->limits.answer);
@@ -160,14 +178,16 @@ void Worker::kill(Principal& principal, std::string by, std::string reason) {
 }
 
 bool Worker::kill_agent(const std::string& agent, std::string by, std::string reason) {
-  if (!shared_.principals.kill_agent(agent, {shared_.clock.now(), {}, {}, by, reason})) return false;
+  if (!shared_.principals.kill_agent(agent, {shared_.clock.now(), {}, {}, by, reason}))
+    return false;
   record_kill(Principals::agent_id(agent), agent, by, reason);
   for (const auto& principal : shared_.principals.all())
     if (principal->agent() == agent) finish_kill(*principal);
   return true;
 }
 
-void Worker::record_kill(std::string_view conversation, std::string_view agent, std::string_view by, std::string_view reason) {
+void Worker::record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
+                         std::string_view reason) {
   shared_.counters.kills.fetch_add(1, std::memory_order_relaxed);
   shared_.log.warning("conversation killed", {{"conversation", std::string(conversation)},
                                               {"agent", std::string(agent)},
@@ -202,7 +222,8 @@ void Worker::finish_kill(Principal& principal) {
   end_sessions(std::move(sessions));
 }
 
-Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& request, const Snapshot& snapshot) {
+Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& request,
+                                                       const Snapshot& snapshot) {
   const net::Head& head = request.head();
   std::array<std::string_view, 4> values{};
   std::size_t count = 0;
@@ -211,7 +232,8 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
     if (net::same_name(header.name, "authorization")) {
       if (count < values.size()) values[count] = header.value;
       ++count;
-    } else if (net::same_name(header.name, "forwarded") || net::same_name(header.name, "x-forwarded-for") ||
+    } else if (net::same_name(header.name, "forwarded") ||
+               net::same_name(header.name, "x-forwarded-for") ||
                net::same_name(header.name, "x-real-ip") || net::same_name(header.name, "via")) {
       forwarded = true;
     }
@@ -221,15 +243,21 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
   if (known && known->generation == snapshot.generation && count <= 1 && !forwarded &&
       known->authorization == (count == 1 ? values[0] : std::string_view()))
     return known;
-  const identity::Credentials credentials{.authorization = std::span(values.data(), std::min(count, values.size())),
-                                          .certificate = request.peer().certificate.get(),
-                                          .address = request.peer().address == "unix" ? std::string_view("127.0.0.1") : std::string_view(request.peer().address),
-                                          .forwarded = forwarded};
+  const identity::Credentials credentials{
+      .authorization = std::span(values.data(), std::min(count, values.size())),
+      .certificate = request.peer().certificate.get(),
+      .address = request.peer().address == "unix" ? std::string_view("127.0.0.1")
+                                                  : std::string_view(request.peer().address),
+      .forwarded = forwarded};
   auto caller = snapshot.authenticator->authenticate(credentials);
   if (!caller) return std::unexpected(std::move(caller).error());
   auto principal = shared_.principals.find(*caller);
-  auto admitted = std::make_shared<Admitted>(
-      Admitted{snapshot.generation, count == 1 ? std::string(values[0]) : std::string(), *std::move(caller), std::move(principal), {}});
+  auto admitted =
+      std::make_shared<Admitted>(Admitted{snapshot.generation,
+                                          count == 1 ? std::string(values[0]) : std::string(),
+                                          *std::move(caller),
+                                          std::move(principal),
+                                          {}});
   if (!forwarded) request.slot() = admitted;
   return admitted;
 }
@@ -244,35 +272,49 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
   const std::string_view path = without_query(head.target);
   if (!from_here(head, *snapshot)) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
-    co_await answer_json(request, 403, "", R"({"error":"the Host or Origin header is not one that this gateway serves"})");
+    co_await answer_json(
+        request, 403, "",
+        R"({"error":"the Host or Origin header is not one that this gateway serves"})");
     co_return;
   }
   if (path == "/healthz") {
     const bool working = shared_.recorder.status().working;
-    co_await answer_json(request, working ? 200 : 503, "", working ? R"({"status":"ok"})" : R"({"status":"the audit log cannot be written"})");
+    co_await answer_json(
+        request, working ? 200 : 503, "",
+        working ? R"({"status":"ok"})" : R"({"status":"the audit log cannot be written"})");
     co_return;
   }
   auto admitted = authenticate(request, *snapshot);
   if (!admitted) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
-    shared_.log.info("caller refused", {{"peer", request.peer().address}, {"reason", base::describe(admitted.error())}});
+    shared_.log.info("caller refused", {{"peer", request.peer().address},
+                                        {"reason", base::describe(admitted.error())}});
     const bool malformed = admitted.error().code == Code::malformed;
-    co_await answer_json(request, malformed ? 400 : 401, malformed ? "" : "WWW-Authenticate: Bearer realm=\"latticegate\"\r\n",
-                         malformed ? R"({"error":"the Authorization header is malformed"})" : R"({"error":"a valid credential is required"})");
+    co_await answer_json(request, malformed ? 400 : 401,
+                         malformed ? "" : "WWW-Authenticate: Bearer realm=\"latticegate\"\r\n",
+                         malformed ? R"({"error":"the Authorization header is malformed"})"
+                                   : R"({"error":"a valid credential is required"})");
     co_return;
   }
   constexpr std::string_view prefix = "/mcp/";
-  const std::string_view name = path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view();
+  const std::string_view name =
+      path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view();
   const auto route = snapshot->routes.find(name);
   if (name.empty() || route == snapshot->routes.end()) {
-    co_await answer_json(request, 404, "", R"({"error":"no such server; servers are at /mcp/<name>"})");
+    co_await answer_json(request, 404, "",
+                         R"({"error":"no such server; servers are at /mcp/<name>"})");
     co_return;
   }
   Exchange exchange(*this, request, std::move(snapshot), route->second, *admitted);
-  if (head.method == "POST") co_await exchange.post();
-  else if (head.method == "GET") co_await exchange.listen();
-  else if (head.method == "DELETE") co_await exchange.end_session();
-  else co_await answer_json(request, 405, "Allow: GET, POST, DELETE\r\n", R"({"error":"method not allowed"})");
+  if (head.method == "POST")
+    co_await exchange.post();
+  else if (head.method == "GET")
+    co_await exchange.listen();
+  else if (head.method == "DELETE")
+    co_await exchange.end_session();
+  else
+    co_await answer_json(request, 405, "Allow: GET, POST, DELETE\r\n",
+                         R"({"error":"method not allowed"})");
 }
 
 }  // namespace latticegate::gateway

@@ -1,5 +1,5 @@
-// Worker: one event loop's share of the gateway: its connections, its pools, its scratch memory. Requests come in here,
-// are authenticated and given to an Exchange.
+// Worker: one event loop's share of the gateway: its connections, its pools, its scratch memory.
+// Requests come in here, are authenticated and given to an Exchange.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -28,7 +28,7 @@ struct Counters {
   std::atomic<std::uint64_t> calls{0};
   std::atomic<std::uint64_t> allowed{0};
   std::atomic<std::uint64_t> denied{0};
-  std::atomic<std::uint64_t> refused{0};        // no credential, bad message, wrong host
+  std::atomic<std::uint64_t> refused{0};  // no credential, bad message, wrong host
   std::atomic<std::uint64_t> withheld{0};
   std::atomic<std::uint64_t> redactions{0};
   std::atomic<std::uint64_t> kills{0};
@@ -37,10 +37,16 @@ struct Counters {
 
 // What all workers share. Everything in it is safe from any thread.
 struct Shared {
-  Shared(const base::Clock& the_clock, const base::Log& the_log, Principals& the_principals, Sessions& the_sessions,
-         Pins& the_pins, behaviour::Watch& the_watch, Recorder& the_recorder)
-      : clock(the_clock), log(the_log), principals(the_principals), sessions(the_sessions), pins(the_pins),
-        watch(the_watch), recorder(the_recorder) {}
+  Shared(const base::Clock& the_clock, const base::Log& the_log, Principals& the_principals,
+         Sessions& the_sessions, Pins& the_pins, behaviour::Watch& the_watch,
+         Recorder& the_recorder)
+      : clock(the_clock),
+        log(the_log),
+        principals(the_principals),
+        sessions(the_sessions),
+        pins(the_pins),
+        watch(the_watch),
+        recorder(the_recorder) {}
 
   const base::Clock& clock;
   const base::Log& log;
@@ -50,10 +56,11 @@ struct Shared {
   behaviour::Watch& watch;
   Recorder& recorder;
   std::string redaction_key;
-  std::vector<Worker*> workers;                 // by loop index; set before they run
-  std::atomic<std::uint64_t> generation{0};     // of the snapshot; a worker that has an older one takes the new one
+  std::vector<Worker*> workers;  // by loop index; set before they run
+  std::atomic<std::uint64_t> generation{
+      0};  // of the snapshot; a worker that has an older one takes the new one
   std::atomic<std::shared_ptr<const Snapshot>> snapshot;
-  std::atomic<std::uint64_t> next_id{1};        // of requests that we send upstream
+  std::atomic<std::uint64_t> next_id{1};  // of requests that we send upstream
   Counters counters;
 };
 
@@ -74,7 +81,8 @@ struct Admitted {
 
 class Worker final : public net::Handler {
  public:
-  static base::Result<std::unique_ptr<Worker>> make(net::Loop& loop, Shared& shared, std::string_view node);
+  static base::Result<std::unique_ptr<Worker>> make(net::Loop& loop, Shared& shared,
+                                                    std::string_view node);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -95,7 +103,8 @@ class Worker final : public net::Handler {
   // Makes the link to a server: HTTP, or a new child process on this loop.
   base::Result<std::shared_ptr<Link>> make_link(const Snapshot& snapshot, const ServerRoute& route);
 
-  // Stops a principal: everything open ends, what comes is refused, what it taught lately is taken back.
+  // Stops a principal: everything open ends, what comes is refused, what it taught lately is taken
+  // back.
   void kill(Principal& principal, std::string by, std::string reason);
   // The same for a whole agent, whether it was seen yet or not. False when it was killed already.
   bool kill_agent(const std::string& agent, std::string by, std::string reason);
@@ -106,9 +115,11 @@ class Worker final : public net::Handler {
   Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node);
   const std::shared_ptr<const Snapshot>& snapshot();
   void finish_kill(Principal& principal);
-  void record_kill(std::string_view conversation, std::string_view agent, std::string_view by, std::string_view reason);
+  void record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
+                   std::string_view reason);
   net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
-  base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request, const Snapshot& snapshot);
+  base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request,
+                                                       const Snapshot& snapshot);
 
   net::Loop& loop_;
   Shared& shared_;
@@ -124,7 +135,7 @@ class Worker final : public net::Handler {
     std::uint32_t failures = 0;
     base::Instant until{};
   };
-  std::unordered_map<std::string, Backoff> backoffs_;   // of child processes started here
+  std::unordered_map<std::string, Backoff> backoffs_;  // of child processes started here
 };
 
 }  // namespace latticegate::gateway

@@ -22,8 +22,9 @@ bool refused(std::string_view text, const json::Limits& limits = {}) {
 
 TEST_CASE("what is parsed is written back, order, digits and unknown members included") {
   for (const std::string_view text :
-       {R"({"b":1,"a":[1.0,1e5,-0,12345678901234567890123,true,false,null],"":{}})", R"([])", R"("x")", R"(12)",
-        R"({"k\"ey":"a\\b\n\u0001"})", R"([[[[]]]])", R"({"a":{"a":{"a":"a"}}})"})
+       {R"({"b":1,"a":[1.0,1e5,-0,12345678901234567890123,true,false,null],"":{}})", R"([])",
+        R"("x")", R"(12)", R"({"k\"ey":"a\\b\n\u0001"})", R"([[[[]]]])",
+        R"({"a":{"a":{"a":"a"}}})"})
     CHECK(round(text) == text);
   CHECK(round(" { \"a\" : [ 1 , 2 ] } ") == R"({"a":[1,2]})");
   CHECK(round(R"("\u00e4\/\ud83d\ude00")") == "\"\xC3\xA4/\xF0\x9F\x98\x80\"");
@@ -40,10 +41,38 @@ TEST_CASE("duplicate keys are refused at any depth, compared after unescaping") 
 }
 
 TEST_CASE("hostile documents are refused") {
-  for (const std::string_view text :
-       {"", " ", "{", "{}x", "{} {}", "[1,]", "{\"a\":}", "{a:1}", "nul", "[01]", "[1.]", "[.5]", "[+1]", "[1e]", "[--1]",
-        "\"\\ud800\"", "\"\\x\"", "\"a\nb\"", "\"\xFF\"", "[\"\xC0\xAF\"]", "\"\\u0000\"", "1,2", "1 2", "[NaN]", "[1 2]",
-        "{\"a\" 1}", "]", "\"a", "[\"a]", "tru", "true false", "\xEF\xBB\xBF{}"}) {
+  for (const std::string_view text : {"",
+                                      " ",
+                                      "{",
+                                      "{}x",
+                                      "{} {}",
+                                      "[1,]",
+                                      "{\"a\":}",
+                                      "{a:1}",
+                                      "nul",
+                                      "[01]",
+                                      "[1.]",
+                                      "[.5]",
+                                      "[+1]",
+                                      "[1e]",
+                                      "[--1]",
+                                      "\"\\ud800\"",
+                                      "\"\\x\"",
+                                      "\"a\nb\"",
+                                      "\"\xFF\"",
+                                      "[\"\xC0\xAF\"]",
+                                      "\"\\u0000\"",
+                                      "1,2",
+                                      "1 2",
+                                      "[NaN]",
+                                      "[1 2]",
+                                      "{\"a\" 1}",
+                                      "]",
+                                      "\"a",
+                                      "[\"a]",
+                                      "tru",
+                                      "true false",
+                                      "\xEF\xBB\xBF{}"}) {
     CAPTURE(text);
     CHECK(refused(text));
   }
@@ -63,7 +92,8 @@ TEST_CASE("limits hold exactly") {
 }
 
 TEST_CASE("numbers convert only without loss") {
-  const auto document = Document::parse("[5,5.0,5e3,9223372036854775807,9223372036854775808,0.5,-1]");
+  const auto document =
+      Document::parse("[5,5.0,5e3,9223372036854775807,9223372036854775808,0.5,-1]");
   REQUIRE(document.has_value());
   const json::Value root = document->root();
   CHECK(root.at(0).integer() == 5);
@@ -87,12 +117,15 @@ TEST_CASE("absent values answer no to everything") {
 }
 
 TEST_CASE("edits replace and drop while everything else stays") {
-  const auto document = Document::parse(R"({"id":1,"r":{"tools":[{"n":"a"},{"n":"b"},{"n":"c"}],"x":true},"z":[0]})");
+  const auto document =
+      Document::parse(R"({"id":1,"r":{"tools":[{"n":"a"},{"n":"b"},{"n":"c"}],"x":true},"z":[0]})");
   REQUIRE(document.has_value());
   const json::Value root = document->root();
   std::string out;
-  const std::vector<json::Edit> edits{
-      {root["id"], "\"u7\""}, {root["r"]["tools"].at(0), ""}, {root["r"]["tools"].at(2)["n"], "\"C\""}, {root["z"], ""}};
+  const std::vector<json::Edit> edits{{root["id"], "\"u7\""},
+                                      {root["r"]["tools"].at(0), ""},
+                                      {root["r"]["tools"].at(2)["n"], "\"C\""},
+                                      {root["z"], ""}};
   json::write(root, edits, out);
   CHECK(out == R"({"id":"u7","r":{"tools":[{"n":"b"},{"n":"C"}],"x":true}})");
 }
@@ -104,11 +137,16 @@ TEST_CASE("canonical form is RFC 8785") {
     return json::canonical(document->root());
   };
   // RFC 8785 section 3.2.2 and 3.2.3
-  CHECK(canonical(R"({"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"literals":[null,true,false]})") ==
-        R"({"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]})");
-  CHECK(canonical("{\"\\u20ac\":1,\"\\r\":2,\"\\ufb33\":3,\"1\":4,\"\\ud83d\\ude00\":5,\"\\u0080\":6,\"\\u00f6\":7}") ==
-        "{\"\\r\":2,\"1\":4,\"\xC2\x80\":6,\"\xC3\xB6\":7,\"\xE2\x82\xAC\":1,\"\xF0\x9F\x98\x80\":5,\"\xEF\xAC\xB3\":3}");
-  CHECK(canonical("[-0,1e21,123456789012345678901,1e-7,100,5.0]") == "[0,1e+21,123456789012345678901,1e-7,100,5]");
+  CHECK(
+      canonical(
+          R"({"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"literals":[null,true,false]})") ==
+      R"({"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]})");
+  CHECK(canonical("{\"\\u20ac\":1,\"\\r\":2,\"\\ufb33\":3,\"1\":4,\"\\ud83d\\ude00\":5,\"\\u0080\":"
+                  "6,\"\\u00f6\":7}") ==
+        "{\"\\r\":2,\"1\":4,\"\xC2\x80\":6,\"\xC3\xB6\":7,\"\xE2\x82\xAC\":1,\"\xF0\x9F\x98\x80\":"
+        "5,\"\xEF\xAC\xB3\":3}");
+  CHECK(canonical("[-0,1e21,123456789012345678901,1e-7,100,5.0]") ==
+        "[0,1e+21,123456789012345678901,1e-7,100,5]");
 }
 
 TEST_CASE("strings are escaped wherever the character stands, and nothing else is touched") {
@@ -133,7 +171,15 @@ TEST_CASE("strings are escaped wherever the character stands, and nothing else i
 TEST_CASE("the writer puts commas where they belong") {
   std::string out;
   json::Writer w(out);
-  w.begin_object().member("a", std::int64_t{1}).key("b").begin_array().string("x").integer(2).begin_object().end_object().end_array();
+  w.begin_object()
+      .member("a", std::int64_t{1})
+      .key("b")
+      .begin_array()
+      .string("x")
+      .integer(2)
+      .begin_object()
+      .end_object()
+      .end_array();
   w.member("c", true).key("d").null().end_object();
   CHECK(out == R"({"a":1,"b":["x",2,{}],"c":true,"d":null})");
 }

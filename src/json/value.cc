@@ -16,7 +16,8 @@ namespace {
 namespace sj = simdjson;
 using base::Code;
 
-// JSON's number grammar (RFC 8259 section 6), because the raw token is kept and never converted here.
+// JSON's number grammar (RFC 8259 section 6), because the raw token is kept and never converted
+// here.
 bool is_number(std::string_view text) {
   std::size_t i = 0;
   const auto digit = [&] { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
@@ -26,8 +27,10 @@ bool is_number(std::string_view text) {
     return i > start;
   };
   if (i < text.size() && text[i] == '-') ++i;
-  if (i < text.size() && text[i] == '0') ++i;
-  else if (!digits()) return false;
+  if (i < text.size() && text[i] == '0')
+    ++i;
+  else if (!digits())
+    return false;
   if (i < text.size() && text[i] == '.') {
     ++i;
     if (!digits()) return false;
@@ -41,7 +44,8 @@ bool is_number(std::string_view text) {
 }
 
 std::string_view trimmed(std::string_view token) {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\t' || token.back() == '\r'))
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\t' ||
+                            token.back() == '\r'))
     token.remove_suffix(1);
   return token;
 }
@@ -81,8 +85,8 @@ std::string_view name(Kind kind) {
 }
 
 struct Document::Storage {
-  sj::ondemand::parser parser;   // owns the unescaped strings
-  std::vector<char> bytes;       // the text plus simdjson's padding
+  sj::ondemand::parser parser;  // owns the unescaped strings
+  std::vector<char> bytes;      // the text plus simdjson's padding
   std::vector<Node> nodes;
   std::vector<std::string_view> keys;  // scratch for the duplicate check of wide objects
   Limits limits;
@@ -127,7 +131,8 @@ struct Document::Storage {
       std::size_t count = 0;
       for (const Member member : members) {
         for (std::size_t i = 0; i < count; ++i)
-          if (seen[i] == member.key) return refuse(std::format("the key \"{}\" appears twice", member.key));
+          if (seen[i] == member.key)
+            return refuse(std::format("the key \"{}\" appears twice", member.key));
         seen[count++] = member.key;
       }
       return true;
@@ -214,7 +219,8 @@ struct Document::Storage {
       }
       case sj::ondemand::json_type::null: {
         bool null = false;
-        if (const auto error = value.is_null().get(null); error || !null) return refuse("not valid JSON");
+        if (const auto error = value.is_null().get(null); error || !null)
+          return refuse("not valid JSON");
         return add(node);
       }
       case sj::ondemand::json_type::number: {
@@ -252,7 +258,8 @@ struct Document::Storage {
     }
     std::memset(to + length, 0, sj::SIMDJSON_PADDING);
     sj::ondemand::document document;
-    if (const auto error = parser.iterate(to, length, bytes.size()).get(document)) return refuse(error);
+    if (const auto error = parser.iterate(to, length, bytes.size()).get(document))
+      return refuse(error);
     sj::ondemand::value root;
     if (const auto error = document.get_value().get(root)) return refuse(error);
     if (!add_value(root, 0)) return false;

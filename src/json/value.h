@@ -1,12 +1,15 @@
-// JSON as a security boundary: one strict parse into an immutable tree, and writers for what we send.
+// JSON as a security boundary: one strict parse into an immutable tree, and writers for what we
+// send.
 //
-// Posture: input is hostile. Refused: duplicate keys (compared after unescaping) at any depth, depth and size above the
-// limits, invalid UTF-8, lone surrogates, unescaped control characters, bytes after the document, and, unless the limits
-// say otherwise, the character U+0000. Numbers keep their digits exactly as they came. Fuzz target: fuzz/json_fuzz.cc.
+// Posture: input is hostile. Refused: duplicate keys (compared after unescaping) at any depth,
+// depth and size above the limits, invalid UTF-8, lone surrogates, unescaped control characters,
+// bytes after the document, and, unless the limits say otherwise, the character U+0000. Numbers
+// keep their digits exactly as they came. Fuzz target: fuzz/json_fuzz.cc.
 //
 // Lifetimes
-//   Document                owns the bytes and the tree; movable, immutable, readable from any thread
-//   Value, string_view      views into the Document that they came from; valid as long as it lives, also after a move
+//   Document                owns the bytes and the tree; movable, immutable, readable from any
+//   thread Value, string_view      views into the Document that they came from; valid as long as it
+//   lives, also after a move
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -25,29 +28,30 @@ namespace latticegate::json {
 enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
 std::string_view name(Kind kind);
 
-// What a parse accepts. Above a limit: Code::too_large for size and count, Code::malformed for depth.
+// What a parse accepts. Above a limit: Code::too_large for size and count, Code::malformed for
+// depth.
 struct Limits {
   base::Bytes size{std::uint64_t{4} * 1024 * 1024};
-  std::uint32_t depth = 32;        // nested arrays and objects, the root counts as one
+  std::uint32_t depth = 32;         // nested arrays and objects, the root counts as one
   std::uint32_t nodes = 1'000'000;  // values and keys together
-  bool allow_nul = false;          // accept \u0000 inside strings (never inside keys)
+  bool allow_nul = false;           // accept \u0000 inside strings (never inside keys)
 };
 
 // One node of the tree; internal, public only because Value is inline.
 struct Node {
-  const char* text = nullptr;   // string: unescaped bytes; number: its digits; others: unused
-  std::uint32_t length = 0;     // of text
-  std::uint32_t span = 1;       // nodes of this subtree, itself included
-  std::uint32_t count = 0;      // elements or members
+  const char* text = nullptr;  // string: unescaped bytes; number: its digits; others: unused
+  std::uint32_t length = 0;    // of text
+  std::uint32_t span = 1;      // nodes of this subtree, itself included
+  std::uint32_t count = 0;     // elements or members
   Kind kind = Kind::null;
-  bool truth = false;           // boolean: its value
-  bool plain = false;           // string: needs no escape when written
+  bool truth = false;  // boolean: its value
+  bool plain = false;  // string: needs no escape when written
 };
 
 struct Member;
 
-// A view of one value. A default-constructed Value is "absent": it is what a look-up of a missing key returns, has no
-// kind, and every question to it answers "no". Copy it freely.
+// A view of one value. A default-constructed Value is "absent": it is what a look-up of a missing
+// key returns, has no kind, and every question to it answers "no". Copy it freely.
 class Value {
  public:
   Value() = default;
@@ -68,12 +72,15 @@ class Value {
   // The content, if it is of that kind and (for numbers) fits without loss.
   std::optional<std::string_view> string() const;
   std::optional<bool> boolean() const;
-  std::optional<std::int64_t> integer() const;  // plain integer digits only: "5", not "5.0" or "5e0"
-  std::optional<double> number() const;         // nearest double; nothing if it overflows
+  std::optional<std::int64_t> integer()
+      const;                             // plain integer digits only: "5", not "5.0" or "5e0"
+  std::optional<double> number() const;  // nearest double; nothing if it overflows
   // An integer in any spelling ("5", "5.0", "5e3") with magnitude at most 2^53, or any plain int64.
   std::optional<std::int64_t> integral() const;
   // A number's digits as they were written; empty for other kinds.
-  std::string_view digits() const { return is(Kind::number) ? std::string_view(node_->text, node_->length) : std::string_view(); }
+  std::string_view digits() const {
+    return is(Kind::number) ? std::string_view(node_->text, node_->length) : std::string_view();
+  }
   // A string's content, or the fallback when it is no string.
   std::string_view text_or(std::string_view fallback) const { return string().value_or(fallback); }
 
@@ -109,15 +116,24 @@ class Value::Elements {
     iterator() = default;
     explicit iterator(const Node* node) : node_(node) {}
     Value operator*() const { return Value(node_); }
-    iterator& operator++() { node_ += node_->span; return *this; }
-    iterator operator++(int) { iterator old = *this; ++*this; return old; }
+    iterator& operator++() {
+      node_ += node_->span;
+      return *this;
+    }
+    iterator operator++(int) {
+      iterator old = *this;
+      ++*this;
+      return old;
+    }
     bool operator==(const iterator&) const = default;
+
    private:
     const Node* node_ = nullptr;
   };
   Elements(const Node* first, const Node* last) : first_(first), last_(last) {}
   iterator begin() const { return iterator(first_); }
   iterator end() const { return iterator(last_); }
+
  private:
   const Node* first_;
   const Node* last_;
@@ -132,15 +148,24 @@ class Value::Members {
     iterator() = default;
     explicit iterator(const Node* node) : node_(node) {}
     Member operator*() const { return {{node_->text, node_->length}, Value(node_ + 1)}; }
-    iterator& operator++() { node_ += 1 + node_[1].span; return *this; }
-    iterator operator++(int) { iterator old = *this; ++*this; return old; }
+    iterator& operator++() {
+      node_ += 1 + node_[1].span;
+      return *this;
+    }
+    iterator operator++(int) {
+      iterator old = *this;
+      ++*this;
+      return old;
+    }
     bool operator==(const iterator&) const = default;
+
    private:
     const Node* node_ = nullptr;
   };
   Members(const Node* first, const Node* last) : first_(first), last_(last) {}
   iterator begin() const { return iterator(first_); }
   iterator end() const { return iterator(last_); }
+
  private:
   const Node* first_;
   const Node* last_;
@@ -158,7 +183,8 @@ inline Value::Members Value::members() const {
 class Document {
  public:
   // Parses one JSON text. The bytes are copied; the argument may die afterwards.
-  [[nodiscard]] static base::Result<Document> parse(std::string_view text, const Limits& limits = {});
+  [[nodiscard]] static base::Result<Document> parse(std::string_view text,
+                                                    const Limits& limits = {});
   Document(Document&&) noexcept;
   Document& operator=(Document&&) noexcept;
   Document(const Document&) = delete;

@@ -68,8 +68,8 @@ const Edit* write_tree(const Node* node, const Edit* edit, const Edit* last, std
   return edit;
 }
 
-// Orders UTF-8 texts as their UTF-16 code units would order (RFC 8785 section 3.2.3): differs from byte order only
-// between U+E000..U+FFFF and the characters above U+FFFF.
+// Orders UTF-8 texts as their UTF-16 code units would order (RFC 8785 section 3.2.3): differs from
+// byte order only between U+E000..U+FFFF and the characters above U+FFFF.
 bool utf16_less(std::string_view a, std::string_view b) {
   const auto [x, y] = std::ranges::mismatch(a, b);
   if (x == a.end() || y == b.end()) return y != b.end();
@@ -77,7 +77,8 @@ bool utf16_less(std::string_view a, std::string_view b) {
   if (lead(*x) && lead(*y)) {
     const auto rank = [](char c) {
       const auto byte = static_cast<unsigned char>(c);
-      return byte >= 0xF0 ? 0xEDU * 2 + 1 : byte * 2U;  // four-byte characters sort before U+E000 (lead 0xEE)
+      return byte >= 0xF0 ? 0xEDU * 2 + 1
+                          : byte * 2U;  // four-byte characters sort before U+E000 (lead 0xEE)
     };
     if (rank(*x) != rank(*y)) return rank(*x) < rank(*y);
   }
@@ -98,12 +99,14 @@ void canonical_number(const Node& node, std::string& out) {
     out += '0';
     return;
   }
-  // ECMAScript Number::toString: plain digits from 1e-6 up to below 1e21, else exponent form with a sign.
+  // ECMAScript Number::toString: plain digits from 1e-6 up to below 1e21, else exponent form with a
+  // sign.
   std::array<char, 400> buffer{};
   const double size = std::abs(number);
   const bool fixed = size >= 1e-6 && size < 1e21;
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
-                                    fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  const auto result =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
+                    fixed ? std::chars_format::fixed : std::chars_format::scientific);
   std::string text(buffer.data(), result.ptr);
   if (!fixed) {  // 1e+21 as ECMAScript has it: no leading zero in the exponent
     const std::size_t e = text.find('e');
@@ -148,7 +151,8 @@ void canonical_tree(const Node* node, std::string& out) {
 
 namespace {
 
-// What stands after the backslash for a byte that needs one; 'u' for \u00XX; 0 for a byte that stands for itself.
+// What stands after the backslash for a byte that needs one; 'u' for \u00XX; 0 for a byte that
+// stands for itself.
 constexpr auto escapes = [] {
   std::array<char, 256> table{};
   for (std::size_t c = 0; c < 0x20; ++c) table[c] = 'u';
@@ -162,20 +166,23 @@ constexpr auto escapes = [] {
   return table;
 }();
 
-// Whether one of eight bytes needs an escape: below 0x20, a quote or a backslash (bit tricks on all eight at once).
+// Whether one of eight bytes needs an escape: below 0x20, a quote or a backslash (bit tricks on all
+// eight at once).
 bool any_escape(const char* bytes) {
   constexpr std::uint64_t ones = 0x0101010101010101U;
   constexpr std::uint64_t highs = 0x8080808080808080U;
   std::uint64_t word = 0;
   std::memcpy(&word, bytes, sizeof word);
   const auto zero_in = [](std::uint64_t w) { return (w - ones) & ~w & highs; };
-  return (((word - ones * 0x20) & ~word & highs) | zero_in(word ^ ones * '"') | zero_in(word ^ ones * '\\')) != 0;
+  return (((word - ones * 0x20) & ~word & highs) | zero_in(word ^ ones * '"') |
+          zero_in(word ^ ones * '\\')) != 0;
 }
 
 }  // namespace
 
 void write_string(std::string_view text, std::string& out) {
-  constexpr std::size_t piece_size = 4096;   // so that room for the longest escapes of a piece is little
+  constexpr std::size_t piece_size =
+      4096;  // so that room for the longest escapes of a piece is little
   out += '"';
   while (!text.empty()) {
     const std::string_view piece = text.substr(0, piece_size);
@@ -213,8 +220,10 @@ void write_string(std::string_view text, std::string& out) {
 }
 
 void write(Value value, std::string& out) {
-  if (value.exists()) write_tree(value.node(), nullptr, nullptr, out);
-  else out += "null";
+  if (value.exists())
+    write_tree(value.node(), nullptr, nullptr, out);
+  else
+    out += "null";
 }
 
 std::string to_string(Value value) {

@@ -1,7 +1,7 @@
 // Writing JSON: trees that were parsed, with some nodes replaced, and new objects piece by piece.
 //
-// All writers append to a string of the caller's, emit no white space and keep the order of members, so that unknown
-// fields survive verbatim; numbers keep their digits.
+// All writers append to a string of the caller's, emit no white space and keep the order of
+// members, so that unknown fields survive verbatim; numbers keep their digits.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -16,31 +16,51 @@ namespace latticegate::json {
 void write(Value value, std::string& out);
 std::string to_string(Value value);
 
-// Replaces the value at one place of a tree by ready JSON text while writing; an empty `text` drops the element or
-// member altogether. `at` may not be the root when text is empty.
+// Replaces the value at one place of a tree by ready JSON text while writing; an empty `text` drops
+// the element or member altogether. `at` may not be the root when text is empty.
 struct Edit {
   Value at;
   std::string text;
 };
-// Appends the value with the edits applied. Edits are in document order (ascending node) and do not nest.
+// Appends the value with the edits applied. Edits are in document order (ascending node) and do not
+// nest.
 void write(Value value, std::span<const Edit> edits, std::string& out);
 
-// RFC 8785 (JCS): members sorted by UTF-16 code units, numbers in ECMAScript's shortest form. A number that no double
-// holds exactly (above 2^53) keeps its digits: a hash over it stays distinct, which is what pins need.
+// RFC 8785 (JCS): members sorted by UTF-16 code units, numbers in ECMAScript's shortest form. A
+// number that no double holds exactly (above 2^53) keeps its digits: a hash over it stays distinct,
+// which is what pins need.
 std::string canonical(Value value);
 
 // Appends the text as a JSON string with quotes.
 void write_string(std::string_view text, std::string& out);
 
-// Builds JSON text piece by piece; commas are put where they belong. Misuse (a value without a key inside an object) is
-// not checked: tests of the callers parse what comes out.
+// Builds JSON text piece by piece; commas are put where they belong. Misuse (a value without a key
+// inside an object) is not checked: tests of the callers parse what comes out.
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
-  Writer& begin_object() { lead(); out_ += '{'; fresh_ = true; return *this; }
-  Writer& end_object() { out_ += '}'; fresh_ = false; return *this; }
-  Writer& begin_array() { lead(); out_ += '['; fresh_ = true; return *this; }
-  Writer& end_array() { out_ += ']'; fresh_ = false; return *this; }
+  Writer& begin_object() {
+    lead();
+    out_ += '{';
+    fresh_ = true;
+    return *this;
+  }
+  Writer& end_object() {
+    out_ += '}';
+    fresh_ = false;
+    return *this;
+  }
+  Writer& begin_array() {
+    lead();
+    out_ += '[';
+    fresh_ = true;
+    return *this;
+  }
+  Writer& end_array() {
+    out_ += ']';
+    fresh_ = false;
+    return *this;
+  }
   Writer& key(std::string_view name) {
     lead();
     write_string(name, out_);
@@ -48,13 +68,37 @@ class Writer {
     fresh_ = true;
     return *this;
   }
-  Writer& string(std::string_view text) { lead(); write_string(text, out_); return *this; }
-  Writer& integer(std::int64_t number) { lead(); out_ += std::to_string(number); return *this; }
-  Writer& boolean(bool truth) { lead(); out_ += truth ? "true" : "false"; return *this; }
-  Writer& null() { lead(); out_ += "null"; return *this; }
+  Writer& string(std::string_view text) {
+    lead();
+    write_string(text, out_);
+    return *this;
+  }
+  Writer& integer(std::int64_t number) {
+    lead();
+    out_ += std::to_string(number);
+    return *this;
+  }
+  Writer& boolean(bool truth) {
+    lead();
+    out_ += truth ? "true" : "false";
+    return *this;
+  }
+  Writer& null() {
+    lead();
+    out_ += "null";
+    return *this;
+  }
   // Ready JSON text, or a parsed value.
-  Writer& raw(std::string_view json) { lead(); out_ += json; return *this; }
-  Writer& value(Value tree) { lead(); write(tree, out_); return *this; }
+  Writer& raw(std::string_view json) {
+    lead();
+    out_ += json;
+    return *this;
+  }
+  Writer& value(Value tree) {
+    lead();
+    write(tree, out_);
+    return *this;
+  }
   // key + value in one.
   Writer& member(std::string_view name, std::string_view text) { return key(name).string(text); }
   Writer& member(std::string_view name, const char* text) { return key(name).string(text); }

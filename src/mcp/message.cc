@@ -15,14 +15,17 @@ std::optional<std::string> readable_id(json::Value root) {
 }
 
 std::unexpected<ParseFailure> refuse(json::Value root, std::string words) {
-  return std::unexpected(ParseFailure{-32600, {Code::malformed, std::move(words)}, readable_id(root)});
+  return std::unexpected(
+      ParseFailure{-32600, {Code::malformed, std::move(words)}, readable_id(root)});
 }
 
 }  // namespace
 
-std::expected<Message, ParseFailure> Message::parse(std::string_view text, const json::Limits& limits) {
+std::expected<Message, ParseFailure> Message::parse(std::string_view text,
+                                                    const json::Limits& limits) {
   auto document = json::Document::parse(text, limits);
-  if (!document) return std::unexpected(ParseFailure{-32700, std::move(document).error(), std::nullopt});
+  if (!document)
+    return std::unexpected(ParseFailure{-32700, std::move(document).error(), std::nullopt});
   const json::Value root = document->root();
   if (root.is_array()) return refuse({}, "batches are not accepted");
   if (!root.is_object()) return refuse({}, "a message is an object");
@@ -30,12 +33,18 @@ std::expected<Message, ParseFailure> Message::parse(std::string_view text, const
   json::Value version;
   json::Value method;
   for (const json::Member member : root.members()) {
-    if (member.key == "jsonrpc") version = member.value;
-    else if (member.key == "id") message.id_ = member.value;
-    else if (member.key == "method") method = member.value;
-    else if (member.key == "params") message.params_ = member.value;
-    else if (member.key == "result") message.result_ = member.value;
-    else if (member.key == "error") message.error_ = member.value;
+    if (member.key == "jsonrpc")
+      version = member.value;
+    else if (member.key == "id")
+      message.id_ = member.value;
+    else if (member.key == "method")
+      method = member.value;
+    else if (member.key == "params")
+      message.params_ = member.value;
+    else if (member.key == "result")
+      message.result_ = member.value;
+    else if (member.key == "error")
+      message.error_ = member.value;
   }
   if (version.string() != "2.0") return refuse(root, "jsonrpc is not \"2.0\"");
   const bool has_id = message.id_.exists();
@@ -43,8 +52,10 @@ std::expected<Message, ParseFailure> Message::parse(std::string_view text, const
     return refuse(root, "the id is neither a string nor an integer");
   if (method.exists()) {
     if (!method.is_string()) return refuse(root, "the method is no string");
-    if (message.result_.exists() || message.error_.exists()) return refuse(root, "both a method and an answer");
-    if (message.params_.exists() && !message.params_.is_object()) return refuse(root, "the params are no object");
+    if (message.result_.exists() || message.error_.exists())
+      return refuse(root, "both a method and an answer");
+    if (message.params_.exists() && !message.params_.is_object())
+      return refuse(root, "the params are no object");
     message.kind_ = has_id ? Kind::request : Kind::notification;
     message.method_name_ = *method.string();
     if (const MethodRow* const row = find_method(message.method_name_)) {
@@ -59,7 +70,8 @@ std::expected<Message, ParseFailure> Message::parse(std::string_view text, const
     return refuse(root, "neither a method nor exactly one of result and error");
   if (message.result_.exists() && (!has_id || !message.result_.is_object()))
     return refuse(root, "a result without an id, or that is no object");
-  if (message.error_.exists() && (!message.error_["code"].integer() || !message.error_["message"].is_string()))
+  if (message.error_.exists() &&
+      (!message.error_["code"].integer() || !message.error_["message"].is_string()))
     return refuse(root, "an error without code or message");
   return message;
 }
@@ -104,7 +116,8 @@ std::string begin_response(std::string_view id) {
 
 }  // namespace
 
-std::string error_response(std::string_view id, int code, std::string_view sentence, std::string_view data) {
+std::string error_response(std::string_view id, int code, std::string_view sentence,
+                           std::string_view data) {
   std::string out = begin_response(id);
   out += std::format(R"(,"error":{{"code":{},"message":)", code);
   json::write_string(sentence, out);

@@ -32,7 +32,9 @@ std::optional<std::string_view> named(const Message& message) {
 
 }  // namespace
 
-bool is_legacy_revision(std::string_view text) { return std::ranges::find(legacy_revisions, text) != legacy_revisions.end(); }
+bool is_legacy_revision(std::string_view text) {
+  return std::ranges::find(legacy_revisions, text) != legacy_revisions.end();
+}
 
 bool claims_modern(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
@@ -43,7 +45,8 @@ bool claims_modern(std::string_view text) {
 
 json::Value reserved_meta(json::Value meta, std::string_view name) {
   for (const json::Member member : meta.members())
-    if (member.key.starts_with(meta_prefix) && member.key.substr(meta_prefix.size()) == name) return member.value;
+    if (member.key.starts_with(meta_prefix) && member.key.substr(meta_prefix.size()) == name)
+      return member.value;
   return {};
 }
 
@@ -54,36 +57,45 @@ std::expected<Era, Rejection> classify(const Message& message, const MirroredHea
   if (!claim.exists()) {
     if (!header_modern) return Era::legacy;
     if (message.is_notification()) return Era::modern;
-    return std::unexpected(Rejection{400, -32602, "the request lacks _meta io.modelcontextprotocol/protocolVersion", {}});
+    return std::unexpected(Rejection{
+        400, -32602, "the request lacks _meta io.modelcontextprotocol/protocolVersion", {}});
   }
   const std::string_view version = claim.text_or({});
-  if (version.empty()) return std::unexpected(Rejection{400, -32602, "_meta protocolVersion is no string", {}});
+  if (version.empty())
+    return std::unexpected(Rejection{400, -32602, "_meta protocolVersion is no string", {}});
   if (is_legacy_revision(version)) return Era::legacy;
   if (headers.version != version)
-    return mismatch(headers.version ? "the MCP-Protocol-Version header differs from the request's _meta"
-                                    : "the MCP-Protocol-Version header is missing");
+    return mismatch(headers.version
+                        ? "the MCP-Protocol-Version header differs from the request's _meta"
+                        : "the MCP-Protocol-Version header is missing");
   if (version != modern_revision) {
     std::string data = std::format(R"({{"supported":["{}"],"requested":)", modern_revision);
     json::write_string(version, data);
     data += '}';
-    return std::unexpected(Rejection{400, unsupported_version, "this protocol version is not supported", std::move(data)});
+    return std::unexpected(Rejection{400, unsupported_version,
+                                     "this protocol version is not supported", std::move(data)});
   }
   if (message.is_notification()) return Era::modern;
   if (!reserved_meta(message.meta(), "clientCapabilities").is_object())
-    return std::unexpected(Rejection{400, -32602, "the request lacks _meta io.modelcontextprotocol/clientCapabilities", {}});
+    return std::unexpected(Rejection{
+        400, -32602, "the request lacks _meta io.modelcontextprotocol/clientCapabilities", {}});
   if (headers.method != message.method_name())
-    return mismatch(headers.method ? "the Mcp-Method header differs from the request's method" : "the Mcp-Method header is missing");
+    return mismatch(headers.method ? "the Mcp-Method header differs from the request's method"
+                                   : "the Mcp-Method header is missing");
   if (const auto name = named(message)) {
     if (!headers.name) return mismatch("the Mcp-Name header is missing");
-    if (decode_header_value(*headers.name) != *name) return mismatch("the Mcp-Name header differs from the request");
+    if (decode_header_value(*headers.name) != *name)
+      return mismatch("the Mcp-Name header differs from the request");
   }
   return Era::modern;
 }
 
 std::optional<std::string> decode_header_value(std::string_view value) {
-  if (value.size() < wrap_begin.size() + wrap_end.size() || !value.starts_with(wrap_begin) || !value.ends_with(wrap_end))
+  if (value.size() < wrap_begin.size() + wrap_end.size() || !value.starts_with(wrap_begin) ||
+      !value.ends_with(wrap_end))
     return std::string(value);
-  auto decoded = base::from_base64(value.substr(wrap_begin.size(), value.size() - wrap_begin.size() - wrap_end.size()));
+  auto decoded = base::from_base64(
+      value.substr(wrap_begin.size(), value.size() - wrap_begin.size() - wrap_end.size()));
   if (decoded && !base::is_utf8(*decoded)) return std::nullopt;
   return decoded;
 }
@@ -91,7 +103,8 @@ std::optional<std::string> decode_header_value(std::string_view value) {
 std::string encode_header_value(std::string_view value) {
   const auto safe = [](char c) { return (c >= 0x21 && c <= 0x7E) || c == ' ' || c == '\t'; };
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  const bool plain = !value.empty() && std::ranges::all_of(value, safe) && !blank(value.front()) && !blank(value.back()) &&
+  const bool plain = !value.empty() && std::ranges::all_of(value, safe) && !blank(value.front()) &&
+                     !blank(value.back()) &&
                      !(value.starts_with(wrap_begin) && value.ends_with(wrap_end));
   if (plain) return std::string(value);
   return std::format("{}{}{}", wrap_begin, base::to_base64(base::bytes_of(value)), wrap_end);

@@ -1,5 +1,5 @@
-// Protocol revisions and the two eras: legacy (up to 2025-11-25: handshake and sessions) and modern (2026-07-28: every
-// request stands alone, its facts in _meta and mirrored in headers).
+// Protocol revisions and the two eras: legacy (up to 2025-11-25: handshake and sessions) and modern
+// (2026-07-28: every request stands alone, its facts in _meta and mirrored in headers).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -28,9 +28,9 @@ json::Value reserved_meta(json::Value meta, std::string_view name);
 
 // The headers that a modern request mirrors; absent ones are nullopt.
 struct MirroredHeaders {
-  std::optional<std::string_view> version;   // MCP-Protocol-Version
-  std::optional<std::string_view> method;    // Mcp-Method
-  std::optional<std::string_view> name;      // Mcp-Name, as it came
+  std::optional<std::string_view> version;  // MCP-Protocol-Version
+  std::optional<std::string_view> method;   // Mcp-Method
+  std::optional<std::string_view> name;     // Mcp-Name, as it came
 };
 
 // What answers a request that breaks the modern rules.
@@ -38,14 +38,16 @@ struct Rejection {
   int http_status = 400;
   int rpc_code = -32600;
   std::string sentence;
-  std::string data;      // JSON text or empty
+  std::string data;  // JSON text or empty
 };
 
-// Which era a posted message belongs to, by its body; the headers are only compared with it (2026-07-28,
-// basic/transports: a body that claims a modern revision is modern and never falls back). A rejection when they disagree.
+// Which era a posted message belongs to, by its body; the headers are only compared with it
+// (2026-07-28, basic/transports: a body that claims a modern revision is modern and never falls
+// back). A rejection when they disagree.
 std::expected<Era, Rejection> classify(const Message& message, const MirroredHeaders& headers);
 
-// Decodes a header value of the form =?base64?...?=; other values stand for themselves. Nothing for bad base64.
+// Decodes a header value of the form =?base64?...?=; other values stand for themselves. Nothing for
+// bad base64.
 std::optional<std::string> decode_header_value(std::string_view value);
 // The reverse: plain where the rules allow it, wrapped otherwise.
 std::string encode_header_value(std::string_view value);

@@ -36,7 +36,8 @@ class Channel final : public Deadline {
     std::optional<T> value;
     Ended ended = Ended::no;
   };
-  // The next value, or why there is none. One task at a time, on the loop. The task owns the channel while it waits.
+  // The next value, or why there is none. One task at a time, on the loop. The task owns the
+  // channel while it waits.
   Task<Popped> pop(std::optional<base::Instant> deadline = std::nullopt) {
     late_ = false;
     if (deadline) loop_.watch(*this, *deadline);

@@ -38,7 +38,8 @@ class PipeStream final : public Stream {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) co_return fail(Code::closed, reason(errno));
       const Wake wake = co_await descriptor_.readable();
-      if (wake != Wake::ready) co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
+      if (wake != Wake::ready)
+        co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
     }
   }
   Task<Result<void>> write(std::span<const std::string_view> parts) override {
@@ -53,14 +54,16 @@ class PipeStream final : public Stream {
         if (errno == EINTR) continue;
         if (errno != EAGAIN) co_return fail(Code::closed, reason(errno));
         const Wake wake = co_await descriptor_.writable();
-        if (wake != Wake::ready) co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
+        if (wake != Wake::ready)
+          co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
       }
     co_return Result<void>();
   }
   Task<Result<void>> wait_readable() override {
     if (!descriptor_.open()) co_return fail(Code::closed, "closed");
     const Wake wake = co_await descriptor_.readable();
-    if (wake != Wake::ready) co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
+    if (wake != Wake::ready)
+      co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
     co_return Result<void>();
   }
   void on_hangup(std::function<void()>) override {}
@@ -97,13 +100,15 @@ struct Pipe {
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> list;
   list.reserve(texts.size() + 1);
-  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));  // execve does not write
+  for (const std::string& text : texts)
+    list.push_back(const_cast<char*>(text.c_str()));  // execve does not write
   list.push_back(nullptr);
   return list;
 }
 
 // The program's path, found by the child's own PATH, so that what runs is decided before fork.
-Result<std::string> find_program(const std::string& name, const std::vector<std::string>& environment) {
+Result<std::string> find_program(const std::string& name,
+                                 const std::vector<std::string>& environment) {
   if (name.contains('/')) {
     if (::access(name.c_str(), X_OK) == 0) return name;
     return fail(Code::not_found, std::format("cannot run '{}': {}", name, reason(errno)));
@@ -134,7 +139,8 @@ Result<std::unique_ptr<Child>> Child::start(Loop& loop, const ChildOptions& opti
     in.close(), out.close(), err.close();
     return fail(Code::io, "no pipe: " + reason(error));
   }
-  // Everything the child needs after fork is made before it: only async-signal-safe calls follow there.
+  // Everything the child needs after fork is made before it: only async-signal-safe calls follow
+  // there.
   const std::vector<char*> arguments = pointers(options.arguments);
   const std::vector<char*> environment = pointers(options.environment);
   const char* const directory = options.directory.empty() ? nullptr : options.directory.c_str();
@@ -189,14 +195,16 @@ Task<std::string> Child::wait() {
     const pid_t done = ::waitpid(pid_, &status, WNOHANG);
     if (done == pid_ || (done < 0 && errno == ECHILD)) {
       ended_ = true;
-      status_ = done < 0 ? "gone"
+      status_ = done < 0            ? "gone"
                 : WIFEXITED(status) ? std::format("exit {}", WEXITSTATUS(status))
                                     : std::format("signal {}", WTERMSIG(status));
       ::kill(-pid_, SIGKILL);  // what it left behind in its group
       break;
     }
-    if (exit_) (void)co_await exit_->wait_readable();
-    else co_await loop_->sleep(std::chrono::milliseconds(50));
+    if (exit_)
+      (void)co_await exit_->wait_readable();
+    else
+      co_await loop_->sleep(std::chrono::milliseconds(50));
   }
   co_return status_;
 }

@@ -1,7 +1,8 @@
 // Child processes with pipes: servers that speak over standard input and output.
 //
-// A child gets its own process group (so that all it starts can be ended with it), exactly the environment it is given,
-// and dies with us (PR_SET_PDEATHSIG). Ending is polite first: close its input, then SIGTERM, then SIGKILL to the group.
+// A child gets its own process group (so that all it starts can be ended with it), exactly the
+// environment it is given, and dies with us (PR_SET_PDEATHSIG). Ending is polite first: close its
+// input, then SIGTERM, then SIGKILL to the group.
 #pragma once
 #include <sys/types.h>
 
@@ -17,22 +18,22 @@
 namespace latticegate::net {
 
 struct ChildOptions {
-  std::vector<std::string> arguments;                // program first; looked up in the given PATH
-  std::vector<std::string> environment;              // "NAME=value"
-  std::string directory;                             // working directory; empty: ours
+  std::vector<std::string> arguments;    // program first; looked up in the given PATH
+  std::vector<std::string> environment;  // "NAME=value"
+  std::string directory;                 // working directory; empty: ours
 };
 
 class Child {
  public:
   static base::Result<std::unique_ptr<Child>> start(Loop& loop, const ChildOptions& options);
-  ~Child();   // kills the group if it still runs
+  ~Child();  // kills the group if it still runs
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
   pid_t pid() const { return pid_; }
-  Stream& input() { return *input_; }      // we write
-  Stream& output() { return *output_; }    // we read
-  Stream& errors() { return *errors_; }    // we read
+  Stream& input() { return *input_; }    // we write
+  Stream& output() { return *output_; }  // we read
+  Stream& errors() { return *errors_; }  // we read
   // Resumes when it has ended: the exit status in words ("exit 1", "signal 9").
   Task<std::string> wait();
   // Polite end as described above.

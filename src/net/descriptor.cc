@@ -6,7 +6,8 @@
 
 namespace latticegate::net::detail {
 
-Descriptor::State::State(Loop& owner, int descriptor) : loop(owner), handle(owner.reactor().io, descriptor) {}
+Descriptor::State::State(Loop& owner, int descriptor)
+    : loop(owner), handle(owner.reactor().io, descriptor) {}
 
 void Descriptor::State::start_read() {
   read_armed = true;

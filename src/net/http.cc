@@ -41,8 +41,8 @@ std::optional<std::string_view> Head::find(std::string_view name) const {
 }
 
 std::size_t Head::count(std::string_view name) const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(all(), [name](const Header& header) { return same_name(header.name, name); }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      all(), [name](const Header& header) { return same_name(header.name, name); }));
 }
 
 struct HttpParser::Machine {
@@ -57,14 +57,15 @@ struct HttpParser::Machine {
   std::uint64_t body_bytes = 0;
   bool response_to_head = false;
   bool started = false;
-  bool header_open = false;   // a header's value was seen but not stored
+  bool header_open = false;  // a header's value was seen but not stored
   std::optional<base::Error> error;
 
   static Machine& of(llhttp_t* parser) { return *static_cast<Machine*>(parser->data); }
   // Pieces of one token lie next to each other, because the head lies in one buffer.
   static void extend(std::string_view& token, const char* at, std::size_t length) {
     token = token.empty() ? std::string_view(at, length)
-                          : std::string_view(token.data(), static_cast<std::size_t>(at - token.data()) + length);
+                          : std::string_view(token.data(),
+                                             static_cast<std::size_t>(at - token.data()) + length);
   }
   int refuse(Code code, std::string words) {
     if (!error) error = base::Error{code, std::move(words)};
@@ -83,7 +84,8 @@ struct HttpParser::Machine {
   }
 };
 
-HttpParser::HttpParser(Side side, Limits limits) : side_(side), limits_(limits), machine_(std::make_unique<Machine>()) {
+HttpParser::HttpParser(Side side, Limits limits)
+    : side_(side), limits_(limits), machine_(std::make_unique<Machine>()) {
   Machine& m = *machine_;
   m.owner = this;
   llhttp_settings_init(&m.settings);
@@ -93,14 +95,17 @@ HttpParser::HttpParser(Side side, Limits limits) : side_(side), limits_(limits),
   };
   m.settings.on_url = [](llhttp_t* p, const char* at, std::size_t n) {
     Machine& machine = Machine::of(p);
-    // One blank stands before the target (RFC 9112 3); llhttp skips more. The method lies before it in the same buffer.
-    if (machine.url.empty() && (at[-1] != ' ' || at[-2] == ' ')) return machine.refuse(Code::malformed, "more than one blank before the target");
+    // One blank stands before the target (RFC 9112 3); llhttp skips more. The method lies before it
+    // in the same buffer.
+    if (machine.url.empty() && (at[-1] != ' ' || at[-2] == ' '))
+      return machine.refuse(Code::malformed, "more than one blank before the target");
     Machine::extend(machine.url, at, n);
     return 0;
   };
   m.settings.on_header_field = [](llhttp_t* p, const char* at, std::size_t n) {
     Machine& machine = Machine::of(p);
-    if (machine.owner->head_complete_) return machine.refuse(Code::malformed, "trailers are not accepted");
+    if (machine.owner->head_complete_)
+      return machine.refuse(Code::malformed, "trailers are not accepted");
     if (machine.header_open)
       if (const int stored = machine.store(); stored != 0) return stored;
     Machine::extend(machine.field, at, n);
@@ -126,34 +131,41 @@ HttpParser::HttpParser(Side side, Limits limits) : side_(side), limits_(limits),
     Head& head = machine.owner->head_;
     head.minor = p->http_minor;
     head.status = p->status_code;
-    head.method = machine.owner->side_ == Side::request
-                      ? std::string_view(llhttp_method_name(static_cast<llhttp_method_t>(p->method)))
-                      : std::string_view();
+    head.method =
+        machine.owner->side_ == Side::request
+            ? std::string_view(llhttp_method_name(static_cast<llhttp_method_t>(p->method)))
+            : std::string_view();
     head.target = machine.url;
     head.chunked = (p->flags & F_CHUNKED) != 0;
     head.keep_alive = llhttp_should_keep_alive(p) != 0;
     if (p->http_major != 1 || p->http_minor > 1)
-      return machine.refuse(Code::unsupported, std::format("HTTP version {}.{}", p->http_major, p->http_minor));
+      return machine.refuse(Code::unsupported,
+                            std::format("HTTP version {}.{}", p->http_major, p->http_minor));
     if (auto framed = machine.owner->check_framing(); !framed)
       return machine.refuse(framed.error().code, framed.error().detail);
     machine.owner->head_complete_ = true;
     if (p->upgrade != 0 || machine.owner->head_.method == "CONNECT")
       return machine.refuse(Code::unsupported, "protocol upgrades are not offered");
     // 1 = no body follows.
-    return machine.owner->side_ == Side::response && machine.response_to_head ? 1 : static_cast<int>(HPE_PAUSED);
+    return machine.owner->side_ == Side::response && machine.response_to_head
+               ? 1
+               : static_cast<int>(HPE_PAUSED);
   };
   m.settings.on_body = [](llhttp_t* p, const char* at, std::size_t n) -> int {
     Machine& machine = Machine::of(p);
     machine.body_bytes += n;
     if (machine.body_bytes > machine.owner->limits_.body.count)
-      return machine.refuse(Code::too_large, std::format("the body is larger than {} bytes", machine.owner->limits_.body.count));
+      return machine.refuse(Code::too_large, std::format("the body is larger than {} bytes",
+                                                         machine.owner->limits_.body.count));
     machine.body = {at, n};
     return HPE_PAUSED;
   };
   m.settings.on_chunk_extension_name = [](llhttp_t* p, const char*, std::size_t n) -> int {
     Machine& machine = Machine::of(p);
     machine.head_bytes += n;
-    return machine.head_bytes > machine.owner->limits_.head.count ? machine.refuse(Code::too_large, "chunk extensions without end") : 0;
+    return machine.head_bytes > machine.owner->limits_.head.count
+               ? machine.refuse(Code::too_large, "chunk extensions without end")
+               : 0;
   };
   m.settings.on_chunk_extension_value = m.settings.on_chunk_extension_name;
   m.settings.on_message_complete = [](llhttp_t* p) -> int {
@@ -201,19 +213,23 @@ Result<HttpParser::Fed> HttpParser::feed(std::string_view bytes) {
   } else if (status == HPE_PAUSED) {
     fed.used = static_cast<std::size_t>(llhttp_get_error_pos(&m.parser) - start);
     llhttp_resume(&m.parser);
-    // A message may be over with its head or with this piece of its body; llhttp says so when it runs again, on no bytes.
+    // A message may be over with its head or with this piece of its body; llhttp says so when it
+    // runs again, on no bytes.
     const std::string_view piece = m.body;
-    if (!message_complete_ && llhttp_execute(&m.parser, start + fed.used, 0) == HPE_PAUSED) llhttp_resume(&m.parser);
+    if (!message_complete_ && llhttp_execute(&m.parser, start + fed.used, 0) == HPE_PAUSED)
+      llhttp_resume(&m.parser);
     m.body = piece;
   } else if (m.error) {
     return std::unexpected(*m.error);
   } else {
-    return fail(Code::malformed, std::format("not valid HTTP: {}", llhttp_get_error_reason(&m.parser)));
+    return fail(Code::malformed,
+                std::format("not valid HTTP: {}", llhttp_get_error_reason(&m.parser)));
   }
   if (!had_head) {
     m.head_bytes += head_complete_ ? 0 : fed.used;
     if (m.head_bytes > limits_.head.count)
-      return fail(Code::too_large, std::format("the head is larger than {} bytes", limits_.head.count));
+      return fail(Code::too_large,
+                  std::format("the head is larger than {} bytes", limits_.head.count));
   }
   fed.head_done = !had_head && head_complete_;
   fed.body = m.body;
@@ -238,7 +254,8 @@ Result<void> HttpParser::check_framing() {
     if (same_name(header.name, "content-length")) {
       ++lengths;
       std::uint64_t value = 0;
-      if (header.value.empty() || header.value.size() > 15) return fail(Code::malformed, "Content-Length is no plain number");
+      if (header.value.empty() || header.value.size() > 15)
+        return fail(Code::malformed, "Content-Length is no plain number");
       for (const char c : header.value) {
         if (c < '0' || c > '9') return fail(Code::malformed, "Content-Length is no plain number");
         value = value * 10 + static_cast<std::uint64_t>(c - '0');
@@ -246,7 +263,8 @@ Result<void> HttpParser::check_framing() {
       head_.length = value;
     } else if (same_name(header.name, "transfer-encoding")) {
       ++codings;
-      if (!same_text(header.value, "chunked")) return fail(Code::unsupported, "a transfer coding other than chunked");
+      if (!same_text(header.value, "chunked"))
+        return fail(Code::unsupported, "a transfer coding other than chunked");
     } else if (same_name(header.name, "host")) {
       ++hosts;
       head_.host = header.value;
@@ -254,20 +272,24 @@ Result<void> HttpParser::check_framing() {
   }
   if (lengths > 1) return fail(Code::malformed, "more than one Content-Length");
   if (codings > 1) return fail(Code::malformed, "more than one Transfer-Encoding");
-  if (lengths > 0 && codings > 0) return fail(Code::malformed, "both Content-Length and Transfer-Encoding");
+  if (lengths > 0 && codings > 0)
+    return fail(Code::malformed, "both Content-Length and Transfer-Encoding");
   if (codings > 0 && head_.minor == 0) return fail(Code::malformed, "chunked in HTTP/1.0");
   if (head_.length && *head_.length > limits_.body.count)
-    return fail(Code::too_large, std::format("the body is larger than {} bytes", limits_.body.count));
+    return fail(Code::too_large,
+                std::format("the body is larger than {} bytes", limits_.body.count));
   if (side_ == Side::response) return {};
   if (hosts > 1) return fail(Code::malformed, "more than one Host");
   if (hosts == 0 && head_.minor == 1) return fail(Code::malformed, "no Host");
   if (head_.target.starts_with('/') || head_.target == "*") return {};
   const std::size_t scheme = head_.target.find("://");
-  if (scheme == std::string_view::npos) return fail(Code::malformed, "the target is neither a path nor an absolute URI");
+  if (scheme == std::string_view::npos)
+    return fail(Code::malformed, "the target is neither a path nor an absolute URI");
   const std::string_view rest = head_.target.substr(scheme + 3);
   const std::size_t slash = rest.find('/');
   const std::string_view authority = rest.substr(0, slash);
-  if (!same_text(authority, head_.host)) return fail(Code::malformed, "the target's authority is not the Host");
+  if (!same_text(authority, head_.host))
+    return fail(Code::malformed, "the target's authority is not the Host");
   head_.target = slash == std::string_view::npos ? std::string_view("/") : rest.substr(slash);
   return {};
 }

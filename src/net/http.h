@@ -1,12 +1,14 @@
 // HTTP/1.1, sans-IO: bytes in, heads and body pieces out; and heads as bytes.
 //
-// Posture: hostile input. llhttp in strict mode reads the syntax; on top of it our own framing rules refuse whatever two
-// readers could understand differently (RFC 9112 sections 6 and 11): version other than 1.0 and 1.1, missing or double
-// Host, target authority that is not the Host, Content-Length with Transfer-Encoding, repeated or non-digit lengths, any
-// transfer coding but one "chunked", chunked in HTTP/1.0, folded lines, bare LF or CR. A request that is refused closes
-// the connection. Limits: head size, header count, body size. Fuzz target: fuzz/http_fuzz.cc.
+// Posture: hostile input. llhttp in strict mode reads the syntax; on top of it our own framing
+// rules refuse whatever two readers could understand differently (RFC 9112 sections 6 and 11):
+// version other than 1.0 and 1.1, missing or double Host, target authority that is not the Host,
+// Content-Length with Transfer-Encoding, repeated or non-digit lengths, any transfer coding but one
+// "chunked", chunked in HTTP/1.0, folded lines, bare LF or CR. A request that is refused closes the
+// connection. Limits: head size, header count, body size. Fuzz target: fuzz/http_fuzz.cc.
 //
-// Lifetimes: a Head's views point into the buffer that was fed; they are valid until the parser is reset.
+// Lifetimes: a Head's views point into the buffer that was fed; they are valid until the parser is
+// reset.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -32,15 +34,16 @@ struct Header {
 struct Head {
   // Requests
   std::string_view method;
-  std::string_view target;   // origin form: "/mcp/files?x"; an absolute URI is cut to this after the authority check
+  std::string_view target;  // origin form: "/mcp/files?x"; an absolute URI is cut to this after the
+                            // authority check
   std::string_view host;
   // Responses
   int status = 0;
   // Both
-  std::uint8_t minor = 1;    // HTTP/1.minor
+  std::uint8_t minor = 1;  // HTTP/1.minor
   bool keep_alive = true;
   bool chunked = false;
-  std::optional<std::uint64_t> length;   // Content-Length
+  std::optional<std::uint64_t> length;  // Content-Length
   std::array<Header, max_headers> headers;
   std::size_t header_count = 0;
 
@@ -72,14 +75,14 @@ class HttpParser {
 
   // What a feed brought about.
   struct Fed {
-    std::size_t used = 0;          // bytes consumed
-    bool head_done = false;        // the head is complete now (told once)
+    std::size_t used = 0;    // bytes consumed
+    bool head_done = false;  // the head is complete now (told once)
     bool message_done = false;
-    std::string_view body;         // body bytes of this feed, when they are one piece in place
+    std::string_view body;  // body bytes of this feed, when they are one piece in place
   };
-  // Reads from the bytes; stops after the head, after one piece of body, and after the message. All bytes of a head must
-  // lie in one buffer that does not move until the head was used.
-  // Errors: malformed (400), too_large (413/431), unsupported (501 or 505).
+  // Reads from the bytes; stops after the head, after one piece of body, and after the message. All
+  // bytes of a head must lie in one buffer that does not move until the head was used. Errors:
+  // malformed (400), too_large (413/431), unsupported (501 or 505).
   base::Result<Fed> feed(std::string_view bytes);
   // The connection ended. Fine for a response whose body runs to the end; otherwise an error.
   base::Result<void> end_of_stream();

@@ -27,14 +27,17 @@ Result<Url> parse_url(std::string_view text) {
   path = path.substr(0, path.find('#'));
   for (const char c : text)
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F)
-      return fail(Code::invalid, std::format("the URL '{}' contains white space or a control character", text));
-  if (authority.contains('@')) return fail(Code::invalid, "a URL with user information is not accepted: use a credential");
+      return fail(Code::invalid,
+                  std::format("the URL '{}' contains white space or a control character", text));
+  if (authority.contains('@'))
+    return fail(Code::invalid, "a URL with user information is not accepted: use a credential");
   url.authority = authority;
   std::string_view host = authority;
   std::string_view port;
   if (host.starts_with('[')) {
     const std::size_t close = host.find(']');
-    if (close == std::string_view::npos) return fail(Code::invalid, std::format("'{}' is not a host", authority));
+    if (close == std::string_view::npos)
+      return fail(Code::invalid, std::format("'{}' is not a host", authority));
     if (close + 1 < host.size() && host[close + 1] == ':') port = host.substr(close + 2);
     host = host.substr(1, close - 1);
   } else if (const std::size_t colon = host.rfind(':'); colon != std::string_view::npos) {
@@ -53,12 +56,17 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
-ClientConnection::ClientConnection(Loop& loop, std::unique_ptr<Stream> stream, const HttpParser::Limits& limits)
+ClientConnection::ClientConnection(Loop& loop, std::unique_ptr<Stream> stream,
+                                   const HttpParser::Limits& limits)
     : stream_(std::move(stream)), reader_(loop, *stream_, HttpParser::Side::response, limits) {}
 
-HttpPool::HttpPool(Loop& loop, Url url, std::shared_ptr<const TlsContext> tls, const ClientOptions& options,
-                   std::optional<Address> address)
-    : loop_(loop), url_(std::move(url)), tls_(std::move(tls)), options_(options), fixed_address_(address.has_value()) {
+HttpPool::HttpPool(Loop& loop, Url url, std::shared_ptr<const TlsContext> tls,
+                   const ClientOptions& options, std::optional<Address> address)
+    : loop_(loop),
+      url_(std::move(url)),
+      tls_(std::move(tls)),
+      options_(options),
+      fixed_address_(address.has_value()) {
   if (address) addresses_.push_back(*std::move(address));
 }
 HttpPool::~HttpPool() = default;
@@ -87,7 +95,8 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::open() {
   }
   std::unique_ptr<Stream> stream;
   if (tls_) {
-    CO_TRY(stream, co_await tls_handshake(loop_, tls_, connected->fd, std::move(connected->peer), options_.connect_timeout));
+    CO_TRY(stream, co_await tls_handshake(loop_, tls_, connected->fd, std::move(connected->peer),
+                                          options_.connect_timeout));
     tls_group_ = stream->peer().tls_group;
   } else {
     stream = socket_stream(loop_, connected->fd, std::move(connected->peer));
@@ -110,7 +119,9 @@ Task<Result<void>> HttpPool::send(ClientConnection& connection, const ClientRequ
   if (request.has_body) {
     std::array<char, 20> digits;
     out += "Content-Length: ";
-    out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), request.body.size()).ptr);
+    out.append(
+        digits.data(),
+        std::to_chars(digits.data(), digits.data() + digits.size(), request.body.size()).ptr);
     out += "\r\n";
   }
   out += "\r\n";
@@ -121,7 +132,8 @@ Task<Result<void>> HttpPool::send(ClientConnection& connection, const ClientRequ
   co_return written;
 }
 
-Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientRequest& request, Abort* abort) {
+Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientRequest& request,
+                                                                   Abort* abort) {
   struct Active {  // forgets the connection when the attempt is over, however it ends
     Abort* abort;
     Active(Abort* owner, ClientConnection* connection) : abort(owner) {
@@ -145,7 +157,8 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientR
     auto sent = co_await send(*connection, request);
     if (abort != nullptr && abort->requested()) co_return fail(Code::cancelled, "cancelled");
     if (sent) {
-      const std::chrono::milliseconds patience = request.head_timeout.value_or(options_.head_timeout);
+      const std::chrono::milliseconds patience =
+          request.head_timeout.value_or(options_.head_timeout);
       connection->stream().set_deadline(loop_.clock().instant() + patience);
       auto head = co_await connection->reader_.read_head(request.method == "HEAD");
       while (head && *head && connection->head().status / 100 == 1)  // interim answers
@@ -156,7 +169,9 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientR
       if (!head && head.error().code == Code::timeout)
         co_return fail(Code::timeout, std::format("no answer within {}", patience));
       if (!reused || !request.idempotent || attempt > 1)
-        co_return fail(Code::unavailable, head ? "the server closed the connection without an answer" : base::describe(head.error()));
+        co_return fail(Code::unavailable, head
+                                              ? "the server closed the connection without an answer"
+                                              : base::describe(head.error()));
     } else if (!reused || !request.idempotent || attempt > 1) {
       co_return fail(Code::unavailable, base::describe(sent.error()));
     }
@@ -164,13 +179,14 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientR
 }
 
 void HttpPool::give_back(std::unique_ptr<ClientConnection> connection) {
-  if (!connection || !connection->message_complete() || !connection->head().keep_alive || connection->reader_.has_more() ||
-      idle_.size() >= options_.idle_connections)
+  if (!connection || !connection->message_complete() || !connection->head().keep_alive ||
+      connection->reader_.has_more() || idle_.size() >= options_.idle_connections)
     return;
   connection->reused_ = true;
   connection->idle_since_ = loop_.clock().instant();
   ClientConnection* const watched = connection.get();
-  // The watch serves twice: it tells of a server that closes, and the next answer is waited for on it.
+  // The watch serves twice: it tells of a server that closes, and the next answer is waited for on
+  // it.
   watched->stream().on_hangup([watched] { watched->gone_ = true; });
   idle_.push_back(std::move(connection));
 }

@@ -1,7 +1,8 @@
 // HTTP client side: pooled connections from one loop to one endpoint.
 //
-// An idle connection is watched: when the server closes it, it leaves the pool. A request is never sent twice on its own;
-// only one that is idempotent, or of which nothing was sent, is tried again on a fresh connection.
+// An idle connection is watched: when the server closes it, it leaves the pool. A request is never
+// sent twice on its own; only one that is idempotent, or of which nothing was sent, is tried again
+// on a fresh connection.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -21,19 +22,20 @@ namespace latticegate::net {
 // Where requests go. "http" or "https" URL, split; errors say what is wrong with it.
 struct Url {
   bool tls = false;
-  std::string host;        // without brackets
+  std::string host;  // without brackets
   std::uint16_t port = 0;
-  std::string path;        // with query; at least "/"
-  std::string authority;   // for the Host header
+  std::string path;       // with query; at least "/"
+  std::string authority;  // for the Host header
 };
 base::Result<Url> parse_url(std::string_view text);
 
 struct ClientOptions {
-  HttpParser::Limits limits{.head = {std::uint64_t{16} * 1024}, .body = {std::uint64_t{16} * 1024 * 1024}};
+  HttpParser::Limits limits{.head = {std::uint64_t{16} * 1024},
+                            .body = {std::uint64_t{16} * 1024 * 1024}};
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds head_timeout{120'000};    // from the request to the answer's head
+  std::chrono::milliseconds head_timeout{120'000};  // from the request to the answer's head
   std::chrono::milliseconds write_timeout{30'000};
-  std::chrono::milliseconds idle_timeout{30'000};     // of a pooled connection
+  std::chrono::milliseconds idle_timeout{30'000};  // of a pooled connection
   std::size_t idle_connections = 64;
 };
 
@@ -67,15 +69,16 @@ class ClientConnection {
 
 struct ClientRequest {
   std::string_view method = "POST";
-  std::string_view path;            // overrides the URL's path when not empty
-  std::string_view headers;         // "Name: value\r\n" lines; Host and framing are added here
+  std::string_view path;     // overrides the URL's path when not empty
+  std::string_view headers;  // "Name: value\r\n" lines; Host and framing are added here
   std::string_view body;
   bool has_body = true;
   bool idempotent = false;
-  std::optional<std::chrono::milliseconds> head_timeout{};   // instead of the pool's
+  std::optional<std::chrono::milliseconds> head_timeout{};  // instead of the pool's
 };
 
-// Lets somebody end an exchange from outside while its head is awaited. On the loop of the exchange.
+// Lets somebody end an exchange from outside while its head is awaited. On the loop of the
+// exchange.
 class Abort {
  public:
   void request() {
@@ -99,10 +102,11 @@ class HttpPool {
   HttpPool(const HttpPool&) = delete;
   HttpPool& operator=(const HttpPool&) = delete;
 
-  // Sends the request and reads the answer's head. The connection is the caller's until it gives it back or drops it;
-  // the body is read by read_body() or read_piece().
-  // Code::cancelled when `abort` was requested.
-  Task<base::Result<std::unique_ptr<ClientConnection>>> exchange(const ClientRequest& request, Abort* abort = nullptr);
+  // Sends the request and reads the answer's head. The connection is the caller's until it gives it
+  // back or drops it; the body is read by read_body() or read_piece(). Code::cancelled when `abort`
+  // was requested.
+  Task<base::Result<std::unique_ptr<ClientConnection>>> exchange(const ClientRequest& request,
+                                                                 Abort* abort = nullptr);
   // Back into the pool if its answer was read to the end and it may be kept; closed otherwise.
   void give_back(std::unique_ptr<ClientConnection> connection);
   const Url& url() const { return url_; }

@@ -67,8 +67,9 @@ class HttpServer::Connection final : public ServerRequest {
       begin_answer();
       co_await server_.handler_.handle(*this);
       stream_->on_hangup(nullptr);
-      if (!answered_) (void)co_await respond(500, "", "text/plain", "the request was not answered\n");
-      if (streaming_) break;             // an event stream that was not finished
+      if (!answered_)
+        (void)co_await respond(500, "", "text/plain", "the request was not answered\n");
+      if (streaming_) break;  // an event stream that was not finished
       if (!keep_alive_ || !reader_.message_complete()) break;
     }
     co_await stream_->shutdown();
@@ -96,7 +97,9 @@ class HttpServer::Connection final : public ServerRequest {
     base::check(!answered_, "a request is answered twice");
     answered_ = true;
     // What is left of an unread body would be read as the next request.
-    if (!reader_.message_complete() && (reader_.head().chunked || reader_.head().length.value_or(0) > 0)) keep_alive_ = false;
+    if (!reader_.message_complete() &&
+        (reader_.head().chunked || reader_.head().length.value_or(0) > 0))
+      keep_alive_ = false;
     if (server_.draining_) keep_alive_ = false;
     const bool bodiless = status == 202 || status == 204;
     out_.clear();
@@ -116,7 +119,8 @@ class HttpServer::Connection final : public ServerRequest {
     }
     finish_head();
     deadline(server_.options_.write_timeout);
-    const std::string_view parts[] = {out_, reader_.head().method == "HEAD" ? std::string_view() : body};
+    const std::string_view parts[] = {out_,
+                                      reader_.head().method == "HEAD" ? std::string_view() : body};
     auto written = co_await stream_->write(parts);
     stream_->clear_deadline();
     if (!written) keep_alive_ = false;
@@ -133,7 +137,8 @@ class HttpServer::Connection final : public ServerRequest {
     out_.clear();
     start_head(200);
     out_ += headers;
-    out_ += "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n";
+    out_ +=
+        "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n";
     if (chunked_) out_ += "Transfer-Encoding: chunked\r\n";
     finish_head();
     auto written = co_await write_now(out_);
@@ -145,7 +150,8 @@ class HttpServer::Connection final : public ServerRequest {
   Task<Result<void>> send_events(std::string_view text) override {
     if (!chunked_) co_return co_await write_now(text);
     std::array<char, 20> digits;
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), text.size(), 16).ptr;
+    const auto end =
+        std::to_chars(digits.data(), digits.data() + digits.size(), text.size(), 16).ptr;
     std::string_view head(digits.data(), end);
     const std::string_view parts[] = {head, "\r\n", text, "\r\n"};
     deadline(server_.options_.write_timeout);
@@ -164,7 +170,8 @@ class HttpServer::Connection final : public ServerRequest {
   std::shared_ptr<void>& slot() override { return slot_; }
 
   void on_hangup(std::function<void()> callback) override {
-    // Bytes in the buffer are the next request; the socket says nothing about the client until they are read.
+    // Bytes in the buffer are the next request; the socket says nothing about the client until they
+    // are read.
     if (callback && reader_.has_more()) return;
     stream_->on_hangup(std::move(callback));
   }
@@ -183,14 +190,17 @@ class HttpServer::Connection final : public ServerRequest {
   void start_head(int status) {
     out_ += "HTTP/1.1 ";
     std::array<char, 8> digits;
-    out_.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), status).ptr);
+    out_.append(digits.data(),
+                std::to_chars(digits.data(), digits.data() + digits.size(), status).ptr);
     out_ += ' ';
     out_ += reason_phrase(status);
     out_ += "\r\n";
   }
   void finish_head() {
-    if (!keep_alive_) out_ += "Connection: close\r\n";
-    else if (reader_.head().minor == 0) out_ += "Connection: keep-alive\r\n";
+    if (!keep_alive_)
+      out_ += "Connection: close\r\n";
+    else if (reader_.head().minor == 0)
+      out_ += "Connection: keep-alive\r\n";
     out_ += "\r\n";
   }
 
@@ -207,10 +217,13 @@ class HttpServer::Connection final : public ServerRequest {
     answered_ = false;
     keep_alive_ = false;
     const int status = status_of(error);
-    server_.log_.debug("request refused", {{"peer", peer().address}, {"reason", base::describe(error)}});
+    server_.log_.debug("request refused",
+                       {{"peer", peer().address}, {"reason", base::describe(error)}});
     const std::string body = std::format("{}\n", base::describe(error));
-    out_ = std::format("HTTP/1.1 {} {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}", status,
-                       reason_phrase(status), body.size(), body);
+    out_ = std::format(
+        "HTTP/1.1 {} {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: "
+        "close\r\n\r\n{}",
+        status, reason_phrase(status), body.size(), body);
     (void)co_await write_now(out_);
   }
 
@@ -228,7 +241,12 @@ class HttpServer::Connection final : public ServerRequest {
 
 HttpServer::HttpServer(Loop& loop, Handler& handler, const HttpServerOptions& options,
                        std::shared_ptr<ConnectionLimits> limits, const base::Log& log)
-    : loop_(loop), handler_(handler), options_(options), limits_(std::move(limits)), log_(log), tasks_([this](const std::exception_ptr& exception) {
+    : loop_(loop),
+      handler_(handler),
+      options_(options),
+      limits_(std::move(limits)),
+      log_(log),
+      tasks_([this](const std::exception_ptr& exception) {
         std::string words = "unknown exception";
         try {
           std::rethrow_exception(exception);
@@ -254,11 +272,14 @@ Task<void> HttpServer::serve(int fd, Peer peer, std::shared_ptr<const TlsContext
   const std::string address = peer.address;
   std::unique_ptr<Stream> stream;
   if (tls) {
-    while (handshakes_ >= options_.handshakes_in_flight && !draining_) co_await loop_.sleep(std::chrono::milliseconds(5));
+    while (handshakes_ >= options_.handshakes_in_flight && !draining_)
+      co_await loop_.sleep(std::chrono::milliseconds(5));
     ++handshakes_;
-    auto shaken = co_await tls_handshake(loop_, std::move(tls), fd, std::move(peer), options_.handshake_timeout);
+    auto shaken = co_await tls_handshake(loop_, std::move(tls), fd, std::move(peer),
+                                         options_.handshake_timeout);
     --handshakes_;
-    if (shaken) stream = *std::move(shaken);
+    if (shaken)
+      stream = *std::move(shaken);
     else if (shaken.error().code != Code::closed)
       log_.info("TLS refused", {{"peer", address}, {"reason", base::describe(shaken.error())}});
   } else {
@@ -274,8 +295,10 @@ Task<void> HttpServer::serve(int fd, Peer peer, std::shared_ptr<const TlsContext
 Task<void> HttpServer::drain() {
   draining_ = true;
   for (Connection* const connection : open_) {
-    if (connection->idle()) connection->close();
-    else connection->end_after_answer();
+    if (connection->idle())
+      connection->close();
+    else
+      connection->end_after_answer();
   }
   co_await tasks_.empty();
 }

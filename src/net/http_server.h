@@ -1,8 +1,9 @@
 // HTTP server side: connections of one loop, one request at a time each, answered by a Handler.
 //
-// Every wait has a limit: first byte after connect or the previous answer (idle), whole head, whole body, each write.
-// Too many connections (in all or per address) are closed at once. A request with ambiguous framing is answered and its
-// connection closed. Pipelined requests wait in the buffer until the answer before them has left.
+// Every wait has a limit: first byte after connect or the previous answer (idle), whole head, whole
+// body, each write. Too many connections (in all or per address) are closed at once. A request with
+// ambiguous framing is answered and its connection closed. Pipelined requests wait in the buffer
+// until the answer before them has left.
 #pragma once
 #include <chrono>
 #include <functional>
@@ -21,8 +22,9 @@
 
 namespace latticegate::net {
 
-// One request and the way to answer it. Exactly one of respond() or start_events()...finish() happens; a handler that
-// returns without either leaves a 500. All views are valid until the handler returns.
+// One request and the way to answer it. Exactly one of respond() or start_events()...finish()
+// happens; a handler that returns without either leaves a 500. All views are valid until the
+// handler returns.
 class ServerRequest {
  public:
   virtual ~ServerRequest() = default;
@@ -33,10 +35,11 @@ class ServerRequest {
   virtual Task<base::Result<std::string_view>> body() = 0;
 
   // Status, extra header lines ("Name: value\r\n" each, no framing headers) and the body.
-  virtual Task<base::Result<void>> respond(int status, std::string_view headers, std::string_view content_type,
+  virtual Task<base::Result<void>> respond(int status, std::string_view headers,
+                                           std::string_view content_type,
                                            std::string_view body) = 0;
-  // Begins a text/event-stream answer; the head leaves at once. The request's head is gone then, so that an open stream
-  // holds no buffer.
+  // Begins a text/event-stream answer; the head leaves at once. The request's head is gone then, so
+  // that an open stream holds no buffer.
   virtual Task<base::Result<void>> start_events(std::string_view headers) = 0;
   // Sends ready event-stream text (whole events or comments).
   virtual Task<base::Result<void>> send_events(std::string_view text) = 0;
@@ -59,7 +62,8 @@ class Handler {
 // How many connections there may be; shared by the servers of all loops.
 class ConnectionLimits {
  public:
-  ConnectionLimits(std::size_t total, std::size_t per_address) : total_(total), per_address_(per_address) {}
+  ConnectionLimits(std::size_t total, std::size_t per_address)
+      : total_(total), per_address_(per_address) {}
   bool enter(const std::string& address);
   void leave(const std::string& address);
   std::size_t open() const;
@@ -79,7 +83,7 @@ struct HttpServerOptions {
   std::chrono::milliseconds head_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds write_timeout{30'000};
-  std::size_t handshakes_in_flight = 64;   // per loop; further ones wait
+  std::size_t handshakes_in_flight = 64;  // per loop; further ones wait
 };
 
 class HttpServer {
@@ -92,8 +96,8 @@ class HttpServer {
 
   // Takes over an accepted descriptor. Without a context the connection is plain HTTP.
   void accept(int fd, Peer peer, std::shared_ptr<const TlsContext> tls);
-  // Closes idle connections and lets the others finish their answer; resumes when all are gone. Event streams are told to
-  // end by their handlers.
+  // Closes idle connections and lets the others finish their answer; resumes when all are gone.
+  // Event streams are told to end by their handlers.
   Task<void> drain();
   // Closes everything now.
   void abort();

@@ -45,7 +45,8 @@ Outcome run(HttpParser& parser, const std::string& text, std::size_t step) {
 
 TEST_CASE("a request is the same however the bytes are cut") {
   const std::string text =
-      "POST /mcp/files?x=1 HTTP/1.1\r\nHost: a.example\r\nX-Empty:\r\nAccept:  text/html \r\nContent-Length: 5\r\n\r\nhelloGET";
+      "POST /mcp/files?x=1 HTTP/1.1\r\nHost: a.example\r\nX-Empty:\r\nAccept:  text/html "
+      "\r\nContent-Length: 5\r\n\r\nhelloGET";
   for (std::size_t step = 1; step <= text.size(); ++step) {
     CAPTURE(step);
     HttpParser parser(HttpParser::Side::request, {});
@@ -62,7 +63,8 @@ TEST_CASE("a request is the same however the bytes are cut") {
 
 TEST_CASE("chunked bodies are decoded, extensions dropped, the next message is left alone") {
   const std::string text =
-      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6\r\n world\r\n0\r\n\r\nGET /";
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6\r\n "
+      "world\r\n0\r\n\r\nGET /";
   for (std::size_t step = 1; step <= text.size(); ++step) {
     HttpParser parser(HttpParser::Side::request, {});
     const Outcome outcome = run(parser, text, step);
@@ -75,8 +77,10 @@ TEST_CASE("chunked bodies are decoded, extensions dropped, the next message is l
 TEST_CASE("ambiguous framing is refused") {
   const std::string head = "POST / HTTP/1.1\r\nHost: x\r\n";
   const std::vector<std::pair<const char*, std::string>> cases = {
-      {"length and coding", head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-      {"coding and length", head + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
+      {"length and coding",
+       head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"coding and length",
+       head + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
       {"two different lengths", head + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"},
       {"two equal lengths", head + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"},
       {"a list of lengths", head + "Content-Length: 5, 5\r\n\r\nhello"},
@@ -89,24 +93,31 @@ TEST_CASE("ambiguous framing is refused") {
       {"blank before the colon, coding", head + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"},
       {"unknown coding", head + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"},
       {"two codings", head + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"},
-      {"repeated coding", head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-      {"identity and length", head + "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello"},
-      {"vertical tab before chunked", head + "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n"},
+      {"repeated coding",
+       head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"identity and length",
+       head + "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello"},
+      {"vertical tab before chunked", head + "Transfer-Encoding: \x0b"
+                                             "chunked\r\n\r\n0\r\n\r\n"},
       {"bare LF everywhere", "POST / HTTP/1.1\nHost: x\nContent-Length: 5\n\nhello"},
       {"bare LF in one header", head + "A: b\nContent-Length: 5\r\n\r\nhello"},
       {"bare CR in a value", head + "A: b\rc\r\nContent-Length: 5\r\n\r\nhello"},
       {"folded header", head + "A: b\r\n c\r\nContent-Length: 5\r\n\r\nhello"},
       {"NUL in a value", head + std::string("A: b\0c\r\n", 8) + "Content-Length: 5\r\n\r\nhello"},
       {"NUL in a name", head + std::string("A\0: b\r\n", 7) + "Content-Length: 5\r\n\r\nhello"},
-      {"hexadecimal chunk size", head + "Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n"},
+      {"hexadecimal chunk size",
+       head + "Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n"},
       {"chunk lines end in LF", head + "Transfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n"},
-      {"chunk size overflow", head + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"},
+      {"chunk size overflow",
+       head + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"},
       {"negative chunk size", head + "Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n"},
       {"trailers", head + "Transfer-Encoding: chunked\r\n\r\n0\r\nHost: y\r\n\r\n"},
-      {"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"chunked in HTTP/1.0",
+       "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
       {"no Host", "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"},
       {"two Host", head + "Host: y\r\nContent-Length: 0\r\n\r\n"},
-      {"authority is not the Host", "POST http://y/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
+      {"authority is not the Host",
+       "POST http://y/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
       {"version 0.9", "POST / HTTP/0.9\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
       {"version 1.2", "POST / HTTP/1.2\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
       {"version 2.0", "POST / HTTP/2.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
@@ -133,18 +144,22 @@ TEST_CASE("limits: head, header count, body") {
   }();
   CHECK(run(parser, many, many.size()).error.contains("header fields"));
   parser.reset();
-  const std::string large = "GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(2000, 'a') + "\r\n\r\n";
+  const std::string large =
+      "GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(2000, 'a') + "\r\n\r\n";
   CHECK(run(parser, large, 100).error.contains("head is larger"));
   parser.reset();
   const std::string body = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123456789";
   CHECK(run(parser, body, body.size()).error.contains("body is larger"));
   parser.reset();
-  const std::string chunks = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n5\r\n12345\r\n0\r\n\r\n";
+  const std::string chunks =
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n5\r\n12345\r\n5\r\n12345\r\n0\r\n\r\n";
   CHECK(run(parser, chunks, chunks.size()).error.contains("body is larger"));
 }
 
 TEST_CASE("a message without a body is over with its head, whatever follows") {
-  for (const std::string_view text : {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+  for (const std::string_view text : {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
                                       "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n"}) {
     CAPTURE(text);
     HttpParser parser(HttpParser::Side::request, {});
@@ -182,12 +197,17 @@ TEST_CASE("responses: length, chunked, to the end of the stream, answer to HEAD"
   parser.reset(true);
   CHECK(run(parser, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 100).done);
   parser.reset();
-  CHECK_FALSE(run(parser, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 100).error.empty());
+  CHECK_FALSE(
+      run(parser,
+          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+          100)
+          .error.empty());
 }
 
 TEST_CASE("server-sent events, cut anywhere") {
   const std::string text =
-      "\xEF\xBB\xBF: comment\r\nid: 1\r\nretry: 500\r\ndata:\r\n\r\nevent: message\ndata: {\"a\":1}\ndata: more\n\rdata:x\r\rignored: y\n\n";
+      "\xEF\xBB\xBF: comment\r\nid: 1\r\nretry: 500\r\ndata:\r\n\r\nevent: message\ndata: "
+      "{\"a\":1}\ndata: more\n\rdata:x\r\rignored: y\n\n";
   for (std::size_t step = 1; step <= text.size(); ++step) {
     CAPTURE(step);
     net::SseParser parser({4096});

@@ -24,7 +24,10 @@ void BufferPool::give(std::unique_ptr<Buffer> buffer) {
 }
 
 Loop::Loop(std::uint32_t index, const base::Clock& clock)
-    : index_(index), clock_(clock), reactor_(std::make_unique<Reactor>()), deadlines_(std::make_unique<Head>()) {
+    : index_(index),
+      clock_(clock),
+      reactor_(std::make_unique<Reactor>()),
+      deadlines_(std::make_unique<Head>()) {
   deadlines_->next_ = deadlines_.get();
   deadlines_->previous_ = deadlines_.get();
 }
@@ -82,8 +85,10 @@ void Loop::tick() {
     forget(*d);
     d->expire();
   }
-  if (deadlines_->next_ == deadlines_.get()) ticking_ = false;
-  else schedule_tick();
+  if (deadlines_->next_ == deadlines_.get())
+    ticking_ = false;
+  else
+    schedule_tick();
 }
 
 Task<void> Loop::sleep(std::chrono::milliseconds duration) {

@@ -1,5 +1,5 @@
-// Loop: one thread's event loop. A gateway runs one per core; everything of a connection happens on its loop, so that
-// nothing there needs a lock. Only post() may be called from other threads.
+// Loop: one thread's event loop. A gateway runs one per core; everything of a connection happens on
+// its loop, so that nothing there needs a lock. Only post() may be called from other threads.
 #pragma once
 #include <chrono>
 #include <coroutine>
@@ -29,14 +29,16 @@ class BufferPool {
   std::vector<std::unique_ptr<Buffer>> free_;
 };
 
-// Something that must be over by a time. The loop looks at all of them ten times a second and calls expire() once for
-// each that is late; precision is therefore a tenth of a second.
+// Something that must be over by a time. The loop looks at all of them ten times a second and calls
+// expire() once for each that is late; precision is therefore a tenth of a second.
 class Deadline {
  public:
   Deadline() = default;
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
-  virtual ~Deadline() { base::check(next_ == nullptr, "a deadline is destroyed while the loop watches it"); }
+  virtual ~Deadline() {
+    base::check(next_ == nullptr, "a deadline is destroyed while the loop watches it");
+  }
 
  protected:
   virtual void expire() = 0;
@@ -62,9 +64,9 @@ class Loop {
 
   // Runs until stop(). The calling thread becomes the loop's thread.
   void run();
-  void stop();                                       // any thread
-  void post(std::move_only_function<void()> work);   // any thread; runs on the loop later
-  void resume_later(std::coroutine_handle<> task);   // on the loop only; cheaper than post
+  void stop();                                      // any thread
+  void post(std::move_only_function<void()> work);  // any thread; runs on the loop later
+  void resume_later(std::coroutine_handle<> task);  // on the loop only; cheaper than post
 
   // Watches or forgets a deadline; watching again moves it.
   void watch(Deadline& deadline, base::Instant at);
@@ -116,7 +118,9 @@ class Event {
   struct Wait {
     Event& event;
     bool await_ready() const noexcept { return event.set_; }
-    void await_suspend(std::coroutine_handle<> awaiting) const noexcept { event.waiter_ = awaiting; }
+    void await_suspend(std::coroutine_handle<> awaiting) const noexcept {
+      event.waiter_ = awaiting;
+    }
     void await_resume() const noexcept { event.set_ = false; }
   };
   // Awaitable; one waiter at a time; resets the event when it resumes.

@@ -8,7 +8,8 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-MessageReader::MessageReader(Loop& loop, Stream& stream, HttpParser::Side side, HttpParser::Limits limits)
+MessageReader::MessageReader(Loop& loop, Stream& stream, HttpParser::Side side,
+                             HttpParser::Limits limits)
     : loop_(loop), stream_(stream), parser_(side, limits) {}
 
 MessageReader::~MessageReader() { loop_.buffers().give(std::move(buffer_)); }
@@ -31,7 +32,8 @@ Task<Result<bool>> MessageReader::fill() {
   }
   if (!buffer_) buffer_ = loop_.buffers().take();
   if (end_ == buffer_size) co_return fail(Code::too_large, "the head is larger than the buffer");
-  CO_TRY(const std::size_t count, co_await stream_.read({buffer_->bytes + end_, buffer_size - end_}));
+  CO_TRY(const std::size_t count,
+         co_await stream_.read({buffer_->bytes + end_, buffer_size - end_}));
   end_ += count;
   co_return count > 0;
 }

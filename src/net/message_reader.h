@@ -1,4 +1,5 @@
-// MessageReader: HTTP messages one after another from a stream, with a borrowed buffer that an idle connection gives back.
+// MessageReader: HTTP messages one after another from a stream, with a borrowed buffer that an idle
+// connection gives back.
 #pragma once
 #include <memory>
 #include <string>
@@ -17,19 +18,21 @@ class MessageReader {
   MessageReader(const MessageReader&) = delete;
   MessageReader& operator=(const MessageReader&) = delete;
 
-  // Waits for the first byte of the next message without holding a buffer. False at the end of the stream.
+  // Waits for the first byte of the next message without holding a buffer. False at the end of the
+  // stream.
   Task<base::Result<bool>> wait();
-  // Reads the next head; false when the stream ended before its first byte. The head is valid until the next one.
+  // Reads the next head; false when the stream ended before its first byte. The head is valid until
+  // the next one.
   Task<base::Result<bool>> read_head(bool response_to_head = false);
   const Head& head() const { return parser_.head(); }
 
-  // The whole body. A view into the read buffer when it lies there in one piece, else into storage of the reader; valid
-  // until the next read_head().
+  // The whole body. A view into the read buffer when it lies there in one piece, else into storage
+  // of the reader; valid until the next read_head().
   Task<base::Result<std::string_view>> read_body();
   // The next piece of the body as it arrives; empty at its end. Valid until the next call.
   Task<base::Result<std::string_view>> read_piece();
-  // The views of the head are not needed any more: from now on no buffer is held while bytes are awaited, which is what a
-  // stream does most of its life. Its numbers and flags stay.
+  // The views of the head are not needed any more: from now on no buffer is held while bytes are
+  // awaited, which is what a stream does most of its life. Its numbers and flags stay.
   void release_head();
   bool message_complete() const { return parser_.message_complete(); }
   void set_body_limit(base::Bytes limit) { parser_.set_body_limit(limit); }

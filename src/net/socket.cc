@@ -31,12 +31,14 @@ using detail::Wake;
 std::string reason(int error) { return std::generic_category().message(error); }
 
 std::unexpected<base::Error> woken(Wake wake) {
-  return wake == Wake::expired ? fail(Code::timeout, "the time limit passed") : fail(Code::closed, "closed");
+  return wake == Wake::expired ? fail(Code::timeout, "the time limit passed")
+                               : fail(Code::closed, "closed");
 }
 
 void no_delay(int fd) {
   const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on a Unix socket, which needs none
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+               sizeof on);  // fails on a Unix socket, which needs none
 }
 
 class SocketStream final : public Stream {
@@ -188,7 +190,8 @@ std::optional<Address> numeric(const std::string& host, std::uint16_t port) {
   if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
     sockaddr_storage storage{};
     std::memcpy(&storage, &v4, sizeof v4);
-    return address_of(static_cast<const sockaddr*>(static_cast<const void*>(&storage)), sizeof v4, host, port);
+    return address_of(static_cast<const sockaddr*>(static_cast<const void*>(&storage)), sizeof v4,
+                      host, port);
   }
   sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
@@ -196,7 +199,8 @@ std::optional<Address> numeric(const std::string& host, std::uint16_t port) {
   if (::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
     sockaddr_storage storage{};
     std::memcpy(&storage, &v6, sizeof v6);
-    return address_of(static_cast<const sockaddr*>(static_cast<const void*>(&storage)), sizeof v6, host, port);
+    return address_of(static_cast<const sockaddr*>(static_cast<const void*>(&storage)), sizeof v6,
+                      host, port);
   }
   return std::nullopt;
 }
@@ -216,16 +220,21 @@ Result<Address> parse_address(std::string_view text) {
     const std::string_view path = text.substr(5);
     sockaddr_un un{};
     if (path.empty() || path.size() >= sizeof un.sun_path)
-      return fail(Code::invalid, std::format("the socket path '{}' is empty or longer than {} bytes", path, sizeof un.sun_path - 1));
+      return fail(Code::invalid,
+                  std::format("the socket path '{}' is empty or longer than {} bytes", path,
+                              sizeof un.sun_path - 1));
     un.sun_family = AF_UNIX;
     std::memcpy(un.sun_path, path.data(), path.size());
     sockaddr_storage storage{};
     std::memcpy(&storage, &un, sizeof un);
-    return address_of(static_cast<const sockaddr*>(static_cast<const void*>(&storage)), sizeof un, std::string(path), 0);
+    return address_of(static_cast<const sockaddr*>(static_cast<const void*>(&storage)), sizeof un,
+                      std::string(path), 0);
   }
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos)
-    return fail(Code::invalid, std::format("'{}' is not an address: expected host:port, [v6]:port or unix:path", text));
+    return fail(
+        Code::invalid,
+        std::format("'{}' is not an address: expected host:port, [v6]:port or unix:path", text));
   std::string_view host = text.substr(0, colon);
   const std::string_view digits = text.substr(colon + 1);
   std::uint16_t port = 0;
@@ -253,11 +262,12 @@ Task<Result<std::vector<Address>>> resolve(Loop& loop, std::string host, std::ui
     boost::asio::ip::tcp::resolver::results_type found;
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> awaiting) {
-      resolver.async_resolve(host, service, [this, awaiting](const boost::system::error_code& code, auto results) {
-        error = code;
-        found = std::move(results);
-        awaiting.resume();
-      });
+      resolver.async_resolve(host, service,
+                             [this, awaiting](const boost::system::error_code& code, auto results) {
+                               error = code;
+                               found = std::move(results);
+                               awaiting.resume();
+                             });
     }
     void await_resume() const noexcept {}
   };
@@ -265,12 +275,15 @@ Task<Result<std::vector<Address>>> resolve(Loop& loop, std::string host, std::ui
   const std::string service = std::to_string(port);
   Lookup lookup{resolver, host, service, {}, {}};
   co_await lookup;
-  if (lookup.error) co_return fail(Code::unavailable, std::format("cannot resolve '{}': {}", host, lookup.error.message()));
+  if (lookup.error)
+    co_return fail(Code::unavailable,
+                   std::format("cannot resolve '{}': {}", host, lookup.error.message()));
   std::vector<Address> addresses;
   for (const auto& entry : lookup.found) {
     const auto endpoint = entry.endpoint();
-    addresses.push_back(address_of(static_cast<const sockaddr*>(static_cast<const void*>(endpoint.data())),
-                                   static_cast<socklen_t>(endpoint.size()), host, port));
+    addresses.push_back(
+        address_of(static_cast<const sockaddr*>(static_cast<const void*>(endpoint.data())),
+                   static_cast<socklen_t>(endpoint.size()), host, port));
   }
   co_return addresses;
 }
@@ -284,7 +297,8 @@ Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& a
     if (fd < 0) co_return fail(Code::io, reason(errno));
     no_delay(fd);
     detail::Descriptor descriptor(loop, ::dup(fd));
-    const int status = ::connect(fd, socket_address(address), static_cast<socklen_t>(address.bytes.size()));
+    const int status =
+        ::connect(fd, socket_address(address), static_cast<socklen_t>(address.bytes.size()));
     int error = status == 0 ? 0 : errno;
     if (error == EINPROGRESS) {
       descriptor.set_deadline(deadline);
@@ -319,7 +333,8 @@ Result<int> listen_on(const Address& address, bool shared) {
     if (shared) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   }
   const mode_t mask = ::umask(0077);
-  const int bound = ::bind(fd, socket_address(address), static_cast<socklen_t>(address.bytes.size()));
+  const int bound =
+      ::bind(fd, socket_address(address), static_cast<socklen_t>(address.bytes.size()));
   const int error = errno;
   ::umask(mask);
   if (bound != 0 || ::listen(fd, 4096) != 0) {
@@ -327,9 +342,12 @@ Result<int> listen_on(const Address& address, bool shared) {
     ::close(fd);
     const std::string place =
         address.family == AF_UNIX ? address.text : std::format("{}:{}", address.text, address.port);
-    return fail(why == EADDRINUSE ? Code::conflict : Code::io,
-                std::format("cannot listen on {}: {}{}", place, reason(why),
-                            why == EADDRINUSE ? " (another program uses this port; choose another in listen.address)" : ""));
+    return fail(
+        why == EADDRINUSE ? Code::conflict : Code::io,
+        std::format("cannot listen on {}: {}{}", place, reason(why),
+                    why == EADDRINUSE
+                        ? " (another program uses this port; choose another in listen.address)"
+                        : ""));
   }
   return fd;
 }
@@ -337,7 +355,8 @@ Result<int> listen_on(const Address& address, bool shared) {
 std::uint16_t bound_port(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;
-  if (::getsockname(fd, static_cast<sockaddr*>(static_cast<void*>(&storage)), &length) != 0) return 0;
+  if (::getsockname(fd, static_cast<sockaddr*>(static_cast<void*>(&storage)), &length) != 0)
+    return 0;
   return peer_of(storage).port;
 }
 
@@ -355,8 +374,9 @@ Task<void> Acceptor::run() {
     if (!socket_->descriptor.open()) co_return;
     sockaddr_storage from{};
     socklen_t length = sizeof from;
-    const int fd = ::accept4(socket_->descriptor.fd(), static_cast<sockaddr*>(static_cast<void*>(&from)), &length,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd =
+        ::accept4(socket_->descriptor.fd(), static_cast<sockaddr*>(static_cast<void*>(&from)),
+                  &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       no_delay(fd);
       accepted_(fd, peer_of(from));

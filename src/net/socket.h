@@ -18,7 +18,7 @@ std::unique_ptr<Stream> socket_stream(Loop& loop, int fd, Peer peer);
 
 // One address that can be connected to or listened on.
 struct Address {
-  std::string text;            // numeric host or socket path, for messages
+  std::string text;  // numeric host or socket path, for messages
   std::uint16_t port = 0;
   std::vector<unsigned char> bytes;  // a sockaddr
   int family = 0;
@@ -39,16 +39,18 @@ struct Connected {
 Task<base::Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& addresses,
                                              std::chrono::milliseconds timeout);
 
-// A listening socket. `shared` sets SO_REUSEPORT, so that every loop can have its own; a Unix socket's stale file is
-// replaced, and the file is readable by its owner only.
+// A listening socket. `shared` sets SO_REUSEPORT, so that every loop can have its own; a Unix
+// socket's stale file is replaced, and the file is readable by its owner only.
 base::Result<int> listen_on(const Address& address, bool shared);
 // The port that a listening socket got.
 std::uint16_t bound_port(int fd);
 
-// Accepts connections on one loop until stopped. Out of descriptors: pauses 100 ms instead of spinning.
+// Accepts connections on one loop until stopped. Out of descriptors: pauses 100 ms instead of
+// spinning.
 class Acceptor {
  public:
-  // `accepted` is called on the loop with the new descriptor (non-blocking, TCP_NODELAY) and its peer.
+  // `accepted` is called on the loop with the new descriptor (non-blocking, TCP_NODELAY) and its
+  // peer.
   Acceptor(Loop& loop, int fd, std::function<void(int fd, Peer peer)> accepted);
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;

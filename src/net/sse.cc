@@ -12,7 +12,8 @@ base::Result<void> SseParser::feed(std::string_view bytes) {
   }
   buffer_ += bytes;
   if (buffer_.size() + event_.data.size() > limit_.count)
-    return base::fail(base::Code::too_large, std::format("an event is larger than {} bytes", limit_.count));
+    return base::fail(base::Code::too_large,
+                      std::format("an event is larger than {} bytes", limit_.count));
   return {};
 }
 
@@ -20,7 +21,8 @@ void SseParser::line(std::string_view text) {
   if (text.starts_with(':')) return;
   const std::size_t colon = text.find(':');
   const std::string_view name = text.substr(0, colon);
-  std::string_view value = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  std::string_view value =
+      colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
   if (value.starts_with(' ')) value.remove_prefix(1);
   if (name == "data") {
     if (has_data_) event_.data += '\n';
@@ -45,7 +47,8 @@ void SseParser::line(std::string_view text) {
 std::optional<ServerEvent> SseParser::next() {
   for (;;) {
     std::string_view rest = std::string_view(buffer_).substr(start_);
-    if (first_ && rest.size() < 3 && std::string_view("\xEF\xBB\xBF").starts_with(rest)) return std::nullopt;
+    if (first_ && rest.size() < 3 && std::string_view("\xEF\xBB\xBF").starts_with(rest))
+      return std::nullopt;
     if (std::exchange(first_, false) && rest.starts_with("\xEF\xBB\xBF")) {
       start_ += 3;
       continue;

@@ -7,7 +7,7 @@ namespace latticegate::net {
 namespace {
 
 constexpr std::size_t class_size = 64;
-constexpr std::size_t classes = 64;       // up to 4 KiB
+constexpr std::size_t classes = 64;  // up to 4 KiB
 constexpr std::size_t kept_per_class = 256;
 
 struct FreeFrames {
@@ -57,7 +57,9 @@ void release_frame(void* frame, std::size_t size) noexcept {
 struct TaskGroup::Root {
   struct promise_type {
     static void* operator new(std::size_t size) { return allocate_frame(size); }
-    static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
+    static void operator delete(void* frame, std::size_t size) noexcept {
+      release_frame(frame, size);
+    }
     Root get_return_object() const noexcept { return {}; }
     std::suspend_never initial_suspend() const noexcept { return {}; }
     std::suspend_never final_suspend() const noexcept { return {}; }

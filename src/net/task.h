@@ -1,12 +1,14 @@
 // Task<T>: a coroutine that runs when awaited and hands its value to the one who awaits it.
 //
-// Why not boost::asio::awaitable: a task here is a frame and a continuation, nothing else; switching costs a jump, no
-// Asio header is needed to write one, and every reason to wake up is explicit (readiness, deadline, close). Asio stays
-// the reactor underneath (docs/decisions/0004-own-task-over-asio.md).
+// Why not boost::asio::awaitable: a task here is a frame and a continuation, nothing else;
+// switching costs a jump, no Asio header is needed to write one, and every reason to wake up is
+// explicit (readiness, deadline, close). Asio stays the reactor underneath
+// (docs/decisions/0004-own-task-over-asio.md).
 //
-// Rules. A task is awaited exactly once, at once, by its caller (then references and views as parameters are fine) or
-// given to a TaskGroup (then its parameters are values). A task is resumed on the loop that it was started on. Never hold
-// a lock across a co_await. Exceptions travel to the awaiter; a TaskGroup reports those that reach the root.
+// Rules. A task is awaited exactly once, at once, by its caller (then references and views as
+// parameters are fine) or given to a TaskGroup (then its parameters are values). A task is resumed
+// on the loop that it was started on. Never hold a lock across a co_await. Exceptions travel to the
+// awaiter; a TaskGroup reports those that reach the root.
 #pragma once
 #include <coroutine>
 #include <cstddef>
@@ -30,7 +32,9 @@ namespace detail {
 
 struct PromiseBase {
   static void* operator new(std::size_t size) { return allocate_frame(size); }
-  static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
+  static void operator delete(void* frame, std::size_t size) noexcept {
+    release_frame(frame, size);
+  }
 
   struct Final {
     bool await_ready() const noexcept { return false; }
@@ -114,8 +118,9 @@ inline Task<void> detail::Promise<void>::get_return_object() {
   return Task<void>(std::coroutine_handle<Promise<void>>::from_promise(*this));
 }
 
-// Owns tasks that nobody awaits: connections, readers, timers. All tasks of a group run on one loop. The group must
-// outlive them: await empty() (after having told them to stop) before it is destroyed; the destructor checks.
+// Owns tasks that nobody awaits: connections, readers, timers. All tasks of a group run on one
+// loop. The group must outlive them: await empty() (after having told them to stop) before it is
+// destroyed; the destructor checks.
 class TaskGroup {
  public:
   // `report` gets an exception that left a task; the task is over then.
@@ -132,7 +137,9 @@ class TaskGroup {
   struct Empty {
     TaskGroup& group;
     bool await_ready() const noexcept { return group.count_ == 0; }
-    void await_suspend(std::coroutine_handle<> awaiting) const noexcept { group.waiter_ = awaiting; }
+    void await_suspend(std::coroutine_handle<> awaiting) const noexcept {
+      group.waiter_ = awaiting;
+    }
     void await_resume() const noexcept {}
   };
   Empty empty() { return {*this}; }
@@ -146,8 +153,8 @@ class TaskGroup {
   std::coroutine_handle<> waiter_;
 };
 
-// Declares `decl` from the value of the expression, or returns its error from the coroutine. Not a statement expression
-// around co_await: that form crashes g++-14.
+// Declares `decl` from the value of the expression, or returns its error from the coroutine. Not a
+// statement expression around co_await: that form crashes g++-14.
 #define LG_JOIN_(a, b) a##b
 #define LG_JOIN(a, b) LG_JOIN_(a, b)
 #define CO_TRY(decl, ...) CO_TRY_AS_(LG_JOIN(tried_, __LINE__), decl, __VA_ARGS__)
@@ -156,8 +163,8 @@ class TaskGroup {
   if (!tried) co_return std::unexpected(std::move(tried).error()); \
   decl = *std::move(tried)
 // The same for a Result<void>.
-#define CO_CHECK(...)                                                                    \
-  if (auto LG_JOIN(tried_, __LINE__) = (__VA_ARGS__); !LG_JOIN(tried_, __LINE__))        \
+#define CO_CHECK(...)                                                             \
+  if (auto LG_JOIN(tried_, __LINE__) = (__VA_ARGS__); !LG_JOIN(tried_, __LINE__)) \
   co_return std::unexpected(std::move(LG_JOIN(tried_, __LINE__)).error())
 
 }  // namespace latticegate::net

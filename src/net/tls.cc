@@ -42,9 +42,12 @@ std::string ssl_reason() {
   return words;
 }
 
-Bio bio_of(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+Bio bio_of(std::string_view text) {
+  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
-Result<void> use_certificate(SSL_CTX* context, std::string_view chain_pem, std::string_view key_pem) {
+Result<void> use_certificate(SSL_CTX* context, std::string_view chain_pem,
+                             std::string_view key_pem) {
   const Bio chain = bio_of(chain_pem);
   const Certificate leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
   if (!leaf) return fail(Code::crypto, "the certificate is not readable PEM: " + ssl_reason());
@@ -60,7 +63,8 @@ Result<void> use_certificate(SSL_CTX* context, std::string_view chain_pem, std::
   const Key key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr));
   if (!key) return fail(Code::crypto, "the private key is not readable PEM: " + ssl_reason());
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1)
-    return fail(Code::crypto, "the private key does not belong to the certificate: " + ssl_reason());
+    return fail(Code::crypto,
+                "the private key does not belong to the certificate: " + ssl_reason());
   return {};
 }
 
@@ -71,7 +75,8 @@ Result<void> trust(SSL_CTX* context, std::string_view ca_pem) {
   while (true) {
     const Certificate ca(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
     if (!ca) break;
-    if (X509_STORE_add_cert(store, ca.get()) != 1) return fail(Code::crypto, "a CA certificate is not usable: " + ssl_reason());
+    if (X509_STORE_add_cert(store, ca.get()) != 1)
+      return fail(Code::crypto, "a CA certificate is not usable: " + ssl_reason());
     ++count;
   }
   ERR_clear_error();
@@ -81,23 +86,29 @@ Result<void> trust(SSL_CTX* context, std::string_view ca_pem) {
   return {};
 }
 
-Result<Context> make_context(const SSL_METHOD* method, const pqc::Rules& rules, std::string_view groups) {
+Result<Context> make_context(const SSL_METHOD* method, const pqc::Rules& rules,
+                             std::string_view groups) {
   Context context(SSL_CTX_new(method));
   if (!context) return fail(Code::crypto, "no TLS context: " + ssl_reason());
   SSL_CTX* const raw = context.get();
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-  SSL_CTX_set_options(raw, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_options(raw,
+                      SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_read_ahead(raw, 1);
   if (SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION) != 1)
     return fail(Code::crypto, "TLS 1.3 is not available: " + ssl_reason());
   if (SSL_CTX_set1_groups_list(raw, std::string(groups).c_str()) != 1)
-    return fail(Code::crypto, std::format("this OpenSSL does not know all groups of '{}': {}", groups, ssl_reason()));
+    return fail(Code::crypto, std::format("this OpenSSL does not know all groups of '{}': {}",
+                                          groups, ssl_reason()));
   if (!rules.signature_algorithms.empty() &&
       SSL_CTX_set1_sigalgs_list(raw, std::string(rules.signature_algorithms).c_str()) != 1)
-    return fail(Code::crypto, "this OpenSSL does not know the profile's signature algorithms: " + ssl_reason());
-  if (!rules.cipher_suites.empty() && SSL_CTX_set_ciphersuites(raw, std::string(rules.cipher_suites).c_str()) != 1)
-    return fail(Code::crypto, "this OpenSSL does not know the profile's cipher suites: " + ssl_reason());
+    return fail(Code::crypto,
+                "this OpenSSL does not know the profile's signature algorithms: " + ssl_reason());
+  if (!rules.cipher_suites.empty() &&
+      SSL_CTX_set_ciphersuites(raw, std::string(rules.cipher_suites).c_str()) != 1)
+    return fail(Code::crypto,
+                "this OpenSSL does not know the profile's cipher suites: " + ssl_reason());
   return context;
 }
 
@@ -106,7 +117,8 @@ Result<Context> make_context(const SSL_METHOD* method, const pqc::Rules& rules, 
 bool offers_post_quantum(SSL* ssl) {
   const unsigned char* groups = nullptr;
   std::size_t length = 0;
-  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups, &length) != 1) return false;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups, &length) != 1)
+    return false;
   for (std::size_t i = 2; i + 1 < length; i += 2) {
     const unsigned group = static_cast<unsigned>(groups[i]) << 8 | groups[i + 1];
     if ((group >= 0x11EB && group <= 0x11ED) || (group >= 0x0200 && group <= 0x0202)) return true;
@@ -114,7 +126,8 @@ bool offers_post_quantum(SSL* ssl) {
   return false;
 }
 
-// A client that cannot do it is told so before any key share is computed, and by the alert that says why.
+// A client that cannot do it is told so before any key share is computed, and by the alert that
+// says why.
 int refuse_classical(SSL* ssl, int* alert, void*) {
   if (offers_post_quantum(ssl)) return SSL_CLIENT_HELLO_SUCCESS;
   *alert = SSL_AD_INSUFFICIENT_SECURITY;
@@ -127,7 +140,8 @@ std::shared_ptr<const crypto::Certificate> certificate_of(SSL* ssl) {
   unsigned char* der = nullptr;
   const int length = i2d_X509(certificate.get(), &der);
   if (length <= 0) return nullptr;
-  auto read = crypto::read_certificate_der(std::as_bytes(std::span(der, static_cast<std::size_t>(length))));
+  auto read =
+      crypto::read_certificate_der(std::as_bytes(std::span(der, static_cast<std::size_t>(length))));
   OPENSSL_free(der);
   if (!read) return nullptr;
   return std::make_shared<const crypto::Certificate>(*std::move(read));
@@ -147,9 +161,12 @@ namespace {
 
 class TlsStream final : public Stream {
  public:
-  TlsStream(std::shared_ptr<const TlsContext> context, std::unique_ptr<detail::Descriptor> descriptor,
-            Session session, Peer peer)
-      : context_(std::move(context)), descriptor_(std::move(descriptor)), ssl_(std::move(session)), peer_(std::move(peer)) {}
+  TlsStream(std::shared_ptr<const TlsContext> context,
+            std::unique_ptr<detail::Descriptor> descriptor, Session session, Peer peer)
+      : context_(std::move(context)),
+        descriptor_(std::move(descriptor)),
+        ssl_(std::move(session)),
+        peer_(std::move(peer)) {}
   ~TlsStream() override { descriptor_->close(); }
 
   Task<Result<std::size_t>> read(std::span<char> into) override {
@@ -242,7 +259,8 @@ class TlsStream final : public Stream {
   Task<void> shutdown() override {
     if (descriptor_->open()) {
       ERR_clear_error();
-      SSL_shutdown(ssl_.get());  // close_notify, sent if the socket takes it at once; the peer's is not waited for
+      SSL_shutdown(ssl_.get());  // close_notify, sent if the socket takes it at once; the peer's is
+                                 // not waited for
       ::shutdown(descriptor_->fd(), SHUT_WR);
     }
     descriptor_->close();
@@ -252,7 +270,8 @@ class TlsStream final : public Stream {
 
  private:
   static std::unexpected<base::Error> woken(Wake wake) {
-    return wake == Wake::expired ? fail(Code::timeout, "the time limit passed") : fail(Code::closed, "closed");
+    return wake == Wake::expired ? fail(Code::timeout, "the time limit passed")
+                                 : fail(Code::closed, "closed");
   }
 
   Task<Result<void>> write_all(std::string_view text) {
@@ -300,16 +319,22 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerOpti
   SSL_CTX* const raw = context->get();
   if (auto used = use_certificate(raw, options.certificate_pem, options.key_pem); !used)
     return std::unexpected(std::move(used).error());
-  // Sessions are cached, not sealed into tickets, so that they can be revoked; one context never resumes another's.
+  // Sessions are cached, not sealed into tickets, so that they can be revoked; one context never
+  // resumes another's.
   const std::string_view id = "latticegate";
-  SSL_CTX_set_session_id_context(raw, static_cast<const unsigned char*>(static_cast<const void*>(id.data())),
-                                 static_cast<unsigned>(id.size()));
+  SSL_CTX_set_session_id_context(
+      raw, static_cast<const unsigned char*>(static_cast<const void*>(id.data())),
+      static_cast<unsigned>(id.size()));
   SSL_CTX_set_num_tickets(raw, 1);
   SSL_CTX_sess_set_cache_size(raw, 4096);
   if (!options.client_ca_pem.empty()) {
-    if (auto trusted = trust(raw, options.client_ca_pem); !trusted) return std::unexpected(std::move(trusted).error());
-    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | (options.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-                       nullptr);
+    if (auto trusted = trust(raw, options.client_ca_pem); !trusted)
+      return std::unexpected(std::move(trusted).error());
+    SSL_CTX_set_verify(
+        raw,
+        SSL_VERIFY_PEER |
+            (options.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+        nullptr);
   }
   if (!rules.classical_allowed) SSL_CTX_set_client_hello_cb(raw, refuse_classical, nullptr);
   auto state = std::make_unique<State>();
@@ -325,7 +350,8 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::client(const TlsClientOpti
   if (!context) return std::unexpected(std::move(context).error());
   SSL_CTX* const raw = context->get();
   if (options.ca_pem.empty()) {
-    if (SSL_CTX_set_default_verify_paths(raw) != 1) return fail(Code::crypto, "no system trust store: " + ssl_reason());
+    if (SSL_CTX_set_default_verify_paths(raw) != 1)
+      return fail(Code::crypto, "no system trust store: " + ssl_reason());
   } else if (auto trusted = trust(raw, options.ca_pem); !trusted) {
     return std::unexpected(std::move(trusted).error());
   }
@@ -343,12 +369,15 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::client(const TlsClientOpti
   return std::shared_ptr<const TlsContext>(new TlsContext(std::move(state)));
 }
 
-Task<Result<std::unique_ptr<Stream>>> tls_handshake(Loop& loop, std::shared_ptr<const TlsContext> context, int fd,
-                                                    Peer peer, std::chrono::milliseconds timeout) {
+Task<Result<std::unique_ptr<Stream>>> tls_handshake(Loop& loop,
+                                                    std::shared_ptr<const TlsContext> context,
+                                                    int fd, Peer peer,
+                                                    std::chrono::milliseconds timeout) {
   auto descriptor = std::make_unique<detail::Descriptor>(loop, fd);
   const TlsContext::State& state = context->state();
   Session ssl(SSL_new(state.context.get()));
-  if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) co_return fail(Code::crypto, "no TLS session: " + ssl_reason());
+  if (!ssl || SSL_set_fd(ssl.get(), fd) != 1)
+    co_return fail(Code::crypto, "no TLS session: " + ssl_reason());
   if (state.is_server) {
     SSL_set_accept_state(ssl.get());
   } else {
@@ -374,10 +403,13 @@ Task<Result<std::unique_ptr<Stream>>> tls_handshake(Loop& loop, std::shared_ptr<
       case SSL_ERROR_SSL: {
         const long verdict = SSL_get_verify_result(ssl.get());
         std::string words = ssl_reason();
-        if (verdict != X509_V_OK) words += std::format(" ({})", X509_verify_cert_error_string(verdict));
+        if (verdict != X509_V_OK)
+          words += std::format(" ({})", X509_verify_cert_error_string(verdict));
         co_return fail(Code::crypto, "TLS handshake: " + words);
       }
-      default: ERR_clear_error(); co_return fail(Code::closed, "the peer left during the TLS handshake");
+      default:
+        ERR_clear_error();
+        co_return fail(Code::closed, "the peer left during the TLS handshake");
     }
     if (wake == Wake::expired) co_return fail(Code::timeout, "the TLS handshake took too long");
     if (wake == Wake::closed) co_return fail(Code::closed, "closed");
@@ -387,11 +419,13 @@ Task<Result<std::unique_ptr<Stream>>> tls_handshake(Loop& loop, std::shared_ptr<
   peer.tls_group = group != nullptr ? group : "";
   peer.tls_version = SSL_get_version(ssl.get());
   if (!pqc::acceptable(state.profile, peer.tls_group))
-    co_return fail(Code::crypto, std::format("the negotiated group '{}' is not allowed by profile {}", peer.tls_group,
-                                             pqc::name(state.profile)));
+    co_return fail(Code::crypto,
+                   std::format("the negotiated group '{}' is not allowed by profile {}",
+                               peer.tls_group, pqc::name(state.profile)));
   peer.certificate = certificate_of(ssl.get());
   // Explicit type: g++ 14 does not convert a unique_ptr to a base class inside co_return.
-  std::unique_ptr<Stream> stream = std::make_unique<TlsStream>(std::move(context), std::move(descriptor), std::move(ssl), std::move(peer));
+  std::unique_ptr<Stream> stream = std::make_unique<TlsStream>(
+      std::move(context), std::move(descriptor), std::move(ssl), std::move(peer));
   co_return stream;
 }
 

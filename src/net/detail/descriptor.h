@@ -1,7 +1,8 @@
 // Descriptor: readiness of one non-blocking file descriptor, as awaitables; private to net.
 //
-// A read watch is armed at most once per wait. It may be armed while nobody reads: then it tells about a peer that went
-// away, and it is the same watch that the next read waits for, so that noticing costs no further system call.
+// A read watch is armed at most once per wait. It may be armed while nobody reads: then it tells
+// about a peer that went away, and it is the same watch that the next read waits for, so that
+// noticing costs no further system call.
 #pragma once
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <coroutine>
@@ -30,7 +31,8 @@ class Descriptor {
   void set_deadline(base::Instant at);
   void clear_deadline();
 
-  // Starts watching for readability if that is not being done. `idle` is called when it fires while nobody waits.
+  // Starts watching for readability if that is not being done. `idle` is called when it fires while
+  // nobody waits.
   void arm(std::function<void()> idle);
   bool idle_fired() const;
 
