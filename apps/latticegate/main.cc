@@ -4,6 +4,7 @@
 #include <print>
 
 #include "commands.h"
+#include "mistake.h"
 
 namespace latticegate::app {
 
@@ -48,7 +49,9 @@ int main(int argc, char** argv) {
     parser.parse(argc, argv);
     return chosen ? chosen() : usage;
   } catch (const CLI::ParseError& error) {
-    return parser.exit(error) == 0 ? done : usage;
+    if (error.get_exit_code() == 0) return parser.exit(error);  // --help, --version
+    std::println(stderr, "{}", mistake(parser, error));
+    return usage;
   } catch (const std::exception& error) {
     std::println(stderr, "latticegate: {}", error.what());
     return unknown;
