@@ -26,6 +26,7 @@ struct Arguments {
   std::string json;
   std::string token_file;
   std::string ca_file;
+  std::string profile;
   std::string method;
   std::string params;
   bool modern = false;
@@ -131,6 +132,11 @@ int call(const Arguments& given) {
   } else if (const char* const token = std::getenv("LATTICEGATE_TOKEN")) {
     options.bearer = token;
   }
+  if (!given.profile.empty()) {
+    const auto profile = pqc::parse_profile(given.profile);
+    if (!profile) return complain("--profile", profile.error());
+    options.profile = *profile;
+  }
   if (!given.ca_file.empty()) {
     auto ca = file_text(given.ca_file);
     if (!ca) return complain("--ca", ca.error());
@@ -176,6 +182,8 @@ void add_call(CLI::App& parser, Chosen& chosen) {
                       "File with the bearer token (or the variable LATTICEGATE_TOKEN)");
   command->add_option("--ca", given->ca_file,
                       "PEM file of the authority to trust instead of the system's");
+  command->add_option("--profile", given->profile,
+                      "TLS profile: preferred, required (post-quantum or nothing), cnsa");
   command
       ->add_option("--repeat", given->repeat,
                    "Make the call so many times in one session; the last answer is shown")

@@ -27,7 +27,7 @@ Result<std::unique_ptr<Client>> Client::make(net::Loop& loop, Options options) {
   if (!url) return std::unexpected(std::move(url).error());
   std::shared_ptr<const net::TlsContext> tls;
   if (url->tls) {
-    auto context = net::TlsContext::client({.profile = pqc::Profile::preferred,
+    auto context = net::TlsContext::client({.profile = options.profile,
                                             .ca_pem = options.ca_pem,
                                             .server_name = url->host,
                                             .certificate_pem = {},

@@ -15,6 +15,7 @@
 #include "mcp/message.h"
 #include "mcp/revision.h"
 #include "net/http_client.h"
+#include "pqc/profile.h"
 
 namespace latticegate::client {
 
@@ -22,6 +23,7 @@ struct Options {
   std::string url;
   std::string bearer;  // empty: none
   std::string ca_pem;  // empty: the system's trust store
+  pqc::Profile profile = pqc::Profile::preferred;
   mcp::Era era = mcp::Era::legacy;
   std::chrono::milliseconds timeout{60'000};
 };

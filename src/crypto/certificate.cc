@@ -311,7 +311,9 @@ Result<CertifiedKey> make_certificate(const CertificateOrder& order) {
     return fail(Code::invalid, "a common name has at most 64 bytes and no control character");
 
   std::array<char, 6> curve{"P-256"};  // taken as a pointer to characters that could change
-  const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve.data()));
+  const KeyPtr key(order.key == KeyKind::ml_dsa_87
+                       ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ML-DSA-87")
+                       : EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve.data()));
   const X509Ptr certificate(X509_new());
   if (key == nullptr || certificate == nullptr)
     return fail(Code::crypto, std::format("no key could be made: {}", reason()));
@@ -360,7 +362,9 @@ Result<CertifiedKey> make_certificate(const CertificateOrder& order) {
     if (auto added = add_extension(certificate.get(), by, extension.nid, extension.value); !added)
       return std::unexpected(std::move(added).error());
 
-  if (X509_sign(certificate.get(), with, EVP_sha256()) == 0)
+  // ML-DSA hashes by itself.
+  if (X509_sign(certificate.get(), with, EVP_PKEY_is_a(with, "EC") == 1 ? EVP_sha256() : nullptr) ==
+      0)
     return fail(Code::crypto, std::format("the certificate could not be signed: {}", reason()));
 
   const BioPtr out(BIO_new(BIO_s_mem()));
@@ -373,14 +377,15 @@ Result<CertifiedKey> make_certificate(const CertificateOrder& order) {
   return CertifiedKey{drain(out.get()), Secret::taken_from(key_text)};
 }
 
-Result<CertifiedKey> make_development_certificate(base::Time now) {
+Result<CertifiedKey> make_development_certificate(base::Time now, KeyKind key) {
   using namespace std::chrono_literals;
   return make_certificate({.common_name = "latticegate development",
                            .dns = {"localhost"},
                            .addresses = {"127.0.0.1", "::1"},
                            .uris = {},
                            .from = now - 1h,
-                           .lifetime = std::chrono::days(365)});
+                           .lifetime = std::chrono::days(365),
+                           .key = key});
 }
 
 }  // namespace latticegate::crypto

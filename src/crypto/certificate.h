@@ -5,6 +5,7 @@
 // other control character inside, which other programs would read differently. Reading proves
 // nothing: whether a chain is trusted is for the TLS stack.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,11 @@ struct CertifiedKey {
   Secret key_pem;
 };
 
+enum class KeyKind : std::uint8_t {
+  ec_p256,
+  ml_dsa_87,  // FIPS 204; what CNSA 2.0 asks for
+};
+
 struct CertificateOrder {
   std::string_view common_name{};
   std::vector<std::string> dns{};
@@ -57,15 +63,17 @@ struct CertificateOrder {
   std::vector<std::string> uris{};
   base::Time from{};
   std::chrono::seconds lifetime{};
-  bool authority = false;                // a CA certificate
+  bool authority = false;  // a CA certificate
+  KeyKind key = KeyKind::ec_p256;
   const CertifiedKey* issuer = nullptr;  // self-signed when null
 };
 
-// A new ECDSA P-256 key and a certificate for it. The key comes from libcrypto's own generator.
+// A new key and a certificate for it. The key comes from libcrypto's own generator.
 [[nodiscard]] base::Result<CertifiedKey> make_certificate(const CertificateOrder& order);
 
 // For a first run on one machine: self-signed, localhost, 127.0.0.1 and ::1, one year from an hour
 // ago (clocks differ).
-[[nodiscard]] base::Result<CertifiedKey> make_development_certificate(base::Time now);
+[[nodiscard]] base::Result<CertifiedKey> make_development_certificate(
+    base::Time now, KeyKind key = KeyKind::ec_p256);
 
 }  // namespace latticegate::crypto

@@ -35,6 +35,15 @@ TEST_CASE("the development certificate says what a first run needs") {
   CHECK_FALSE(read->expired_at(read->not_before - 1s));
 }
 
+TEST_CASE("the development certificate of CNSA 2.0 has an ML-DSA-87 key") {
+  const auto made = crypto::make_development_certificate(now, crypto::KeyKind::ml_dsa_87);
+  REQUIRE(made.has_value());
+  const auto read = crypto::read_certificate(made->certificate_pem);
+  REQUIRE(read.has_value());
+  CHECK(read->key == "ML-DSA-87");
+  CHECK(read->dns == std::vector<std::string>{"localhost"});
+}
+
 TEST_CASE("an authority signs a workload's certificate with a SPIFFE name") {
   const auto authority = crypto::make_certificate(
       {.common_name = "test authority", .from = now, .lifetime = 24h, .authority = true});

@@ -52,6 +52,7 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
   options.require_client_certificate = tls.require_client_certificate;
   fs::path certificate = tls.certificate;
   fs::path key = tls.key;
+  const std::string_view needed_key = pqc::rules(tls.profile).certificate_key;
   if (certificate.empty()) {
     certificate = config.state.directory / "development.crt";
     key = config.state.directory / "development.key";
@@ -60,10 +61,12 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
       const auto text = read_file(certificate);
       const auto read =
           text ? crypto::read_certificate(*text) : Result<crypto::Certificate>(fail(Code::io));
-      usable = read && read->valid_at(clock.now());
+      usable =
+          read && read->valid_at(clock.now()) && (needed_key.empty() || read->key == needed_key);
     }
     if (!usable) {
-      auto made = crypto::make_development_certificate(clock.now());
+      auto made = crypto::make_development_certificate(
+          clock.now(), needed_key.empty() ? crypto::KeyKind::ec_p256 : crypto::KeyKind::ml_dsa_87);
       if (!made) return std::unexpected(std::move(made).error());
       if (auto written = write_private(key, made->key_pem.reveal()); !written)
         return std::unexpected(std::move(written).error());
@@ -85,6 +88,10 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
     return fail(Code::crypto,
                 std::format("the certificate {} is not valid before {}", certificate.string(),
                             base::to_rfc3339(leaf->not_before)));
+  if (!needed_key.empty() && leaf->key != needed_key)
+    return fail(Code::invalid,
+                std::format("profile {} needs a certificate with an {} key; that of {} is {}",
+                            pqc::name(tls.profile), needed_key, certificate.string(), leaf->key));
   options.certificate_pem = *std::move(chain);
   options.key_pem = *std::move(secret);
   if (!tls.client_ca.empty()) {

@@ -112,24 +112,37 @@ Result<Context> make_context(const SSL_METHOD* method, const pqc::Rules& rules,
   return context;
 }
 
-// True when the ClientHello offers a group with an ML-KEM share (RFC 8446 4.2.7; code points of
-// draft-ietf-tls-ecdhe-mlkem and draft-ietf-tls-mlkem).
-bool offers_post_quantum(SSL* ssl) {
+// The code points of draft-ietf-tls-ecdhe-mlkem and draft-ietf-tls-mlkem; empty for all others.
+std::string_view post_quantum_group(unsigned code) {
+  switch (code) {
+    case 0x0200: return "MLKEM512";
+    case 0x0201: return "MLKEM768";
+    case 0x0202: return "MLKEM1024";
+    case 0x11EB: return "SecP256r1MLKEM768";
+    case 0x11EC: return "X25519MLKEM768";
+    case 0x11ED: return "SecP384r1MLKEM1024";
+    default: return {};
+  }
+}
+
+// True when the ClientHello offers a group that the profile takes (RFC 8446 4.2.7).
+bool offers_acceptable(SSL* ssl, pqc::Profile profile) {
   const unsigned char* groups = nullptr;
   std::size_t length = 0;
   if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups, &length) != 1)
     return false;
   for (std::size_t i = 2; i + 1 < length; i += 2) {
     const unsigned group = static_cast<unsigned>(groups[i]) << 8 | groups[i + 1];
-    if ((group >= 0x11EB && group <= 0x11ED) || (group >= 0x0200 && group <= 0x0202)) return true;
+    if (pqc::acceptable(profile, post_quantum_group(group))) return true;
   }
   return false;
 }
 
 // A client that cannot do it is told so before any key share is computed, and by the alert that
 // says why.
-int refuse_classical(SSL* ssl, int* alert, void*) {
-  if (offers_post_quantum(ssl)) return SSL_CLIENT_HELLO_SUCCESS;
+int refuse_classical(SSL* ssl, int* alert, void* profile) {
+  if (offers_acceptable(ssl, *static_cast<const pqc::Profile*>(profile)))
+    return SSL_CLIENT_HELLO_SUCCESS;
   *alert = SSL_AD_INSUFFICIENT_SECURITY;
   return SSL_CLIENT_HELLO_ERROR;
 }
@@ -336,10 +349,11 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerOpti
             (options.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
         nullptr);
   }
-  if (!rules.classical_allowed) SSL_CTX_set_client_hello_cb(raw, refuse_classical, nullptr);
   auto state = std::make_unique<State>();
   state->context = std::move(*context);
   state->profile = options.profile;
+  if (!rules.classical_allowed)
+    SSL_CTX_set_client_hello_cb(raw, refuse_classical, &state->profile);  // lives as long
   state->is_server = true;
   return std::shared_ptr<const TlsContext>(new TlsContext(std::move(state)));
 }
@@ -402,7 +416,12 @@ Task<Result<std::unique_ptr<Stream>>> tls_handshake(Loop& loop,
       case SSL_ERROR_WANT_WRITE: wake = co_await descriptor->writable(); break;
       case SSL_ERROR_SSL: {
         const long verdict = SSL_get_verify_result(ssl.get());
+        const bool refused =  // by refuse_classical, the only callback that can
+            state.is_server && ERR_GET_REASON(ERR_peek_error()) == SSL_R_CALLBACK_FAILED;
         std::string words = ssl_reason();
+        if (refused)
+          words = std::format("the client offers no key exchange of profile {} ({})",
+                              pqc::name(state.profile), pqc::rules(state.profile).server_groups);
         if (verdict != X509_V_OK)
           words += std::format(" ({})", X509_verify_cert_error_string(verdict));
         co_return fail(Code::crypto, "TLS handshake: " + words);

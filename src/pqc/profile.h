@@ -26,8 +26,9 @@ struct Rules {
   std::string_view server_groups;
   std::string_view client_groups;  // first contact with an upstream: nothing is known about it yet
   std::string_view signature_algorithms;
-  std::string_view cipher_suites;  // TLS 1.3
-  bool classical_allowed;          // when false, assert is_post_quantum() after each handshake
+  std::string_view cipher_suites;    // TLS 1.3
+  std::string_view certificate_key;  // of our own certificate, as crypto::Certificate::key; "" any
+  bool classical_allowed;            // when false, assert is_post_quantum() after each handshake
 };
 const Rules& rules(Profile profile);
 

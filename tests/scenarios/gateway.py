@@ -163,15 +163,27 @@ class Gateway:
             raise
 
     def command(self, arguments):
-        """Runs a subcommand; its exit code and what it printed."""
-        done = subprocess.run([BINARY, *arguments, "--config", "latticegate.yaml"], cwd=self.folder.path,
+        """Runs a subcommand on this gateway's configuration; its exit code and what it printed."""
+        return self.program([*arguments, "--config", "latticegate.yaml"])
+
+    def call(self, agent, server, arguments):
+        """Our own client, `latticegate call`, as an agent to a server."""
+        words = ["call", f"{self.address[0]}://localhost:{self.address[1]}/mcp/{server}", *arguments]
+        if self.address[0] == "https":
+            words += ["--ca", os.path.join("state", self.certificate())]
+        return self.program(words, {"LATTICEGATE_TOKEN": token(agent)})
+
+    def program(self, arguments, environment=None):
+        """Runs the program; its exit code and what it printed."""
+        done = subprocess.run([BINARY, *arguments], cwd=self.folder.path, env={**os.environ, **(environment or {})},
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False)
         return {"code": done.returncode, "stdout": done.stdout.decode("utf-8", "backslashreplace"),
                 "stderr": done.stderr.decode("utf-8", "backslashreplace")}
 
     # Clients.
-    def connect(self, timeout=LIMIT, certificate=None):
-        """A connection; with TLS a verified one, with FILE.pem as the client's certificate if a name is given."""
+    def connect(self, timeout=LIMIT, certificate=None, curve=None):
+        """A connection; with TLS a verified one, with FILE.pem as the client's certificate if a name is given, with a
+        classical curve as the only key exchange if one is named."""
         raw = socket.create_connection(("127.0.0.1", self.address[1]), timeout)
         if self.address[0] == "http":
             return raw
@@ -179,6 +191,8 @@ class Gateway:
         if certificate:
             file = os.path.join(self.folder.path, certificate)
             context.load_cert_chain(f"{file}.pem", f"{file}-key.pem")
+        if curve:
+            context.set_ecdh_curve(curve)
         return context.wrap_socket(raw, server_hostname="localhost")
 
     def certificate(self):
@@ -192,10 +206,10 @@ class Gateway:
                     return name
         raise AssertionError("no certificate in the state directory")
 
-    def request(self, method, path, headers, body, timeout=LIMIT, certificate=None):
+    def request(self, method, path, headers, body, timeout=LIMIT, certificate=None, curve=None):
         """One request on its own connection; the http.client response, to be read by the caller."""
         connection = http.client.HTTPConnection("127.0.0.1", self.address[1])
-        connection.sock = self.connect(timeout, certificate)
+        connection.sock = self.connect(timeout, certificate, curve)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         given = {name.lower() for name, _ in headers}
         if "host" not in given:

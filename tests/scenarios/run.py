@@ -161,7 +161,7 @@ class Scenario:
         return self.problems
 
     def step(self, step):
-        kinds = ("start", "open", "rpc", "modern", "http", "listen", "wait", "touch", "write", "cli", "signal", "stop", "restart",
+        kinds = ("start", "open", "rpc", "modern", "http", "listen", "wait", "touch", "write", "cli", "call", "signal", "stop", "restart",
                  "limit_files", "answer", "hang_up", "certificate")
         kind = next((kind for kind in kinds if kind in step), None)
         if kind is None:
@@ -234,6 +234,10 @@ class Scenario:
             value["json"] = [json.loads(line) for line in lines] if len(lines) > 1 else json.loads(lines[0])
         self.keep(step, value)
 
+    def call(self, step):
+        """Our own client: its words after the address."""
+        self.keep(step, self.gateway.call(step.get("agent", "tester"), step.get("server", "tools"), step["call"]))
+
     def value_of(self, word):
         """$reply.path: a value out of an earlier reply."""
         name, _, path = word[1:].partition(".")
@@ -245,7 +249,7 @@ class Scenario:
 
         def work():
             try:
-                response = self.gateway.request(method, path, headers, body, certificate=step.get("with"))
+                response = self.gateway.request(method, path, headers, body, certificate=step.get("with"), curve=step.get("curve"))
                 reply.response = response
             except Exception as error:
                 reply.value["broken"] = f"{type(error).__name__}: {error}"
