@@ -74,15 +74,18 @@ Outlook foresee(const PolicySet& policies, const Request& request, const EntityV
   Outlook outlook;
   Evaluator evaluator(request, entities, scratch, true);
   for_each_match(policies, evaluator, [&](PolicyIndex, const Policy& policy) {
-    const Possible holds = evaluator.conditions(policy);
-    if (policy.effect == Effect::permit) {
-      outlook.may_permit = outlook.may_permit || holds.yes;
-      return;
-    }
-    outlook.certainly_forbidden = outlook.certainly_forbidden || holds.certainly();
-    outlook.certainly_failing = outlook.certainly_failing || !holds.no;
+    outlook.add(policy.effect, evaluator.conditions(policy));
   });
   return outlook;
+}
+
+void Outlook::add(Effect effect, const Possible& conditions) {
+  if (effect == Effect::permit) {
+    may_permit = may_permit || conditions.yes;
+    return;
+  }
+  certainly_forbidden = certainly_forbidden || conditions.certainly();
+  certainly_failing = certainly_failing || !conditions.no;
 }
 
 }  // namespace latticegate::cedar

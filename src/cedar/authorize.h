@@ -43,6 +43,8 @@ struct Outlook {
   bool may_allow(bool failing_forbids_deny = true) const {
     return may_permit && !certainly_forbidden && !(failing_forbids_deny && certainly_failing);
   }
+  // Takes in a policy whose scope matches.
+  void add(Effect effect, const Possible& conditions);
 };
 Outlook foresee(const PolicySet& policies, const Request& request, const EntityView& entities,
                 Arena& scratch);

@@ -1,5 +1,5 @@
 // The public answers: probes, handwritten tests and the corpus of the Cedar project, and our own
-// MCP model.
+// MCP model; each asked of the plain and the compiled form.
 //
 // The first three lie outside the project (see CONTRIBUTING); where they are absent the cases say
 // so and pass.
@@ -23,6 +23,7 @@
 #include "cedar/from_json.h"
 #include "cedar/policy_set.h"
 #include "cedar/schema.h"
+#include "cedar/twin.h"
 #include "json/value.h"
 
 using namespace latticegate;
@@ -152,7 +153,8 @@ void run_test(const std::string& name, const std::map<std::string, std::string>&
   const auto entities = builder.build();
   if (!entities) return counts.wrong.push_back(name + ": " + base::describe(entities.error()));
 
-  Answer answer;
+  Twin twin(*policies);
+  const Answer& answer = twin.answer();
   for (const json::Value ask : root["requests"].elements()) {
     arena.reset();
     ++counts.requests;
@@ -169,7 +171,10 @@ void run_test(const std::string& name, const std::map<std::string, std::string>&
       continue;
     }
     const Request request{*principal, *action, *resource, *context};
-    authorize(*policies, request, EntityView(*entities), arena, answer);
+    if (const auto difference = twin.difference(request, EntityView(*entities), arena);
+        !difference.empty())
+      counts.wrong.push_back(
+          std::format("{} {}: {}", name, ask["description"].text_or(""), difference));
     std::vector<PolicyIndex> failed;
     for (const PolicyFailure& failure : answer.errors) failed.push_back(failure.policy);
     if (cedar::name(answer.decision) != ask["decision"].text_or("") ||
@@ -220,11 +225,12 @@ TEST_CASE("all 218 probes give the class of the oracle's answer") {
     const std::string_view expected = probe["result"].text_or("");
     std::string got;
     PolicySet::Builder policies(Naming::by_order, {.templates = false});
-    Answer answer;
     if (const auto added = policies.add(text, "probe"); !added) {
       got = "PARSE-ERROR: " + base::describe(added.error());
     } else {
-      authorize(policies.build(), request, EntityView(*entities), arena, answer);
+      Twin twin(policies.build());
+      CHECK(twin.difference(request, EntityView(*entities), arena).empty());
+      const Answer& answer = twin.answer();
       got = answer.decision == Decision::allow ? "true" : "false";
       if (!answer.errors.empty()) got = "ERROR: " + answer.errors[0].error.message;
     }
@@ -259,7 +265,8 @@ TEST_CASE("the MCP model decides its 40 requests as written, with reasons and er
   const auto tests = json::Document::parse(read_file(folder / "tests.json"), generous);
   REQUIRE(tests.has_value());
   Arena arena;
-  Answer answer;
+  Twin twin(policies);
+  const Answer& answer = twin.answer();
   int count = 0;
   for (const json::Value test : tests->root().elements()) {
     CAPTURE(test["name"].text_or(""));
@@ -270,7 +277,7 @@ TEST_CASE("the MCP model decides its 40 requests as written, with reasons and er
     request.action = *parse_uid(ask["action"].text_or(""), arena);
     request.resource = *parse_uid(ask["resource"].text_or(""), arena);
     request.context = *value_from_json(ask["context"], Escapes::honoured, arena);
-    authorize(policies, request, EntityView(*entities), arena, answer);
+    CHECK(twin.difference(request, EntityView(*entities), arena).empty());
     CHECK(cedar::name(answer.decision) == test["decision"].text_or(""));
     CHECK(ids(policies, answer.reasons) == strings(test["reason"]));
     CHECK(static_cast<std::int64_t>(answer.errors.size()) == test["num_errors"].integer());

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "cedar/extension.h"
+#include "cedar/detail/operation.h"
 
 namespace latticegate::cedar {
 namespace {
@@ -27,42 +27,9 @@ bool has_unknown(const Value& value) {
   }
 }
 
-// Greedy from the left: each stretch of text at its first place after the one before, the last one
-// at the end.
-bool matches_pattern(std::string_view text, std::span<const PatternPart> pattern) {
-  if (pattern.empty()) return text.empty();
-  if (!pattern.front().wildcard) {
-    if (!text.starts_with(pattern.front().text)) return false;
-    text.remove_prefix(pattern.front().text.size());
-    pattern = pattern.subspan(1);
-    if (pattern.empty()) return text.empty();
-  }
-  if (!pattern.back().wildcard) {
-    if (!text.ends_with(pattern.back().text)) return false;
-    text.remove_suffix(pattern.back().text.size());
-    pattern = pattern.first(pattern.size() - 1);
-  }
-  for (const PatternPart& part : pattern) {
-    if (part.wildcard) continue;
-    const std::size_t found = text.find(part.text);
-    if (found == std::string_view::npos) return false;
-    text.remove_prefix(found + part.text.size());
-  }
-  return true;
-}
-
 std::string describe(const Value& value) {
   if (value.is(Kind::entity)) return std::format("(entity of type `{}`)", value.uid().type());
   return std::string(name(value.kind()));
-}
-
-std::int64_t floor_to_day(std::int64_t time, bool& overflow) {
-  constexpr std::int64_t day = 86'400'000;
-  std::int64_t rest = time % day;
-  if (rest < 0) rest += day;
-  std::int64_t floor = 0;
-  overflow = __builtin_sub_overflow(time, rest, &floor);
-  return floor;
 }
 
 }  // namespace
@@ -166,7 +133,7 @@ Value Evaluator::evaluate(const Expression& e) {
     case Op::like: {
       const Value text = evaluate(*e.operands[0]);
       if (!text.is(Kind::string)) return mistyped(text, "string", e);
-      return Value::boolean(matches_pattern(text.text(), e.pattern));
+      return Value::boolean(cedar::matches(text.text(), e.pattern));
     }
     case Op::is: {
       const Value value = evaluate(*e.operands[0]);
@@ -430,107 +397,31 @@ Value Evaluator::aggregate(const Expression& e) {
 }
 
 Value Evaluator::extension(const Expression& e) {
-  std::array<Value, 2> arguments;
+  const auto values = scratch_.array<Value>(e.operands.size());
   bool open = false;
-  for (std::size_t i = 0; i < e.operands.size(); ++i) {
-    const Value value = evaluate(*e.operands[i]);
-    if (!value) return {};
-    if (i < arguments.size()) arguments[i] = value;
-    open = open || value.is(Kind::unknown);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = evaluate(*e.operands[i]);
+    if (!values[i]) return {};
+    open = open || values[i].is(Kind::unknown);
   }
   const auto arity = arity_of(e.function);
-  if (e.operands.size() != arity)
-    return fail(ErrorClass::arity, e,
-                std::format("`{}` takes {} argument(s), found {}", cedar::name(e.function), arity,
-                            e.operands.size()));
-  if (open) return Value::unknown();
-  if (is_method(e.function)) return method(e, arguments[0], arguments[1]);
-
-  if (!arguments[0].is(Kind::string)) return mistyped(arguments[0], "string", e);
-  const std::string_view text = arguments[0].text();
-  switch (e.function) {
-    case Function::decimal:
-      if (const auto v = parse_decimal(text)) return Value::decimal(*v);
-      break;
-    case Function::ip:
-      if (const auto v = parse_ip(text)) return Value::ip(*v, scratch_);
-      break;
-    case Function::datetime:
-      if (const auto v = parse_datetime(text)) return Value::datetime(*v);
-      break;
-    default:
-      if (const auto v = parse_duration(text)) return Value::duration(*v);
-      break;
+  if (open && values.size() == arity) return Value::unknown();
+  const auto result = call(e.function, values, scratch_);
+  if (result) return *result;
+  switch (result.error().error) {
+    case ErrorClass::type:
+      return mistyped(values[result.error().operand], cedar::name(result.error().expected), e);
+    case ErrorClass::arity:
+      return fail(ErrorClass::arity, e,
+                  std::format("`{}` takes {} argument(s), found {}", cedar::name(e.function), arity,
+                              values.size()));
+    default: break;
   }
-  return fail(ErrorClass::extension, e,
-              std::format("{} is not a well-formed {}", to_text(arguments[0], shown),
-                          cedar::name(e.function)));
-}
-
-Value Evaluator::method(const Expression& e, const Value& self, const Value& argument) {
-  const auto overflow = [&] {
+  if (is_method(e.function))
     return fail(ErrorClass::extension, e, std::format("overflow in `{}`", cedar::name(e.function)));
-  };
-  // What the receiver and the argument have to be; `none` is: no argument.
-  const auto wants = [&]() -> std::pair<Kind, Kind> {
-    switch (e.function) {
-      case Function::less_than:
-      case Function::less_than_or_equal:
-      case Function::greater_than:
-      case Function::greater_than_or_equal: return {Kind::decimal, Kind::decimal};
-      case Function::is_in_range: return {Kind::ip, Kind::ip};
-      case Function::is_ipv4:
-      case Function::is_ipv6:
-      case Function::is_loopback:
-      case Function::is_multicast: return {Kind::ip, Kind::none};
-      case Function::offset: return {Kind::datetime, Kind::duration};
-      case Function::duration_since: return {Kind::datetime, Kind::datetime};
-      case Function::to_date:
-      case Function::to_time: return {Kind::datetime, Kind::none};
-      default: return {Kind::duration, Kind::none};
-    }
-  }();
-  if (!self.is(wants.first)) return mistyped(self, cedar::name(wants.first), e);
-  if (wants.second != Kind::none && !argument.is(wants.second))
-    return mistyped(argument, cedar::name(wants.second), e);
-  std::int64_t result = 0;
-  bool too_large = false;
-  switch (e.function) {
-    case Function::less_than: return Value::boolean(self.integer() < argument.integer());
-    case Function::less_than_or_equal: return Value::boolean(self.integer() <= argument.integer());
-    case Function::greater_than: return Value::boolean(self.integer() > argument.integer());
-    case Function::greater_than_or_equal:
-      return Value::boolean(self.integer() >= argument.integer());
-    case Function::is_ipv4: return Value::boolean(!self.range().v6);
-    case Function::is_ipv6: return Value::boolean(self.range().v6);
-    case Function::is_loopback: return Value::boolean(is_loopback(self.range()));
-    case Function::is_multicast: return Value::boolean(is_multicast(self.range()));
-    case Function::is_in_range: return Value::boolean(in_range(self.range(), argument.range()));
-    case Function::offset:
-      if (__builtin_add_overflow(self.integer(), argument.integer(), &result)) return overflow();
-      return Value::datetime(result);
-    case Function::duration_since:
-      if (__builtin_sub_overflow(self.integer(), argument.integer(), &result)) return overflow();
-      return Value::duration(result);
-    case Function::to_date:
-      result = floor_to_day(self.integer(), too_large);
-      return too_large ? overflow() : Value::datetime(result);
-    case Function::to_time: {
-      constexpr std::int64_t day = 86'400'000;
-      const std::int64_t rest = self.integer() % day;
-      return Value::duration(rest < 0 ? rest + day : rest);
-    }
-    case Function::to_milliseconds: return Value::integer(self.integer());
-    case Function::to_seconds: return Value::integer(self.integer() / 1'000);
-    case Function::to_minutes: return Value::integer(self.integer() / 60'000);
-    case Function::to_hours: return Value::integer(self.integer() / 3'600'000);
-    case Function::to_days: return Value::integer(self.integer() / 86'400'000);
-    case Function::decimal:
-    case Function::ip:
-    case Function::datetime:
-    case Function::duration: break;
-  }
-  std::unreachable();
+  return fail(ErrorClass::extension, e,
+              std::format("{} is not a well-formed {}", to_text(values[0], shown),
+                          cedar::name(e.function)));
 }
 
 bool Evaluator::matches(const ScopeConstraint& constraint, const EntityUid& uid,

@@ -36,7 +36,7 @@ std::string_view name(ErrorClass error);
 struct EvaluationError {
   ErrorClass error{};
   const Expression* where = nullptr;
-  std::string message;  // for the operator; may quote values
+  std::string message{};  // for the operator; may quote values
 };
 
 // What is possible for a boolean when some values are unknown; with none unknown exactly one of the
@@ -85,7 +85,6 @@ class Evaluator {
   Value sets(const Expression& expression);
   Value aggregate(const Expression& expression);
   Value extension(const Expression& expression);
-  Value method(const Expression& expression, const Value& self, const Value& argument);
   Value equal(const Expression& expression);
   const Entity* look_up(const EntityUid& uid) const;
   Value fail(ErrorClass error, const Expression& where, std::string message);

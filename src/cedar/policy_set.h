@@ -45,9 +45,9 @@ struct ScopeConstraint {
   };
   Kind kind = Kind::any;
   bool slot = false;      // the uid is ?principal or ?resource (templates only); uids is empty then
-  std::string_view type;  // is, is_in
-  std::span<const EntityUid> uids;
-  Span span;
+  std::string_view type{};  // is, is_in
+  std::span<const EntityUid> uids{};
+  Span span{};
 };
 
 struct Condition {
@@ -74,7 +74,7 @@ struct Policy {
   ScopeConstraint resource;
   std::span<const Annotation> annotations;
   std::span<const Condition> conditions;
-  Span span;
+  Span span{};
   const SourceFile* source = nullptr;
 
   bool is_template() const { return principal.slot || resource.slot; }

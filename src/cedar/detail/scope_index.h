@@ -1,0 +1,158 @@
+// ScopeIndex: which policies' scopes match a request, without looking at those that do not.
+//
+// A scope is a conjunction of atoms such as "the principal is in Group::"staff"" or "the resource's
+// type is Doc". A request brings its atoms along: its own uids and types and the ancestors of its
+// entities, as far as policies name them. Every policy stands in one bucket, under the rarest of
+// its atoms, and large buckets are split once more by the second rarest; so a request visits the
+// few buckets of its own atoms. What remains of a scope is checked there, by number.
+//
+// Built once, then only read.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "cedar/detail/graph.h"
+#include "cedar/detail/uid_table.h"
+#include "cedar/entity.h"
+#include "cedar/evaluate.h"
+#include "cedar/policy_set.h"
+
+namespace latticegate::cedar {
+
+using AtomId = std::uint32_t;
+
+// A policy as the index keeps it.
+struct Candidate {
+  PolicyIndex policy = 0;
+  Effect effect = Effect::permit;
+  std::uint16_t conjunction = 0;  // checks: atoms that all have to be present,
+  std::uint16_t earlier = 0;      // then atoms that must not be (another bucket has the policy),
+  std::uint16_t choice = 0;       // then atoms of which one has to be present, if there are any
+  std::uint32_t checks = 0;
+  std::uint32_t literals = 0;  // the conditions: a stretch of the program's
+  std::uint32_t literal_count = 0;
+};
+
+// The atoms of one request.
+class AtomMarks {
+ public:
+  void fit(std::size_t atoms) {
+    marks_.assign(atoms, 0);
+    present_.clear();
+    present_.reserve(atoms);
+    stamp_ = 0;
+  }
+  void clear() {
+    present_.clear();
+    if (++stamp_ == 0) fit(marks_.size()), stamp_ = 1;
+  }
+  void add(AtomId atom) {
+    if (marks_[atom] == stamp_) return;
+    marks_[atom] = stamp_;
+    present_.push_back(atom);
+  }
+  bool has(AtomId atom) const { return marks_[atom] == stamp_; }
+  std::span<const AtomId> present() const { return present_; }
+
+ private:
+  std::vector<std::uint32_t> marks_;
+  std::vector<AtomId> present_;
+  std::uint32_t stamp_ = 0;
+};
+
+class ScopeIndex {
+ public:
+  // To be built: add() each policy, then finish().
+  void add(Candidate candidate, const std::array<std::vector<ScopeConstraint>, 3>& scope);
+  void finish();
+
+  std::size_t atoms() const { return atom_count_; }
+  std::size_t size() const { return candidates_.size(); }
+
+  // The atoms that the three entities bring along; null for those that do not exist.
+  void mark(const Request& request, const std::array<const Entity*, 3>& entities,
+            AtomMarks& marks) const;
+
+  // Calls visit(candidate) once for every policy whose scope matches, in no particular order.
+  template <class Visit>
+  void for_each_match(const AtomMarks& marks, const Visit& visit) const {
+    const auto each = [&](const Bucket& bucket) {
+      for (std::uint32_t i = bucket.first; i < bucket.last; ++i)
+        if (const Candidate& candidate = candidates_[i]; matches(candidate, marks))
+          visit(candidate);
+    };
+    each(rest_);
+    for (const AtomId atom : marks.present()) {
+      const Bucket& bucket = buckets_[atom];
+      each(bucket);
+      if (!bucket.split) continue;
+      for (const AtomId second : marks.present())
+        if (const auto found = pairs_.find(pair(atom, second)); found != pairs_.end())
+          each(found->second);
+    }
+  }
+
+ private:
+  struct Bucket {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+    bool split = false;
+  };
+  // What is asked of one uid: by position in the scope, as `==` and as `in`. 0 is: nothing.
+  struct UidAtoms {
+    std::array<AtomId, 3> equal{};
+    std::array<AtomId, 3> in{};
+  };
+  struct TypeAtoms {
+    std::array<AtomId, 3> is{};
+  };
+  struct Draft {
+    Candidate candidate;
+    std::vector<AtomId> all;     // atoms that all have to be present
+    std::vector<AtomId> choice;  // one of these, unless empty
+  };
+
+  bool matches(const Candidate& candidate, const AtomMarks& marks) const {
+    const AtomId* check = checks_.data() + candidate.checks;
+    for (const AtomId* const end = check + candidate.conjunction; check != end; ++check)
+      if (!marks.has(*check)) return false;
+    for (const AtomId* const end = check + candidate.earlier; check != end; ++check)
+      if (marks.has(*check)) return false;
+    if (candidate.choice == 0) return true;
+    for (const AtomId* const end = check + candidate.choice; check != end; ++check)
+      if (marks.has(*check)) return true;
+    return false;
+  }
+  static std::uint64_t pair(AtomId first, AtomId second) {
+    return (std::uint64_t{first} << 32U) | second;
+  }
+  AtomId atom(AtomId& place) {
+    if (place == 0) place = static_cast<AtomId>(atom_count_++);
+    return place;
+  }
+  // False when the constraint can never match.
+  bool collect(const ScopeConstraint& constraint, std::size_t position, Draft& draft);
+  AtomId rarest(std::span<const AtomId> atoms, AtomId except = 0) const;
+  // The draft as it stands in one bucket, and where that is.
+  struct Placed;
+  std::vector<Placed> placed() const;
+
+  std::size_t atom_count_ = 1;
+  UidTable<UidAtoms> uids_;
+  std::unordered_map<std::string_view, TypeAtoms> types_;
+  std::vector<Bucket> buckets_;
+  Bucket rest_;
+  std::unordered_map<std::uint64_t, Bucket> pairs_;
+  std::vector<Candidate> candidates_;
+  std::vector<AtomId> checks_;
+  // While building:
+  std::vector<Draft> drafts_;
+  std::vector<std::uint32_t> frequencies_;
+};
+
+}  // namespace latticegate::cedar
