@@ -1,5 +1,9 @@
 #include "gateway/conversation.h"
 
+#include <algorithm>
+#include <span>
+#include <utility>
+
 #include "crypto/hash.h"
 
 namespace latticegate::gateway {
@@ -89,17 +93,36 @@ std::size_t Principal::open_count() const {
   return open_.size();
 }
 
-std::shared_ptr<Principal> Principals::find(const identity::Caller& caller) {
+std::shared_ptr<Principal> Principals::find(const identity::Caller& caller, std::size_t limit,
+                                            base::Instant now) {
   std::string id = principal_id(caller.profile());
   const std::scoped_lock lock(mutex_);
-  auto& entry = by_id_[id];
-  if (!entry) {
-    entry = std::make_shared<Principal>(id, caller->agent.value(),
-                                        caller->user ? caller->user->id.value() : std::string());
-    for (const std::string& name : {id, agent_id(entry->agent())})
-      if (const auto kill = kills_.find(name); kill != kills_.end()) mark(*entry, kill->second);
+  if (const auto known = by_id_.find(id); known != by_id_.end()) {
+    known->second->seen_ = now;
+    return known->second;
   }
-  return entry;
+  if (by_id_.size() >= limit && !make_room(limit)) return nullptr;
+  auto made = std::make_shared<Principal>(id, caller->agent.value(),
+                                          caller->user ? caller->user->id.value() : std::string());
+  made->seen_ = now;
+  for (const std::string& name : {id, agent_id(made->agent())})
+    if (const auto kill = kills_.find(name); kill != kills_.end()) mark(*made, kill->second);
+  by_id_.emplace(std::move(id), made);
+  return made;
+}
+
+bool Principals::make_room(std::size_t limit) {
+  // Only find() and the other members, which need the mutex, make a second holder out of the
+  // table's own: what nobody holds now, nobody can come to hold meanwhile.
+  std::vector<decltype(by_id_)::iterator> idle;
+  for (auto entry = by_id_.begin(); entry != by_id_.end(); ++entry)
+    if (entry->second.use_count() == 1 && !entry->second->is_killed()) idle.push_back(entry);
+  const std::size_t surplus = by_id_.size() - limit;  // after a reload with a lower limit
+  const std::size_t leaving = std::min(idle.size(), surplus + leaving_at_once(limit));
+  std::ranges::partial_sort(idle, idle.begin() + static_cast<std::ptrdiff_t>(leaving), {},
+                            [](const auto& entry) { return entry->second->seen_; });
+  for (const auto& entry : std::span(idle).first(leaving)) by_id_.erase(entry);
+  return by_id_.size() < limit;
 }
 
 std::shared_ptr<Principal> Principals::find_by_id(std::string_view id) const {

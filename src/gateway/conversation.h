@@ -7,6 +7,9 @@
 // not run into yesterday's sums. A principal without a session has one conversation that begins
 // anew after an hour of silence.
 //
+// Both tables, principals here and sessions in session.h, hold at most limits.conversations. When
+// one is full, what was idle longest makes room; what is in use, and whoever is killed, stays.
+//
 // Safe from any thread: the table has a mutex (a connection asks it once per credential, not once
 // per call), each principal has its own; both are held for well under a microsecond.
 #pragma once
@@ -99,6 +102,7 @@ class Principal {
   std::atomic<bool> killed_flag_{false};
   std::optional<Kill> killed_;
   std::shared_ptr<Conversation> conversation_;
+  base::Instant seen_{};  // when find() last gave it out; under the table's mutex
   std::list<std::shared_ptr<Open::Entry>> open_;
 };
 
@@ -110,7 +114,11 @@ class Principals {
       std::function<base::Result<void>(const std::string& id, const std::optional<Kill>& kill)>;
   explicit Principals(Remember remember) : remember_(std::move(remember)) {}
 
-  std::shared_ptr<Principal> find(const identity::Caller& caller);
+  // The principal of a caller, new or known. Null when `limit` of them are known and each is killed
+  // or held by somebody (a connection, a session); otherwise those that were not asked for longest
+  // are forgotten for a new one.
+  std::shared_ptr<Principal> find(const identity::Caller& caller, std::size_t limit,
+                                  base::Instant now);
   std::shared_ptr<Principal> find_by_id(std::string_view id) const;
   std::vector<std::shared_ptr<Principal>> all() const;
   // The gateway stops: whatever is still open ends.
@@ -131,11 +139,15 @@ class Principals {
 
  private:
   static void mark(Principal& principal, const Kill& kill);
+  bool make_room(std::size_t limit);  // with the mutex held
   Remember remember_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;
   std::unordered_map<std::string, Kill> kills_;  // also of principals not seen since the restart
 };
+
+// How many leave a full table at once, so that a flood of newcomers does not search it for each.
+constexpr std::size_t leaving_at_once(std::size_t limit) { return 1 + limit / 64; }
 
 // The id of a caller's principal.
 std::string principal_id(const identity::CallerProfile& profile);

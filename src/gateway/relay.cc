@@ -15,6 +15,8 @@ using base::Result;
 using net::Task;
 
 constexpr std::string_view json_type = "application/json";
+constexpr std::string_view too_many_conversations =
+    "as many conversations are open as the gateway may have; try again later";
 
 bool lists(std::string_view accept, std::string_view type) {
   return accept.contains(type) || accept.contains("*/*");
@@ -78,7 +80,9 @@ Task<void> Exchange::post() {
       worker_.shared().log.warning(
           "server not available",
           {{"server", route_.config->name}, {"reason", base::describe(session.error())}});
-      co_await reject(503, mcp::unavailable_code, "the server is not available");
+      co_await reject(503, mcp::unavailable_code,
+                      session.error().code == Code::overloaded ? too_many_conversations
+                                                               : "the server is not available");
       co_return;
     }
     session_ = *std::move(session);
@@ -165,6 +169,13 @@ Task<void> Exchange::relay() {
 // Opens a session of the legacy era: the client's handshake goes to the server as it is, the
 // session ids are per hop.
 Task<void> Exchange::initialize() {
+  if (!worker_.room_for_session(*admitted_->principal, *snapshot_)) {
+    worker_.shared().log.warning("session refused",
+                                 {{"agent", admitted_->principal->agent()},
+                                  {"reason", "limits.conversations are all in use"}});
+    co_await reject(503, mcp::unavailable_code, too_many_conversations);
+    co_return;
+  }
   auto link = worker_.make_link(*snapshot_, route_);
   if (!link) {
     worker_.shared().log.warning(
@@ -548,6 +559,8 @@ Task<void> Exchange::end_session() {
 Result<std::shared_ptr<Session>> Exchange::modern_session() {
   if (auto known = worker_.shared().sessions.modern(*admitted_->principal, route_.config->name))
     return known;
+  if (!worker_.room_for_session(*admitted_->principal, *snapshot_))
+    return fail(Code::overloaded, "limits.conversations are all in use");
   auto link = worker_.make_link(*snapshot_, route_);
   if (!link) return std::unexpected(std::move(link).error());
   auto session = std::make_shared<Session>();

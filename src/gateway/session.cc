@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <format>
+#include <functional>
+#include <span>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -10,6 +13,10 @@ namespace latticegate::gateway {
 namespace {
 
 constexpr std::size_t most_server_requests = 64;
+
+bool in_use(const Session& session) {
+  return session.streams.load() > 0 || session.requests.size() > 0;
+}
 
 }  // namespace
 
@@ -109,14 +116,40 @@ std::vector<std::shared_ptr<Session>> Sessions::take_all(const Principal& princi
   return taken;
 }
 
+std::vector<std::shared_ptr<Session>> Sessions::take_oldest(std::size_t most, const Principal* of) {
+  struct Idle {
+    std::int64_t used;
+    std::function<std::shared_ptr<Session>()> take;
+  };
+  std::vector<Idle> idle;
+  const std::scoped_lock lock(mutex_);
+  const auto look = [&](auto& table) {
+    for (auto entry = table.begin(); entry != table.end(); ++entry) {
+      const std::shared_ptr<Session>& session = entry->second;
+      if (session.use_count() > 1 || in_use(*session)) continue;  // an exchange holds it
+      if (of != nullptr && session->principal.get() != of) continue;
+      idle.push_back({session->last_used_ns.load(std::memory_order_relaxed),
+                      [&table, entry] { return std::move(table.extract(entry).mapped()); }});
+    }
+  };
+  look(by_id_);
+  look(modern_);
+  most = std::min(most, idle.size());
+  std::ranges::partial_sort(idle, idle.begin() + static_cast<std::ptrdiff_t>(most), {},
+                            &Idle::used);
+  std::vector<std::shared_ptr<Session>> taken;
+  taken.reserve(most);
+  for (const Idle& one : std::span(idle).first(most)) taken.push_back(one.take());
+  return taken;
+}
+
 std::vector<std::shared_ptr<Session>> Sessions::take_idle(std::int64_t before_ns) {
   std::vector<std::shared_ptr<Session>> taken;
   const std::scoped_lock lock(mutex_);
   const auto take = [&](auto& table) {
     std::erase_if(table, [&](auto& entry) {
       const Session& session = *entry.second;
-      if (session.last_used_ns.load(std::memory_order_relaxed) >= before_ns ||
-          session.streams.load() > 0 || session.requests.size() > 0)
+      if (session.last_used_ns.load(std::memory_order_relaxed) >= before_ns || in_use(session))
         return false;
       taken.push_back(entry.second);
       return true;

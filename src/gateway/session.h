@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "crypto/random.h"
 #include "gateway/conversation.h"
@@ -79,6 +80,9 @@ class Sessions {
 
   // Takes all sessions of a principal out, for a kill.
   std::vector<std::shared_ptr<Session>> take_all(const Principal& principal);
+  // Takes out those that were idle longest: of one principal, or of all (null). A session is in use
+  // while a stream or a request of it is open.
+  std::vector<std::shared_ptr<Session>> take_oldest(std::size_t most, const Principal* of);
   // Takes out those that were not used since.
   std::vector<std::shared_ptr<Session>> take_idle(std::int64_t before_ns);
   std::vector<std::shared_ptr<Session>> take_everything();

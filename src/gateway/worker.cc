@@ -222,6 +222,31 @@ void Worker::finish_kill(Principal& principal) {
   end_sessions(std::move(sessions));
 }
 
+std::shared_ptr<Principal> Worker::principal_of(const identity::Caller& caller,
+                                                const Snapshot& snapshot) {
+  const std::size_t limit = snapshot.config->limits.conversations;
+  const base::Instant at = loop_.clock().instant();
+  auto principal = shared_.principals.find(caller, limit, at);
+  if (principal) return principal;
+  // Sessions that nobody uses may be all that holds the others.
+  end_sessions(shared_.sessions.take_oldest(leaving_at_once(limit), nullptr));
+  return shared_.principals.find(caller, limit, at);
+}
+
+bool Worker::room_for_session(const Principal& principal, const Snapshot& snapshot) {
+  Sessions& sessions = shared_.sessions;
+  const std::size_t limit = snapshot.config->limits.conversations;
+  const std::size_t count = sessions.size();
+  if (count < limit) return true;
+  // Whoever opens too many loses its own.
+  const std::size_t most = count - limit + leaving_at_once(limit);
+  auto taken = sessions.take_oldest(most, &principal);
+  if (taken.empty()) taken = sessions.take_oldest(most, nullptr);
+  shared_.log.info("idle sessions ended to make room", {{"count", std::to_string(taken.size())}});
+  end_sessions(std::move(taken));
+  return sessions.size() < limit;
+}
+
 Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& request,
                                                        const Snapshot& snapshot) {
   const net::Head& head = request.head();
@@ -251,7 +276,8 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
       .forwarded = forwarded};
   auto caller = snapshot.authenticator->authenticate(credentials);
   if (!caller) return std::unexpected(std::move(caller).error());
-  auto principal = shared_.principals.find(*caller);
+  auto principal = principal_of(*caller, snapshot);
+  if (!principal) return fail(Code::overloaded, "limits.conversations are all in use");
   auto admitted =
       std::make_shared<Admitted>(Admitted{snapshot.generation,
                                           count == 1 ? std::string(values[0]) : std::string(),
@@ -289,6 +315,12 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     shared_.log.info("caller refused", {{"peer", request.peer().address},
                                         {"reason", base::describe(admitted.error())}});
+    if (admitted.error().code == Code::overloaded) {
+      co_await answer_json(
+          request, 503, "Retry-After: 30\r\n",
+          R"({"error":"as many conversations are open as the gateway may have; try again later"})");
+      co_return;
+    }
     const bool malformed = admitted.error().code == Code::malformed;
     co_await answer_json(request, malformed ? 400 : 401,
                          malformed ? "" : "WWW-Authenticate: Bearer realm=\"latticegate\"\r\n",

@@ -110,6 +110,9 @@ class Worker final : public net::Handler {
   bool kill_agent(const std::string& agent, std::string by, std::string reason);
   // Ends sessions in the background.
   void end_sessions(std::vector<std::shared_ptr<Session>> sessions);
+  // True when there may be one more session; the longest idle ones may be ended for it. Requests
+  // that open sessions at the same time may pass limits.conversations by their number.
+  bool room_for_session(const Principal& principal, const Snapshot& snapshot);
 
  private:
   Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node);
@@ -118,6 +121,7 @@ class Worker final : public net::Handler {
   void record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
                    std::string_view reason);
   net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
+  std::shared_ptr<Principal> principal_of(const identity::Caller& caller, const Snapshot& snapshot);
   base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request,
                                                        const Snapshot& snapshot);
 
