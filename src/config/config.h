@@ -189,25 +189,26 @@ struct Audit {
 };
 
 struct Timeouts {
-  milliseconds handshake{10'000};  // TLS, from accept
-  milliseconds header{10'000};     // a request head, from its first byte
-  milliseconds body{30'000};       // between two bytes of a body
-  milliseconds write{30'000};      // a client that takes nothing
-  milliseconds idle{75'000};       // keep-alive between two requests
-  milliseconds drain{10'000};      // after SIGTERM, for calls under way
+  milliseconds handshake{10'000};   // TLS, from accept
+  milliseconds header{10'000};      // a request head, from its first byte
+  milliseconds body{30'000};        // between two bytes of a body
+  milliseconds write{30'000};       // a client that takes nothing
+  milliseconds idle{75'000};        // keep-alive between two requests
+  milliseconds session{3'600'000};  // a session without a request or an open stream
+  milliseconds drain{10'000};       // after SIGTERM, for calls under way
 };
 
 struct Limits {
   base::Bytes body = 4_MiB;     // of a request
   base::Bytes answer = 16_MiB;  // of one message from a server
-  base::Bytes header = 32_KiB;  // request line and header fields together
-  std::uint32_t header_fields = 100;
+  base::Bytes header = 16_KiB;  // request line and header fields together
+  std::uint32_t header_fields = 64;
   std::uint32_t json_depth = 32;
   std::uint32_t connections = 20'000;
   std::uint32_t connections_per_address = 10'000;
-  std::uint32_t streams = 16;  // open event streams of one conversation
-  std::uint32_t calls = 64;    // calls under way of one conversation
-  std::uint32_t conversations = 100'000;
+  std::uint32_t streams = 16;             // open event streams of one conversation
+  std::uint32_t calls = 64;               // calls under way of one conversation
+  std::uint32_t conversations = 100'000;  // principals, and sessions
   Timeouts timeouts;
 };
 

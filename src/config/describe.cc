@@ -209,6 +209,7 @@ void add_limits(Lines& lines, const Limits& limits) {
   lines.add("limits.timeouts.body", limits.timeouts.body);
   lines.add("limits.timeouts.write", limits.timeouts.write);
   lines.add("limits.timeouts.idle", limits.timeouts.idle);
+  lines.add("limits.timeouts.session", limits.timeouts.session);
   lines.add("limits.timeouts.drain", limits.timeouts.drain);
 }
 

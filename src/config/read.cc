@@ -96,6 +96,7 @@ void read_limits(Section section, Limits& into) {
   timeouts.duration("body", into.timeouts.body);
   timeouts.duration("write", into.timeouts.write);
   timeouts.duration("idle", into.timeouts.idle);
+  timeouts.duration("session", into.timeouts.session);
   timeouts.duration("drain", into.timeouts.drain);
 }
 

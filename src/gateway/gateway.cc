@@ -21,7 +21,6 @@ using base::fail;
 using base::Result;
 using net::Task;
 
-constexpr std::chrono::hours session_idle(1);
 constexpr std::chrono::seconds housekeeping_interval(30);
 
 std::string kill_text(const Kill& kill) {
@@ -173,7 +172,9 @@ Result<void> Gateway::Parts::bind() {
   limits = std::make_shared<net::ConnectionLimits>(config.limits.connections,
                                                    config.limits.connections_per_address);
   net::HttpServerOptions options;
-  options.limits.head = {std::min<std::uint64_t>(config.limits.header.count, net::buffer_size)};
+  static_assert(config::Limits{}.header.count == net::buffer_size);  // the most that it accepts
+  options.limits.head = config.limits.header;
+  options.limits.fields = config.limits.header_fields;
   options.limits.body = config.limits.body;
   options.handshake_timeout = config.limits.timeouts.handshake;
   options.head_timeout = config.limits.timeouts.header;
@@ -256,13 +257,18 @@ Result<void> Gateway::Parts::reload() {
 void Gateway::Parts::save() { memory->put("baselines", "all", watch->save()); }
 
 Task<void> Gateway::Parts::housekeeping() {
-  base::Instant next = clock.instant() + housekeeping_interval;
+  base::Instant next_save = clock.instant() + housekeeping_interval;
+  base::Instant next_look = clock.instant();
   while (!stopping.load()) {
     co_await loops[0]->sleep(std::chrono::milliseconds(200));
-    if (clock.instant() < next) continue;
-    next = clock.instant() + housekeeping_interval;
-    const std::int64_t before = (clock.instant() - session_idle).time_since_epoch().count();
-    workers[0]->end_sessions(sessions.take_idle(before));
+    const base::Instant at = clock.instant();
+    if (at >= next_look) {
+      const auto idle = shared->snapshot.load()->config->limits.timeouts.session;
+      next_look = at + std::min<std::chrono::nanoseconds>(housekeeping_interval, idle);
+      workers[0]->end_sessions(sessions.take_idle((at - idle).time_since_epoch().count()));
+    }
+    if (at < next_save) continue;
+    next_save = at + housekeeping_interval;
     save();
   }
 }

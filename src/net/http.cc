@@ -75,8 +75,9 @@ struct HttpParser::Machine {
     if (!header_open) return 0;
     header_open = false;
     Head& head = owner->head_;
-    if (head.header_count == max_headers)
-      return refuse(Code::too_large, std::format("more than {} header fields", max_headers));
+    const std::size_t most = std::min(owner->limits_.fields, max_headers);
+    if (head.header_count >= most)
+      return refuse(Code::too_large, std::format("more than {} header fields", most));
     head.headers[head.header_count++] = {field, trimmed(value)};
     field = {};
     value = {};

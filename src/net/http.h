@@ -61,6 +61,7 @@ class HttpParser {
   enum class Side : std::uint8_t { request, response };
   struct Limits {
     base::Bytes head{std::uint64_t{16} * 1024};
+    std::size_t fields = max_headers;  // of a head; more than max_headers counts as that
     base::Bytes body{std::uint64_t{4} * 1024 * 1024};
   };
 

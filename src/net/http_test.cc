@@ -157,6 +157,17 @@ TEST_CASE("limits: head, header count, body") {
   CHECK(run(parser, chunks, chunks.size()).error.contains("body is larger"));
 }
 
+TEST_CASE("limits: fewer header fields than there is room for") {
+  std::string text = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (int i = 1; i < 8; ++i) text += "X: 1\r\n";
+  for (const std::size_t most : {std::size_t{7}, std::size_t{8}}) {
+    HttpParser parser(HttpParser::Side::request, {.fields = most});
+    const Outcome outcome = run(parser, text + "\r\n", 1000);
+    CHECK(outcome.done == (most == 8));
+    CHECK(outcome.error == (most == 8 ? "" : "more than 7 header fields"));
+  }
+}
+
 TEST_CASE("a message without a body is over with its head, whatever follows") {
   for (const std::string_view text : {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
                                       "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",

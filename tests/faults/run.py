@@ -200,7 +200,7 @@ def slow_body(plain, tls):
 
 
 def many_headers(plain, tls):
-    """10,000 header fields, 200 of them (limits.header_fields is 100), one of 100 KB."""
+    """10,000 header fields, 200 of them (limits.header_fields is 64), one of 100 KB."""
     for count, size in ((10_000, 1), (200, 1), (1, 100_000)):
         with raw(plain) as connection:
             extra = "".join(f"X-{i}: {'a' * size}\r\n" for i in range(count))
