@@ -162,8 +162,8 @@ void run_test(const std::string& name, const std::map<std::string, std::string>&
     const auto action = uid_from_json(ask["action"]);
     const SchemaAction* const declared = action ? schema->action(*action) : nullptr;
     const auto context =
-        declared != nullptr && declared->context
-            ? value_from_json(ask["context"], Escapes::honoured, *schema, *declared->context, arena)
+        declared != nullptr
+            ? value_from_json(ask["context"], Escapes::honoured, *declared->context, arena)
             : value_from_json(ask["context"], Escapes::honoured, arena);
     const auto resource = uid_from_json(ask["resource"]);
     if (!context || !principal || !action || !resource) {

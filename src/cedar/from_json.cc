@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cedar/conform.h"
 #include "cedar/detail/cursor.h"
 #include "cedar/extension.h"
 
@@ -32,11 +33,11 @@ bool is_type_name(std::string_view text) {
 }
 
 base::Result<EntityUid> read_uid(json::Value tree, const std::string& place) {
-  if (const json::Value inner = tree["__entity"]; inner && tree.size() == 1) tree = inner;
+  // Further keys beside these are allowed, as in other implementations.
+  if (const json::Value inner = tree["__entity"]) tree = inner;
   const auto type = tree["type"].string();
   const auto id = tree["id"].string();
-  if (!type || !id || tree.size() != 2)
-    return bad(place, "expected an entity: {\"type\": \"...\", \"id\": \"...\"}");
+  if (!type || !id) return bad(place, "expected an entity: {\"type\": \"...\", \"id\": \"...\"}");
   if (!is_type_name(*type))
     return bad(place, std::format("`{}` is not the name of an entity type", *type));
   return EntityUid(*type, *id);
@@ -44,12 +45,10 @@ base::Result<EntityUid> read_uid(json::Value tree, const std::string& place) {
 
 class Reader {
  public:
-  Reader(Escapes escapes, Arena& arena, const Schema* schema = nullptr)
-      : escapes_(escapes), arena_(arena), schema_(schema) {}
+  Reader(Escapes escapes, Arena& arena) : escapes_(escapes), arena_(arena) {}
 
   // `type` may be null: not directed.
-  base::Result<Value> read(json::Value tree, const SchemaType* type) {
-    if (type != nullptr) type = &schema_->resolve(*type);
+  base::Result<Value> read(json::Value tree, const Type* type) {
     if (type != nullptr && tree.is_string()) return typed_string(*tree.string(), *type);
     switch (tree.exists() ? tree.kind() : json::Kind::null) {
       case json::Kind::null: return bad(place_, "null is no Cedar value");
@@ -67,19 +66,19 @@ class Reader {
   }
 
  private:
-  base::Result<Value> typed_string(std::string_view text, const SchemaType& type) {
+  base::Result<Value> typed_string(std::string_view text, const Type& type) {
     switch (type.kind) {
-      case SchemaType::Kind::decimal: return call("decimal", text);
-      case SchemaType::Kind::ip: return call("ip", text);
-      case SchemaType::Kind::datetime: return call("datetime", text);
-      case SchemaType::Kind::duration: return call("duration", text);
+      case Type::Kind::decimal: return call("decimal", text);
+      case Type::Kind::ip: return call("ip", text);
+      case Type::Kind::datetime: return call("datetime", text);
+      case Type::Kind::duration: return call("duration", text);
       default: return Value::string(text);
     }
   }
 
-  base::Result<Value> array(json::Value tree, const SchemaType* type) {
-    const SchemaType* const inner =
-        type != nullptr && type->kind == SchemaType::Kind::set ? &type->element[0] : nullptr;
+  base::Result<Value> array(json::Value tree, const Type* type) {
+    const Type* const inner =
+        type != nullptr && type->is(Type::Kind::set) ? type->element : nullptr;
     std::vector<Value> elements;
     elements.reserve(tree.size());
     std::size_t position = 0;
@@ -94,10 +93,10 @@ class Reader {
     return Value::set(elements, arena_);
   }
 
-  base::Result<Value> object(json::Value tree, const SchemaType* type) {
+  base::Result<Value> object(json::Value tree, const Type* type) {
     if (escapes_ == Escapes::honoured) {
       const bool implicit =
-          type != nullptr && type->kind == SchemaType::Kind::entity && tree["type"] && tree["id"];
+          type != nullptr && type->kind == Type::Kind::entity && tree["type"] && tree["id"];
       if (implicit || tree["__entity"]) {
         const auto uid = read_uid(tree, place_);
         if (!uid) return std::unexpected(uid.error());
@@ -120,10 +119,10 @@ class Reader {
     return Value::record(fields, arena_);
   }
 
-  static const SchemaType* attribute_type(const SchemaType* type, std::string_view name) {
-    if (type == nullptr || type->kind != SchemaType::Kind::record) return nullptr;
-    const auto found = std::ranges::find(type->attributes, name, &SchemaAttribute::name);
-    return found == type->attributes.end() ? nullptr : &found->type;
+  static const Type* attribute_type(const Type* type, std::string_view name) {
+    if (type == nullptr || !type->is(Type::Kind::record)) return nullptr;
+    const TypeAttribute* const found = type->attribute(name);
+    return found == nullptr ? nullptr : found->type;
   }
 
   // {"fn": "ip", "arg": "10.0.0.1"}, or {"fn": "offset", "args": [...]} whose elements are values
@@ -168,21 +167,17 @@ class Reader {
 
   Escapes escapes_;
   Arena& arena_;
-  const Schema* schema_;
   std::string place_;
 };
 
 // The type of one attribute (or of all tags) of an entity; null without a schema or when it is not
 // declared.
-const SchemaType* declared(const Schema* schema, const EntityUid& uid, bool tags,
-                           std::string_view name) {
-  const SchemaEntity* const entity = schema == nullptr ? nullptr : schema->entity(uid.type());
+const Type* declared(const Schema* schema, const EntityUid& uid, bool tags, std::string_view name) {
+  const SchemaEntity* const entity = schema == nullptr ? nullptr : schema->entity_type(uid.type());
   if (entity == nullptr) return nullptr;
-  if (tags) return entity->tags ? &*entity->tags : nullptr;
-  const SchemaType* const shape = entity->shape ? &schema->resolve(*entity->shape) : nullptr;
-  const auto& attributes = shape == nullptr ? entity->attributes : shape->attributes;
-  const auto found = std::ranges::find(attributes, name, &SchemaAttribute::name);
-  return found == attributes.end() ? nullptr : &found->type;
+  if (tags) return entity->tags;
+  const TypeAttribute* const found = entity->attributes->attribute(name);
+  return found == nullptr ? nullptr : found->type;
 }
 
 base::Result<void> add_entity(json::Value tree, const std::string& place, const Schema* schema,
@@ -209,16 +204,20 @@ base::Result<void> add_entity(json::Value tree, const std::string& place, const 
     const std::string_view part = tags ? "tags" : "attrs";
     std::vector<Field> fields;
     for (const json::Member field : tree[part].members()) {
-      const SchemaType* const type = declared(schema, *uid, tags, field.key);
-      auto value = type == nullptr
-                       ? value_from_json(field.value, Escapes::honoured, arena)
-                       : value_from_json(field.value, Escapes::honoured, *schema, *type, arena);
+      const Type* const type = declared(schema, *uid, tags, field.key);
+      auto value = type == nullptr ? value_from_json(field.value, Escapes::honoured, arena)
+                                   : value_from_json(field.value, Escapes::honoured, *type, arena);
       if (!value)
         return base::within(std::format("at {}.{}.{}", place, part, field.key),
                             std::move(value).error());
       fields.push_back({Name(field.key), *value});
     }
     records[tags ? 1 : 0] = Value::record(fields, arena);
+  }
+  if (schema != nullptr) {
+    const Entity entity{*uid, records[0], records[1], parents, parents};
+    if (auto fits = conforms(entity, *schema); !fits)
+      return base::within(std::format("at {}", place), std::move(fits).error());
   }
   builder.add(*uid, records[0], parents, records[1]);
   return {};
@@ -230,9 +229,9 @@ base::Result<Value> value_from_json(json::Value tree, Escapes escapes, Arena& ar
   return Reader(escapes, arena).read(tree, nullptr);
 }
 
-base::Result<Value> value_from_json(json::Value tree, Escapes escapes, const Schema& schema,
-                                    const SchemaType& type, Arena& arena) {
-  return Reader(escapes, arena, &schema).read(tree, &type);
+base::Result<Value> value_from_json(json::Value tree, Escapes escapes, const Type& type,
+                                    Arena& arena) {
+  return Reader(escapes, arena).read(tree, &type);
 }
 
 base::Result<void> add_entities(json::Value array, Entities::Builder& builder,

@@ -13,6 +13,7 @@
 #include "cedar/arena.h"
 #include "cedar/entity.h"
 #include "cedar/schema.h"
+#include "cedar/type.h"
 #include "cedar/value.h"
 #include "json/value.h"
 
@@ -26,15 +27,14 @@ enum class Escapes : std::uint8_t { data, honoured };
 
 // Directed by a type: a string stands for a decimal, ipaddr, datetime or duration where the type
 // says so, and, with escapes honoured, {"type", "id"} for an entity. A value of another kind than
-// the type asks for is read as without a type: whether values fit their types is the validator's
-// question.
+// the type asks for is read as without a type: whether values fit their types is another question
+// (conform.h).
 [[nodiscard]] base::Result<Value> value_from_json(json::Value tree, Escapes escapes,
-                                                  const Schema& schema, const SchemaType& type,
-                                                  Arena& arena);
+                                                  const Type& type, Arena& arena);
 
 // Adds the entities of a JSON array of {"uid", "attrs", "parents", "tags"}; escapes are honoured,
-// strings are copied.
-// With a schema, attributes and tags are read by their types.
+// strings are copied. With a schema, attributes and tags are read by their types, and an entity
+// that does not conform to it is refused (conform.h).
 [[nodiscard]] base::Result<void> add_entities(json::Value array, Entities::Builder& builder,
                                               const Schema* schema = nullptr);
 

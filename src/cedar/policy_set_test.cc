@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "cedar/policy_set.h"
-#include "cedar/schema.h"
 
 using namespace latticegate;
 using namespace latticegate::cedar;
@@ -304,42 +303,4 @@ TEST_CASE("annotations, ids and places") {
   CHECK(policy.locate(policy.conditions[0].expression->span).column == 11);
   CHECK(policy.text(policy.conditions[0].expression->span) == "1 == 2");
   CHECK(set->with_any_action().size() == 1);
-}
-
-TEST_CASE("schemas: names are resolved, errors have places") {
-  const auto schema = parse_schema(
-      "namespace N { type T = { a?: Long, \"b c\": Set<U> }; entity U in [G] { t: T, when: "
-      "datetime } tags String; entity G;\n"
-      "action read, \"w r\" in [all, Action::\"x\", M::Action::\"y\"] appliesTo { principal: U, "
-      "resource: [U, O], context: T }; "
-      "action all; action x; }\n@doc(\"o\") entity O, P enum [\"a\", \"b\",]; namespace M { action "
-      "y; }");
-  REQUIRE_MESSAGE(schema.has_value(), schema.error().detail);
-  CHECK(schema->entities.size() == 4);
-  CHECK(schema->entity("P")->enumeration.size() == 2);
-  CHECK(schema->entity("N::U")->parents == std::vector<std::string>{"N::G"});
-  const SchemaAction* const write = schema->action({"N::Action", "w r"});
-  REQUIRE(write != nullptr);
-  CHECK(write->resources == std::vector<std::string>{"N::U", "O"});
-  CHECK(write->parents[1] == std::pair<std::string, std::string>("N::Action", "x"));
-  CHECK(write->parents[2] == std::pair<std::string, std::string>("M::Action", "y"));
-  const SchemaType& context = schema->resolve(*write->context);
-  REQUIRE(context.attributes.size() == 2);
-  CHECK_FALSE(context.attributes[0].required);
-  CHECK(context.attributes[0].type.kind == SchemaType::Kind::integer);
-  CHECK(context.attributes[1].type.element[0].name == "N::U");
-
-  const auto error = [](std::string_view text) {
-    const auto bad = parse_schema(text, "s");
-    return bad ? std::string() : bad.error().detail;
-  };
-  CHECK(error("entity A { x: Strin };") ==
-        "s:1:15: there is no type `Strin` (did you mean `String`?)");
-  CHECK(error("entity A in [B];") == "s:1:14: there is no entity type `B` (did you mean `A`?)");
-  CHECK(error("action a appliesTo { principal: [], resource: [] };") ==
-        "s:1:22: the list of types in `appliesTo` cannot be empty");
-  CHECK(error("type A = B; type B = Set<A>;").contains("contains itself"));
-  CHECK(error("entity A\nentity B;") ==
-        "s:2:1: expected `;` after the entity type, found the word `entity`");
-  CHECK(error("type T = " + repeat("Set<", 1000)).contains("nested more than"));
 }

@@ -2,477 +2,509 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <format>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/suggest.h"
-#include "cedar/detail/cursor.h"
-#include "cedar/detail/parser.h"
+#include "cedar/detail/builtin.h"
+#include "cedar/detail/lexer.h"
+#include "cedar/detail/uid_table.h"
 
 namespace latticegate::cedar {
+
+struct Schema::Store {
+  Arena arena{4096};
+  std::vector<SchemaEntity> entity_types;
+  std::vector<SchemaAction> actions;
+  std::unordered_map<std::string_view, std::size_t> by_name;
+  UidTable<const SchemaAction*> by_uid;
+};
+
 namespace {
 
-constexpr std::size_t largest = std::size_t{16} * 1024 * 1024;
-constexpr std::uint32_t deepest = 128;  // types within types
+using Source = SchemaSource;
+using Kind = Source::Type::Kind;
 
-constexpr std::size_t largest_chain = 10'000;
+// All ancestors of all entity types or actions together.
+constexpr std::size_t largest_closure = 4'000'000;
 
-struct Builtin {
-  std::string_view name;
-  SchemaType::Kind kind;
+// What a declaration is called in its namespace's JSON form, for messages about JSON.
+constexpr std::string_view of_entities = "entityTypes";
+constexpr std::string_view of_actions = "actions";
+constexpr std::string_view of_types = "commonTypes";
+
+// A resolved type with what it costs to walk it.
+struct Sized {
+  const Type* type = nullptr;  // null: failed
+  std::uint32_t parts = 1;
+  std::uint32_t depth = 1;
 };
-constexpr std::array<Builtin, 8> builtins{{{"Bool", SchemaType::Kind::boolean},
-                                           {"Boolean", SchemaType::Kind::boolean},
-                                           {"Long", SchemaType::Kind::integer},
-                                           {"String", SchemaType::Kind::string},
-                                           {"decimal", SchemaType::Kind::decimal},
-                                           {"ipaddr", SchemaType::Kind::ip},
-                                           {"datetime", SchemaType::Kind::datetime},
-                                           {"duration", SchemaType::Kind::duration}}};
 
-std::string qualified(std::string_view space, std::string_view name) {
-  return space.empty() ? std::string(name) : std::format("{}::{}", space, name);
-}
-
-class SchemaParser {
+class Resolver {
  public:
-  SchemaParser(const SourceFile& file, Arena& arena) : cursor_(file, arena) {}
+  Resolver(const Source& source, Schema::Store& store) : source_(source), store_(store) {}
 
-  base::Result<Schema> run() {
-    while (!cursor_.at(Token::end) && !cursor_.failed()) {
-      std::vector<SchemaAnnotation> annotations;
-      if (!parse_annotations(annotations)) break;
-      if (cursor_.at_word("namespace")) {
-        parse_namespace();
-      } else {
-        declaration({}, std::move(annotations));
-      }
-    }
-    if (!cursor_.failed()) resolve_all();
-    if (cursor_.failed()) return std::unexpected(cursor_.error());
-    return std::move(schema_);
+  base::Result<void> run() {
+    const bool done = declare() && check_shadowing() && resolve_types() && resolve_entities() &&
+                      close_entities() && resolve_actions() && close_actions();
+    if (!done) return std::unexpected(std::move(*error_));
+    return {};
   }
 
  private:
-  // ---- names: while parsing a type's name is kept as written, together with its place and its
-  // namespace.
-
-  struct Written {
-    std::string_view space;
-    std::uint32_t place = 0;
+  struct CommonType {
+    const Source::CommonType* written = nullptr;
+    const Source::Namespace* space = nullptr;
+    enum class State : std::uint8_t { untouched, open, done } state = State::untouched;
+    Sized resolved;
   };
 
-  void resolve_all() {
-    for (const SchemaEntity& entity : schema_.entities) entity_names_.insert(entity.name);
-    for (const SchemaCommonType& type : schema_.types) common_names_.insert(type.name);
-    for (SchemaEntity& entity : schema_.entities) {
-      for (std::string& parent : entity.parents) resolve_entity(parent);
-      resolve(entity.attributes);
-      if (entity.shape) resolve(*entity.shape);
-      if (entity.tags) resolve(*entity.tags);
+  // ---- errors: all return whether it went well
+
+  bool fail(Source::Place place, std::string_view message, base::Code code = base::Code::invalid) {
+    if (error_) return false;
+    std::string where(source_.name);
+    if (source_.text != nullptr) {
+      const Location at = source_.text->locate(place);
+      where = std::format("{}:{}:{}", at.file, at.line, at.column);
+    } else {
+      where += std::format(": at {}{}{}.{}", space_ == nullptr ? "" : space_->name,
+                           space_ == nullptr || space_->name.empty() ? "" : ".", part_, name_);
     }
-    for (SchemaAction& action : schema_.actions) {
-      for (std::string& principal : action.principals) resolve_entity(principal);
-      for (std::string& resource : action.resources) resolve_entity(resource);
-      if (action.context) resolve(*action.context);
-    }
-    for (SchemaCommonType& common : schema_.types) resolve(common.type);
-    find_cycles();
+    error_ = base::Error{code, std::format("{}: {}", where, message)};
+    return false;
+  }
+  // What is being looked at, for messages about JSON.
+  void look_at(const Source::Namespace& space, std::string_view part, std::string_view name) {
+    space_ = &space;
+    part_ = part;
+    name_ = name;
   }
 
-  void resolve(std::vector<SchemaAttribute>& attributes) {
-    for (SchemaAttribute& attribute : attributes) resolve(attribute.type);
+  // ---- names
+
+  bool declare() {
+    for (const Source::Namespace& space : source_.namespaces) {
+      for (const Source::CommonType& common : space.types)
+        if (!declare_common(space, common)) return false;
+      for (const Source::Entity& entity : space.entities) {
+        look_at(space, of_entities, entity.name);
+        if (entity.name == "Action")
+          return fail(entity.place, "the entity type `Action` is that of the actions");
+        if (!entity_names_.insert(qualified(space.name, entity.name)).second)
+          return fail(entity.place,
+                      std::format("the entity type `{}` is declared twice", entity.name));
+      }
+      for (const Source::Action& action : space.actions) {
+        look_at(space, of_actions, action.id);
+        if (!action_names_.emplace(qualified(space.name, "Action"), action.id).second)
+          return fail(action.place,
+                      std::format("the action {} is declared twice", quoted(action.id)));
+      }
+    }
+    return true;
   }
 
-  void resolve(SchemaType& type) {
-    if (type.kind == SchemaType::Kind::set) return resolve(type.element[0]);
-    if (type.kind == SchemaType::Kind::record) return resolve(type.attributes);
-    const auto [space, place] = written_[std::stoul(type.name)].first;
-    const std::string& name = written_[std::stoul(type.name)].second;
-    std::vector<std::string> candidates{name};
-    if (!space.empty()) candidates.insert(candidates.begin(), qualified(space, name));
-    for (const std::string& candidate : candidates) {
-      const bool common = common_names_.contains(candidate);
-      if (!common && !entity_names_.contains(candidate)) continue;
-      type.kind = common ? SchemaType::Kind::common : SchemaType::Kind::entity;
-      type.name = candidate;
-      return;
-    }
-    const auto* const builtin = std::ranges::find_if(builtins, [&](const Builtin& b) {
-      return name == b.name || (name.starts_with("__cedar::") && name.substr(9) == b.name);
-    });
-    if (builtin == builtins.end()) {
-      cursor_.fail(place, std::format("there is no type `{}`{}", name, suggestion(name)),
-                   base::Code::invalid);
-      return;
-    }
-    type.kind = builtin->kind;
-    type.name.clear();
+  bool declare_common(const Source::Namespace& space, const Source::CommonType& common) {
+    look_at(space, of_types, common.name);
+    if (std::ranges::contains(reserved_types, common.name))
+      return fail(common.place,
+                  std::format("`{}` is reserved; a type cannot be called so", common.name));
+    if (!common_.emplace(qualified(space.name, common.name), CommonType{&common, &space, {}, {}})
+             .second)
+      return fail(common.place, std::format("the type `{}` is declared twice", common.name));
+    return true;
   }
 
-  void resolve_entity(std::string& name) {
-    const auto [space, place] = written_[std::stoul(name)].first;
-    const std::string& as_written = written_[std::stoul(name)].second;
-    for (const std::string& candidate : {qualified(space, as_written), as_written}) {
-      if (!entity_names_.contains(candidate)) continue;
-      name = candidate;
-      return;
+  // A name outside of any namespace can be meant everywhere: none within a namespace may hide it.
+  bool check_shadowing() {
+    for (const Source::Namespace& space : source_.namespaces) {
+      if (space.name.empty()) continue;
+      const auto hides = [&](const std::string& name) {
+        return common_.contains(name) || entity_names_.contains(name);
+      };
+      const auto complain = [&](Source::Place place, std::string_view name) {
+        return fail(place, std::format("`{0}::{1}` hides the `{1}` outside of any namespace",
+                                       space.name, name));
+      };
+      for (const Source::CommonType& common : space.types) {
+        look_at(space, of_types, common.name);
+        if (hides(common.name)) return complain(common.place, common.name);
+      }
+      for (const Source::Entity& entity : space.entities) {
+        look_at(space, of_entities, entity.name);
+        if (hides(entity.name)) return complain(entity.place, entity.name);
+      }
+      for (const Source::Action& action : space.actions) {
+        look_at(space, of_actions, action.id);
+        if (action_names_.contains({"Action", action.id}))
+          return complain(action.place, std::format("Action::{}", quoted(action.id)));
+      }
     }
-    cursor_.fail(place,
-                 std::format("there is no entity type `{}`{}", as_written, suggestion(as_written)),
-                 base::Code::invalid);
-    name = as_written;
+    return true;
   }
 
-  std::string suggestion(std::string_view name) const {
+  // Where a name may be declared, best first. One that is qualified already is what it is.
+  std::vector<std::string> candidates(const std::string& name) const {
+    if (space_->name.empty() || name.contains("::")) return {name};
+    return {qualified(space_->name, name), name};
+  }
+
+  std::string suggestion(std::string_view name, bool entities_only) const {
     std::vector<std::string_view> known(entity_names_.begin(), entity_names_.end());
-    known.insert(known.end(), common_names_.begin(), common_names_.end());
-    for (const Builtin& builtin : builtins) known.push_back(builtin.name);
+    if (!entities_only) {
+      for (const auto& [common, _] : common_) known.push_back(common);
+      for (const Builtin& builtin : builtins) known.push_back(builtin.name);
+    }
+    if (name == "Boolean" && !entities_only) return " (did you mean `Bool`?)";
     const auto near = base::nearest(name, known);
     return near ? std::format(" (did you mean `{}`?)", *near) : std::string();
   }
 
-  // A common type may not contain itself: whoever resolves it would never end.
-  void find_cycles() {
-    std::map<std::string_view, int> state;  // 1 open, 2 done
-    for (const SchemaCommonType& type : schema_.types) check_cycle(type, state);
-  }
-  void check_cycle(const SchemaCommonType& common, std::map<std::string_view, int>& state) {
-    if (cursor_.failed() || state[common.name] == 2) return;
-    if (state[common.name] == 1 || state.size() > largest_chain) {
-      cursor_.fail(0,
-                   std::format("the type `{}` contains itself, or the chain of types is too long",
-                               common.name),
-                   base::Code::invalid);
-      return;
-    }
-    state[common.name] = 1;
-    check_cycle(common.type, state);
-    state[common.name] = 2;
-  }
-  void check_cycle(const SchemaType& type, std::map<std::string_view, int>& state) {
-    for (const SchemaType& element : type.element) check_cycle(element, state);
-    for (const SchemaAttribute& attribute : type.attributes) check_cycle(attribute.type, state);
-    if (type.kind != SchemaType::Kind::common) return;
-    check_cycle(*std::ranges::find(schema_.types, type.name, &SchemaCommonType::name), state);
-  }
+  // ---- types
 
-  // Notes a name to be resolved when everything is read; the index is its stand-in.
-  std::string note(std::string_view name, std::uint32_t place) {
-    written_.push_back({{space_, place}, std::string(name)});
-    return std::to_string(written_.size() - 1);
-  }
-
-  // ---- syntax
-
-  bool parse_annotations(std::vector<SchemaAnnotation>& out) {
-    while (cursor_.take(Token::at)) {
-      if (!cursor_.at(Token::identifier)) return cursor_.expected("the name of an annotation");
-      SchemaAnnotation annotation{std::string(cursor_.text(cursor_.next())), {}};
-      std::string_view value;
-      if (cursor_.take(Token::left_paren)) {
-        if (!cursor_.string("the annotation's value as a string", value) ||
-            !cursor_.expect(Token::right_paren, "`)`"))
-          return false;
-      }
-      annotation.value = value;
-      out.push_back(std::move(annotation));
-    }
+  bool resolve_types() {
+    for (auto& [name, common] : common_)
+      if (resolve_common(common, common.written->place).type == nullptr) return false;
     return true;
   }
 
-  bool parse_namespace() {
-    cursor_.next();
-    std::string_view name;
-    if (!cursor_.path("the name of a namespace", name) || !cursor_.expect(Token::left_brace, "`{`"))
-      return false;
-    while (!cursor_.take(Token::right_brace)) {
-      std::vector<SchemaAnnotation> annotations;
-      if (cursor_.at(Token::end)) return cursor_.expected("a declaration or `}`");
-      if (!parse_annotations(annotations) || !declaration(name, std::move(annotations)))
-        return false;
+  Sized resolve_common(CommonType& common, Source::Place user) {
+    if (common.state == CommonType::State::done) return common.resolved;
+    if (common.state == CommonType::State::open) {
+      fail(user, std::format("the type `{}` contains itself", common.written->name));
+      return {};
     }
-    return true;
+    common.state = CommonType::State::open;
+    const auto* const space = space_;
+    const std::string_view part = part_;
+    const std::string_view name = name_;
+    look_at(*common.space, of_types, common.written->name);
+    common.resolved = type(common.written->type);
+    if (space != nullptr) look_at(*space, part, name);
+    common.state = CommonType::State::done;
+    return common.resolved;
   }
 
-  bool declaration(std::string_view space, std::vector<SchemaAnnotation> annotations) {
-    space_ = space;
-    if (cursor_.take_word("entity")) return entity(space, std::move(annotations));
-    if (cursor_.take_word("action")) return action(space, std::move(annotations));
-    if (cursor_.take_word("type")) return common_type(space, std::move(annotations));
-    return cursor_.expected("`entity`, `action`, `type` or `namespace`");
-  }
-
-  bool entity(std::string_view space, std::vector<SchemaAnnotation> annotations) {
-    std::vector<std::string> names;
-    do {
-      std::string_view name;
-      if (!cursor_.name("the name of an entity type", name)) return false;
-      names.push_back(qualified(space, name));
-    } while (cursor_.take(Token::comma));
-    SchemaEntity entity;
-    entity.annotations = std::move(annotations);
-    if (cursor_.take_word("enum")) {
-      if (!string_list(entity.enumeration)) return false;
-    } else {
-      if (cursor_.take_word("in") && !types(entity.parents)) return false;
-      const bool sign = cursor_.take(Token::assign);
-      if (cursor_.at(Token::left_brace)) {
-        if (!attributes(entity.attributes)) return false;
-      } else if (sign) {
-        SchemaType shape;
-        if (!type(shape)) return false;
-        entity.shape = std::move(shape);
-      }
-      if (cursor_.take_word("tags")) {
-        SchemaType tags;
-        if (!type(tags)) return false;
-        entity.tags = std::move(tags);
-      }
-    }
-    if (!cursor_.expect(Token::semicolon, "`;` after the entity type")) return false;
-    for (std::string& name : names) {
-      entity.name = std::move(name);
-      schema_.entities.push_back(entity);
-    }
-    return true;
-  }
-
-  bool string_list(std::vector<std::string>& out) {
-    if (!cursor_.expect(Token::left_bracket, "`[`")) return false;
-    while (!cursor_.at(Token::right_bracket)) {
-      std::string_view id;
-      if (!cursor_.string("an id as a string", id)) return false;
-      out.emplace_back(id);
-      if (!cursor_.take(Token::comma)) break;
-    }
-    return cursor_.expect(Token::right_bracket, "`,` or `]`");
-  }
-
-  // One path or a bracketed list of paths.
-  bool types(std::vector<std::string>& out) {
-    std::string_view path;
-    std::uint32_t place = cursor_.begin();
-    if (!cursor_.take(Token::left_bracket)) {
-      if (!cursor_.path("an entity type", path)) return false;
-      out.push_back(note(path, place));
-      return true;
-    }
-    while (!cursor_.at(Token::right_bracket)) {
-      place = cursor_.begin();
-      if (!cursor_.path("an entity type", path)) return false;
-      out.push_back(note(path, place));
-      if (!cursor_.take(Token::comma)) break;
-    }
-    return cursor_.expect(Token::right_bracket, "`,` or `]`");
-  }
-
-  bool name_or_string(std::string_view what, std::string& out) {
-    std::string_view text;
-    if (!(cursor_.at(Token::string) ? cursor_.string(what, text) : cursor_.name(what, text)))
-      return false;
-    out = text;
-    return true;
-  }
-
-  bool action(std::string_view space, std::vector<SchemaAnnotation> annotations) {
-    std::vector<std::string> ids;
-    do {
-      if (!name_or_string("the name of an action", ids.emplace_back())) return false;
-    } while (cursor_.take(Token::comma));
-    SchemaAction action;
-    action.type = qualified(space, "Action");
-    action.annotations = std::move(annotations);
-    if (cursor_.take_word("in")) {
-      if (cursor_.take(Token::left_bracket)) {
-        while (!cursor_.at(Token::right_bracket)) {
-          if (!group(action)) return false;
-          if (!cursor_.take(Token::comma)) break;
-        }
-        if (!cursor_.expect(Token::right_bracket, "`,` or `]`")) return false;
-      } else if (!group(action)) {
-        return false;
-      }
-    }
-    if (cursor_.take_word("appliesTo") && !applies_to(action)) return false;
-    if (cursor_.take_word("attributes")) {  // an old form, always empty
-      if (!cursor_.expect(Token::left_brace, "`{`") || !cursor_.expect(Token::right_brace, "`}`"))
-        return false;
-    }
-    if (!cursor_.expect(Token::semicolon, "`appliesTo`, `in` or `;`")) return false;
-    for (std::string& id : ids) {
-      action.id = std::move(id);
-      schema_.actions.push_back(action);
-    }
-    return true;
-  }
-
-  // "read", read, or NS::Action::"read".
-  bool group(SchemaAction& action) {
-    if (cursor_.at(Token::identifier) && cursor_.peek(1).token == Token::path) {
-      std::string_view type;
-      std::string_view id;
-      if (!cursor_.path("an action type", type) || !cursor_.expect(Token::path, "`::`") ||
-          !cursor_.string("the action's id as a string", id))
-        return false;
-      // A bare `Action` means the one of this namespace.
-      action.parents.emplace_back(type == "Action" ? action.type : std::string(type), id);
-      return true;
-    }
-    std::string id;
-    if (!name_or_string("an action", id)) return false;
-    action.parents.emplace_back(action.type, std::move(id));
-    return true;
-  }
-
-  bool applies_to(SchemaAction& action) {
-    action.applies = true;
-    if (!cursor_.expect(Token::left_brace, "`{`")) return false;
-    while (!cursor_.at(Token::right_brace)) {
-      const std::uint32_t begin = cursor_.begin();
-      const bool principal = cursor_.at_word("principal");
-      if (principal || cursor_.at_word("resource")) {
-        cursor_.next();
-        std::vector<std::string>& list = principal ? action.principals : action.resources;
-        if (!list.empty()) return cursor_.fail(begin, "this stands twice in `appliesTo`");
-        if (!cursor_.expect(Token::colon, "`:`") || !types(list)) return false;
-        if (list.empty())
-          return cursor_.fail(begin, "the list of types in `appliesTo` cannot be empty");
-      } else if (cursor_.take_word("context")) {
-        SchemaType context;
-        if (!cursor_.expect(Token::colon, "`:`") || !type(context)) return false;
-        action.context = std::move(context);
-      } else {
-        return cursor_.expected("`principal`, `resource`, `context` or `}`");
-      }
-      if (!cursor_.take(Token::comma)) break;
-    }
-    const std::uint32_t end = cursor_.begin();
-    if (!cursor_.expect(Token::right_brace, "`,` or `}`")) return false;
-    if (action.principals.empty() || action.resources.empty())
-      return cursor_.fail(end, "`appliesTo` needs `principal` and `resource`");
-    return true;
-  }
-
-  bool common_type(std::string_view space, std::vector<SchemaAnnotation> annotations) {
-    std::string_view name;
-    SchemaCommonType common;
-    if (!cursor_.name("the name of a type", name) || !cursor_.expect(Token::assign, "`=`") ||
-        !type(common.type) || !cursor_.expect(Token::semicolon, "`;` after the type"))
-      return false;
-    common.name = qualified(space, name);
-    common.annotations = std::move(annotations);
-    schema_.types.push_back(std::move(common));
-    return true;
-  }
-
-  bool attributes(std::vector<SchemaAttribute>& out) {
-    cursor_.next();
-    while (!cursor_.at(Token::right_brace)) {
-      SchemaAttribute attribute;
-      if (!parse_annotations(attribute.annotations)) return false;
-      const std::uint32_t begin = cursor_.begin();
-      if (!name_or_string("the name of an attribute or `}`", attribute.name)) return false;
-      if (std::ranges::contains(out, attribute.name, &SchemaAttribute::name))
-        return cursor_.fail(
-            begin, std::format("the attribute `{}` stands twice in this record", attribute.name));
-      attribute.required = !cursor_.take(Token::question);
-      if (!cursor_.expect(Token::colon, "`:` or `?:`") || !type(attribute.type)) return false;
-      out.push_back(std::move(attribute));
-      if (!cursor_.take(Token::comma)) break;
-    }
-    return cursor_.expect(Token::right_brace, "`,` or `}`");
-  }
-
-  bool type(SchemaType& out) {
-    if (depth_ >= deepest)
-      return cursor_.fail(cursor_.begin(),
-                          std::format("types nested more than {} levels deep", deepest),
-                          base::Code::too_large);
+  Sized type(const Source::Type& written) {
+    if (depth_ >= deepest_type) return too_large(written.place);
     ++depth_;
-    const bool done = type_inside(out);
+    Sized sized = type_inside(written);
     --depth_;
-    return done;
+    if (sized.type != nullptr && (sized.parts > largest_type || sized.depth > deepest_type))
+      return too_large(written.place);
+    return sized;
   }
 
-  bool type_inside(SchemaType& out) {
-    if (cursor_.at(Token::left_brace)) {
-      out.kind = SchemaType::Kind::record;
-      return attributes(out.attributes);
+  Sized too_large(Source::Place place) {
+    fail(place,
+         std::format("a type with common types written out has at most {} parts and {} levels",
+                     largest_type, deepest_type),
+         base::Code::too_large);
+    return {};
+  }
+
+  Sized type_inside(const Source::Type& written) {
+    switch (written.kind) {
+      case Kind::set: {
+        Sized element = type(written.element[0]);
+        if (element.type == nullptr) return {};
+        Type set{.kind = Type::Kind::set};
+        set.element = element.type;
+        return {store_.arena.make(set), element.parts + 1, element.depth + 1};
+      }
+      case Kind::record: return record(written);
+      case Kind::builtin: return {builtin(written.text)};
+      default: return named(written);
     }
-    if (cursor_.at_word("Set") && cursor_.peek(1).token == Token::less) {
-      out.kind = SchemaType::Kind::set;
-      cursor_.next();
-      cursor_.next();
-      return type(out.element.emplace_back()) && cursor_.expect(Token::greater, "`>`");
+  }
+
+  Sized record(const Source::Type& written) {
+    Sized sized;
+    std::vector<TypeAttribute> attributes;
+    for (const Source::Attribute& attribute : written.attributes) {
+      const Sized part = type(attribute.type);
+      if (part.type == nullptr) return {};
+      attributes.push_back(
+          {store_.arena.copy(std::string_view(attribute.name)), part.type, attribute.required});
+      sized.parts = std::min(sized.parts + part.parts, largest_type + 1);
+      sized.depth = std::max(sized.depth, part.depth + 1);
     }
-    std::string_view path;
-    const std::uint32_t place = cursor_.begin();
-    out.kind = SchemaType::Kind::common;
-    // __cedar::Long is how the builtin type is named when another type hides it.
-    const bool builtin = cursor_.at_word("__cedar");
-    if (builtin) {
-      cursor_.next();
-      if (!cursor_.expect(Token::path, "`::`")) return false;
+    std::ranges::sort(attributes, {}, &TypeAttribute::name);
+    Type record{.kind = Type::Kind::record};
+    record.attributes = store_.arena.copy(std::span<const TypeAttribute>(attributes));
+    sized.type = store_.arena.make(record);
+    return sized;
+  }
+
+  Sized named(const Source::Type& written) {
+    std::string_view name = written.text;
+    const bool certainly_builtin = name.starts_with("__cedar::");
+    if (certainly_builtin) {
+      name.remove_prefix(9);
+    } else {
+      for (const std::string& candidate : candidates(written.text)) {
+        if (const auto found = common_.find(candidate);
+            found != common_.end() && written.kind != Kind::entity)
+          return resolve_common(found->second, written.place);
+        if (const auto found = entity_names_.find(candidate);
+            found != entity_names_.end() && written.kind != Kind::common)
+          return {reference(*found)};
+      }
     }
-    if (!cursor_.path("a type", path)) return false;
-    out.name = note(builtin ? std::format("__cedar::{}", path) : std::string(path), place);
+    const Type* const plain = written.kind == Kind::entity ? nullptr : builtin(name);
+    if (plain == nullptr)
+      fail(written.place, std::format("there is no type `{}`{}", written.text,
+                                      suggestion(name, written.kind == Kind::entity)));
+    return {plain};
+  }
+
+  // The type of entities of that type; made once.
+  const Type* reference(std::string_view name) {
+    const Type*& known = references_[std::string(name)];
+    if (known != nullptr) return known;
+    const std::string_view kept = store_.arena.copy(name);
+    Type type{.kind = Type::Kind::entity};
+    type.names = store_.arena.copy(std::span(&kept, 1));
+    known = store_.arena.make(type);
+    return known;
+  }
+
+  // A type that is a record, whether written out or by name.
+  const Type* record_type(const Source::Type& written, std::string_view what) {
+    const Sized sized = type(written);
+    if (sized.type == nullptr) return nullptr;
+    if (sized.type->is(Type::Kind::record)) return sized.type;
+    fail(written.place, std::format("{} is a record, not {}", what, to_text(*sized.type)));
+    return nullptr;
+  }
+
+  // ---- entity types
+
+  bool resolve_entities() {
+    const Type* const nothing = store_.arena.make(Type{.kind = Type::Kind::record});
+    empty_record_ = nothing;
+    for (const Source::Namespace& space : source_.namespaces)
+      for (const Source::Entity& entity : space.entities) {
+        look_at(space, of_entities, entity.name);
+        if (!resolve_entity(entity)) return false;
+      }
     return true;
   }
 
-  Cursor cursor_;
-  Schema schema_;
+  bool resolve_entity(const Source::Entity& written) {
+    SchemaEntity entity;
+    entity.reference = reference(qualified(space_->name, written.name));
+    entity.name = entity.reference->names[0];
+    if (!entity_list(written.parents, entity.parents)) return false;
+    entity.attributes = empty_record_;
+    if (written.shape) entity.attributes = record_type(*written.shape, "the shape of an entity");
+    if (written.tags) entity.tags = type(*written.tags).type;
+    if (entity.attributes == nullptr || (written.tags && entity.tags == nullptr)) return false;
+    if (written.enumeration) {
+      entity.enumerated = true;
+      std::vector<std::string_view> ids;
+      for (const std::string& id : *written.enumeration)
+        ids.push_back(store_.arena.copy(std::string_view(id)));
+      std::ranges::sort(ids);
+      entity.ids = store_.arena.copy(std::span<const std::string_view>(ids));
+    }
+    store_.by_name.emplace(entity.name, store_.entity_types.size());
+    store_.entity_types.push_back(entity);
+    return true;
+  }
+
+  bool entity_list(const std::vector<Source::Reference>& written,
+                   std::span<const std::string_view>& out) {
+    std::vector<std::string_view> names;
+    for (const Source::Reference& one : written) {
+      const std::string* found = nullptr;
+      for (const std::string& candidate : candidates(one.name))
+        if (const auto at = entity_names_.find(candidate); found == nullptr)
+          found = at == entity_names_.end() ? nullptr : &*at;
+      if (found == nullptr)
+        return fail(one.place, std::format("there is no entity type `{}`{}", one.name,
+                                           suggestion(one.name, true)));
+      names.push_back(reference(*found)->names[0]);
+    }
+    out = store_.arena.copy(std::span<const std::string_view>(names));
+    return true;
+  }
+
+  // ---- hierarchies
+
+  // All that can be reached from `start` by `parents`, without recursion. Nothing above the limit.
+  template <class T, class F>
+  std::optional<std::set<T>> closure(std::span<const T> start, F&& parents) {
+    std::set<T> reached;
+    std::vector<T> open(start.begin(), start.end());
+    while (!open.empty()) {
+      const T next = open.back();
+      open.pop_back();
+      if (!reached.insert(next).second) continue;
+      if (++closed_ > largest_closure) return std::nullopt;
+      for (const T& parent : parents(next)) open.push_back(parent);
+    }
+    return reached;
+  }
+
+  bool close_entities() {
+    for (SchemaEntity& entity : store_.entity_types) {
+      const auto all = closure(entity.parents, [&](std::string_view name) {
+        return store_.entity_types[store_.by_name.at(name)].parents;
+      });
+      if (!all) return fail(0, "the entity types have too many ancestors", base::Code::too_large);
+      const std::vector<std::string_view> sorted(all->begin(), all->end());
+      entity.ancestors = store_.arena.copy(std::span<const std::string_view>(sorted));
+    }
+    return true;
+  }
+
+  // ---- actions
+
+  EntityUid kept(std::string_view type, std::string_view id) {
+    return copy(EntityUid(type, id), store_.arena);
+  }
+
+  bool resolve_actions() {
+    for (const Source::Namespace& space : source_.namespaces)
+      for (const Source::Action& action : space.actions) {
+        look_at(space, of_actions, action.id);
+        if (!resolve_action(action)) return false;
+      }
+    return true;
+  }
+
+  bool resolve_action(const Source::Action& written) {
+    SchemaAction action;
+    const std::string type = qualified(space_->name, "Action");
+    action.uid = kept(type, written.id);
+    action.reference = reference(type);
+    action.context = empty_record_;
+    if (!groups(written, action)) return false;
+    if (written.applies) {
+      const Source::AppliesTo& applies = *written.applies;
+      if (!entity_list(applies.principals, action.principals) ||
+          !entity_list(applies.resources, action.resources))
+        return false;
+      if (applies.context) action.context = record_type(*applies.context, "a context");
+      if (action.context == nullptr) return false;
+    }
+    places_.push_back({space_, &written});
+    store_.actions.push_back(action);
+    return true;
+  }
+
+  bool groups(const Source::Action& written, SchemaAction& action) {
+    std::vector<EntityUid> parents;
+    const std::string own = qualified(space_->name, "Action");
+    for (const Source::ActionReference& group : written.parents) {
+      // A bare `Action` is this namespace's, or else that outside of any.
+      std::string type = group.type.empty() ? own : group.type;
+      if (type == "Action" && action_names_.contains({own, group.id})) type = own;
+      if (!action_names_.contains({type, group.id}))
+        return fail(group.place, std::format("there is no action {}::{}", type, quoted(group.id)));
+      parents.push_back(kept(type, group.id));
+    }
+    action.parents = store_.arena.copy(std::span<const EntityUid>(parents));
+    return true;
+  }
+
+  bool close_actions() {
+    for (const SchemaAction& action : store_.actions) store_.by_uid.at(action.uid) = &action;
+    for (std::size_t i = 0; i < store_.actions.size(); ++i) {
+      SchemaAction& action = store_.actions[i];
+      look_at(*places_[i].first, of_actions, places_[i].second->id);
+      const auto all = closure(action.parents, [&](const EntityUid& uid) {
+        return (*store_.by_uid.find(uid))->parents;
+      });
+      if (!all) return fail(0, "the actions have too many ancestors", base::Code::too_large);
+      if (all->contains(action.uid))
+        return fail(places_[i].second->place,
+                    std::format("the action {} is above itself", to_text(action.uid)));
+      const std::vector<EntityUid> sorted(all->begin(), all->end());
+      action.ancestors = store_.arena.copy(std::span<const EntityUid>(sorted));
+    }
+    return true;
+  }
+
+  const Source& source_;
+  Schema::Store& store_;
+  std::optional<base::Error> error_;
+  const Source::Namespace* space_ = nullptr;
+  std::string_view part_;
+  std::string_view name_;
+  std::map<std::string, CommonType, std::less<>> common_;
+  std::set<std::string, std::less<>> entity_names_;
+  std::set<std::pair<std::string, std::string>> action_names_;
+  std::map<std::string, const Type*> references_;
+  std::vector<std::pair<const Source::Namespace*, const Source::Action*>> places_;
+  const Type* empty_record_ = nullptr;
+  std::size_t closed_ = 0;
   std::uint32_t depth_ = 0;
-  std::string_view space_;
-  std::vector<std::pair<Written, std::string>> written_;
-  std::set<std::string_view> entity_names_;
-  std::set<std::string_view> common_names_;
 };
 
 }  // namespace
 
-const SchemaEntity* Schema::entity(std::string_view name) const {
-  const auto found = std::ranges::find(entities, name, &SchemaEntity::name);
-  return found == entities.end() ? nullptr : &*found;
+bool SchemaEntity::may_be_in(std::string_view other) const {
+  return name == other || std::ranges::binary_search(ancestors, other);
+}
+
+bool SchemaEntity::has_id(std::string_view id) const {
+  return !enumerated || std::ranges::binary_search(ids, id);
+}
+
+bool SchemaAction::in(const EntityUid& other) const {
+  return uid == other || std::ranges::binary_search(ancestors, other);
+}
+
+Schema::Schema() : store_(std::make_shared<const Store>()) {}
+Schema::Schema(std::shared_ptr<const Store> store) : store_(std::move(store)) {}
+
+std::span<const SchemaEntity> Schema::entity_types() const { return store_->entity_types; }
+std::span<const SchemaAction> Schema::actions() const { return store_->actions; }
+
+const SchemaEntity* Schema::entity_type(std::string_view name) const {
+  const auto found = store_->by_name.find(name);
+  return found == store_->by_name.end() ? nullptr : &store_->entity_types[found->second];
 }
 
 const SchemaAction* Schema::action(const EntityUid& uid) const {
-  const auto found = std::ranges::find_if(actions, [&](const SchemaAction& action) {
-    return action.id == uid.id() && action.type == uid.type();
-  });
-  return found == actions.end() ? nullptr : &*found;
-}
-
-const SchemaType& Schema::resolve(const SchemaType& type) const {
-  const SchemaType* at = &type;
-  while (at->kind == SchemaType::Kind::common) {
-    const auto found = std::ranges::find(types, at->name, &SchemaCommonType::name);
-    base::check(found != types.end(), "a parsed schema has all types that it names");
-    at = &found->type;
-  }
-  return *at;
+  const auto* const found = store_->by_uid.find(uid);
+  return found == nullptr ? nullptr : *found;
 }
 
 void Schema::add_action_entities(Entities::Builder& builder) const {
-  std::vector<EntityUid> groups;
-  for (const SchemaAction& action : actions) {
-    groups.clear();
-    for (const auto& [type, id] : action.parents) groups.emplace_back(type, id);
-    builder.add({action.type, action.id}, Value::empty_record(), groups);
-  }
+  for (const SchemaAction& action : store_->actions)
+    builder.add(action.uid, Value::empty_record(), action.parents);
+}
+
+bool is_action_type(std::string_view type) {
+  return type == "Action" || type.ends_with("::Action");
+}
+
+base::Result<Schema> resolve(const SchemaSource& source) {
+  auto store = std::make_shared<Schema::Store>();
+  if (auto done = Resolver(source, *store).run(); !done) return std::unexpected(done.error());
+  return Schema(std::move(store));
 }
 
 base::Result<Schema> parse_schema(std::string_view text, std::string_view file) {
-  if (text.size() > largest)
-    return base::fail(base::Code::too_large, std::format("{}: {} bytes of schema; the limit is {}",
-                                                         file, text.size(), largest));
-  const SourceFile source(file, text);
-  if (auto encoding = check_encoding(source); !encoding) return std::unexpected(encoding.error());
-  Arena arena;
-  return SchemaParser(source, arena).run();
+  const auto source = read_schema_text(text, file);
+  if (!source) return std::unexpected(source.error());
+  return resolve(*source);
+}
+
+base::Result<Schema> parse_schema(json::Value tree, std::string_view file) {
+  const auto source = read_schema_json(tree, file);
+  if (!source) return std::unexpected(source.error());
+  return resolve(*source);
 }
 
 }  // namespace latticegate::cedar

@@ -1,102 +1,88 @@
-// The schema text (`namespace Mcp { entity Agent in [Group] {...}; action "x" in ["read"] appliesTo
-// {...}; }`), parsed.
+// Schema: which entities, actions and contexts there are, with all names resolved; what policies,
+// requests and entities are checked against (validate.h, conform.h).
 //
-// In this state it serves to read schemas, with errors that name line and column, and to give the
-// action entities with their groups; the validator comes with a later issue. Limits as for
-// policies.
+// Made from text or JSON by way of a SchemaSource. Names are looked up in their own namespace
+// first, then outside of any; there as common type, then entity type, then builtin type. Refused:
+// names that do not exist, are declared twice, hide one outside of any namespace, or are reserved;
+// common types that contain themselves; actions that are above themselves; types that unfold to
+// more than `largest_type` parts.
+//
+// Lifetimes: copies of a Schema share its content; what it hands out lives as long as one copy.
+// Safe from any thread.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
+#include <span>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "cedar/entity.h"
+#include "cedar/schema_source.h"
+#include "cedar/type.h"
+#include "json/value.h"
 
 namespace latticegate::cedar {
 
-struct SchemaAttribute;
-
-// A type. Names are resolved: own namespace first, then the empty one; there common types, entity
-// types, builtin types.
-struct SchemaType {
-  enum class Kind : std::uint8_t {
-    boolean,
-    integer,
-    string,
-    decimal,
-    ip,
-    datetime,
-    duration,
-    entity,  // name
-    common,  // name: of a type declared in this schema
-    set,
-    record,
-  };
-  Kind kind = Kind::record;
-  std::string name;                         // entity, common: with its namespace
-  std::vector<SchemaType> element;          // set: exactly one
-  std::vector<SchemaAttribute> attributes;  // record
-};
-
-struct SchemaAnnotation {
-  std::string key;
-  std::string value;
-};
-
-struct SchemaAttribute {
-  std::string name;
-  bool required = true;
-  SchemaType type;
-  std::vector<SchemaAnnotation> annotations;
-};
+inline constexpr std::uint32_t largest_type = 100'000;
 
 struct SchemaEntity {
-  std::string name;                  // with its namespace: "Mcp::Agent"
-  std::vector<std::string> parents;  // with their namespaces
-  std::vector<SchemaAttribute> attributes;
-  std::optional<SchemaType> shape;  // when it is not a record in braces
-  std::optional<SchemaType> tags;
-  std::vector<std::string> enumeration;  // ids, for `enum`
-  std::vector<SchemaAnnotation> annotations;
+  std::string_view name;                        // with its namespace: Mcp::Agent
+  std::span<const std::string_view> parents;    // as declared
+  std::span<const std::string_view> ancestors;  // transitive closure of the parents, sorted
+  const Type* reference = nullptr;              // the type of an entity of this type
+  const Type* attributes = nullptr;             // a record
+  const Type* tags = nullptr;                   // null when it has none
+  bool enumerated = false;                      // only entities with these ids exist
+  std::span<const std::string_view> ids;        // sorted
+
+  // Whether entities of this type may be below (or be) one of that type.
+  bool may_be_in(std::string_view other) const;
+  bool has_id(std::string_view id) const;  // always true unless enumerated
 };
 
 struct SchemaAction {
-  std::string type;  // "Mcp::Action"
-  std::string id;
-  std::vector<std::pair<std::string, std::string>> parents;  // type and id, resolved to full names
-  bool applies = false;                                      // has appliesTo
-  std::vector<std::string> principals;                       // with their namespaces
-  std::vector<std::string> resources;
-  std::optional<SchemaType> context;
-  std::vector<SchemaAnnotation> annotations;
+  EntityUid uid;
+  std::span<const EntityUid> parents;
+  std::span<const EntityUid> ancestors;  // transitive closure, sorted
+  const Type* reference = nullptr;       // the type of the action as an entity
+  // Both empty for an action that is only a group.
+  std::span<const std::string_view> principals;
+  std::span<const std::string_view> resources;
+  const Type* context = nullptr;  // a record
+
+  bool in(const EntityUid& other) const;
 };
 
-struct SchemaCommonType {
-  std::string name;  // with its namespace
-  SchemaType type;
-  std::vector<SchemaAnnotation> annotations;
-};
-
-struct Schema {
-  std::vector<SchemaEntity> entities;
-  std::vector<SchemaAction> actions;
-  std::vector<SchemaCommonType> types;
-
+class Schema {
+ public:
+  Schema();                                            // empty
+  std::span<const SchemaEntity> entity_types() const;  // in the order of declaration
+  std::span<const SchemaAction> actions() const;
   // Null when there is none.
-  const SchemaEntity* entity(std::string_view name) const;
+  const SchemaEntity* entity_type(std::string_view name) const;
   const SchemaAction* action(const EntityUid& uid) const;
-  // The type itself, or what the common type that it names stands for.
-  const SchemaType& resolve(const SchemaType& type) const;
 
   // Adds one entity per action, with its groups as parents.
   void add_action_entities(Entities::Builder& builder) const;
+
+  struct Store;
+
+ private:
+  friend base::Result<Schema> resolve(const SchemaSource& source);
+  explicit Schema(std::shared_ptr<const Store> store);
+  std::shared_ptr<const Store> store_;
 };
 
-// Error details as for policies: `file:line:column: ...`.
+// Whether entities of that type are actions: its last segment is `Action`.
+bool is_action_type(std::string_view type);
+
+[[nodiscard]] base::Result<Schema> resolve(const SchemaSource& source);
+
+// Text or JSON, in one step.
 [[nodiscard]] base::Result<Schema> parse_schema(std::string_view text,
                                                 std::string_view file = "schema.cedarschema");
+[[nodiscard]] base::Result<Schema> parse_schema(json::Value tree,
+                                                std::string_view file = "schema.cedarschema.json");
 
 }  // namespace latticegate::cedar

@@ -101,8 +101,8 @@ TEST_CASE("the schema text is Cedar, whatever the descriptors hold") {
   CHECK(text.find("action \"crm/search\" in [\"read\"] appliesTo {") != std::string::npos);
   CHECK(text.find("input: { \"limit\"?: Long, \"query\": String }") != std::string::npos);
   std::size_t actions = 0;
-  for (const auto& action : schema->actions)
-    if (action.id.starts_with("crm/")) ++actions;
+  for (const auto& action : schema->actions())
+    if (action.uid.id().starts_with("crm/")) ++actions;
   CHECK(actions == tools.size());
   CHECK(cedar::parse_schema(schema_text({})).has_value());
 }
