@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <format>
 #include <print>
+#include <system_error>
 
 namespace latticegate::base {
 
@@ -39,6 +40,8 @@ std::string describe(const Error& error) {
   if (error.detail.empty()) return std::string(name(error.code));
   return error.detail;
 }
+
+std::string os_reason(int number) { return std::generic_category().message(number); }
 
 void check(bool condition, std::string_view sentence, std::source_location where) {
   if (condition) [[likely]]

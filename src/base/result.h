@@ -59,6 +59,9 @@ using Result = std::expected<T, Error>;
 // "code: detail", for logs and the command line.
 std::string describe(const Error& error);
 
+// What the operating system says of an errno value: "No such file or directory".
+std::string os_reason(int number);
+
 // Aborts with the place and the sentence when the condition does not hold. Never for outside
 // causes.
 void check(bool condition, std::string_view sentence,

@@ -15,8 +15,7 @@ namespace {
 
 using base::Code;
 using base::fail;
-
-std::string reason(int error) { return std::generic_category().message(error); }
+using base::os_reason;
 
 class Descriptor {
  public:
@@ -37,10 +36,10 @@ base::Result<FileText> read_text(const std::filesystem::path& file, base::Bytes 
   const Descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (opened.number() < 0)
     return fail(errno == ENOENT ? Code::not_found : Code::io,
-                std::format("cannot open {}: {}", file.string(), reason(errno)));
+                std::format("cannot open {}: {}", file.string(), os_reason(errno)));
   struct stat status{};
   if (::fstat(opened.number(), &status) != 0)
-    return fail(Code::io, std::format("cannot read {}: {}", file.string(), reason(errno)));
+    return fail(Code::io, std::format("cannot read {}: {}", file.string(), os_reason(errno)));
   if (!S_ISREG(status.st_mode))
     return fail(Code::io, std::format("{} is not a file", file.string()));
   FileText out;
@@ -50,7 +49,7 @@ base::Result<FileText> read_text(const std::filesystem::path& file, base::Bytes 
     const ssize_t got = ::read(opened.number(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0)
-      return fail(Code::io, std::format("cannot read {}: {}", file.string(), reason(errno)));
+      return fail(Code::io, std::format("cannot read {}: {}", file.string(), os_reason(errno)));
     if (got == 0) return out;
     out.text.append(buffer, static_cast<std::size_t>(got));
     if (out.text.size() > most.count)

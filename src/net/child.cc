@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <format>
-#include <system_error>
 
 #include "net/detail/descriptor.h"
 
@@ -20,10 +19,9 @@ namespace {
 
 using base::Code;
 using base::fail;
+using base::os_reason;
 using base::Result;
 using detail::Wake;
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 // One end of a pipe (or a process descriptor) as a stream.
 class PipeStream final : public Stream {
@@ -36,7 +34,7 @@ class PipeStream final : public Stream {
       const ssize_t count = ::read(descriptor_.fd(), into.data(), into.size());
       if (count >= 0) co_return static_cast<std::size_t>(count);
       if (errno == EINTR) continue;
-      if (errno != EAGAIN) co_return fail(Code::closed, reason(errno));
+      if (errno != EAGAIN) co_return fail(Code::closed, os_reason(errno));
       const Wake wake = co_await descriptor_.readable();
       if (wake != Wake::ready)
         co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
@@ -52,7 +50,7 @@ class PipeStream final : public Stream {
           continue;
         }
         if (errno == EINTR) continue;
-        if (errno != EAGAIN) co_return fail(Code::closed, reason(errno));
+        if (errno != EAGAIN) co_return fail(Code::closed, os_reason(errno));
         const Wake wake = co_await descriptor_.writable();
         if (wake != Wake::ready)
           co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");
@@ -111,7 +109,7 @@ Result<std::string> find_program(const std::string& name,
                                  const std::vector<std::string>& environment) {
   if (name.contains('/')) {
     if (::access(name.c_str(), X_OK) == 0) return name;
-    return fail(Code::not_found, std::format("cannot run '{}': {}", name, reason(errno)));
+    return fail(Code::not_found, std::format("cannot run '{}': {}", name, os_reason(errno)));
   }
   std::string_view path = "/usr/local/bin:/usr/bin:/bin";
   for (const std::string& entry : environment)
@@ -137,7 +135,7 @@ Result<std::unique_ptr<Child>> Child::start(Loop& loop, const ChildOptions& opti
   if (!in.open() || !out.open() || !err.open()) {
     const int error = errno;
     in.close(), out.close(), err.close();
-    return fail(Code::io, "no pipe: " + reason(error));
+    return fail(Code::io, "no pipe: " + os_reason(error));
   }
   // Everything the child needs after fork is made before it: only async-signal-safe calls follow
   // there.
@@ -167,7 +165,7 @@ Result<std::unique_ptr<Child>> Child::start(Loop& loop, const ChildOptions& opti
   ::close(err.write);
   if (pid < 0) {
     ::close(in.write), ::close(out.read), ::close(err.read);
-    return fail(Code::io, "cannot fork: " + reason(error));
+    return fail(Code::io, "cannot fork: " + os_reason(error));
   }
   ::setpgid(pid, pid);  // also here, so that the group exists whoever runs first
   std::unique_ptr<Child> child(new Child);

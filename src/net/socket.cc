@@ -25,10 +25,9 @@ namespace {
 
 using base::Code;
 using base::fail;
+using base::os_reason;
 using base::Result;
 using detail::Wake;
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 std::unexpected<base::Error> woken(Wake wake) {
   return wake == Wake::expired ? fail(Code::timeout, "the time limit passed")
@@ -61,7 +60,7 @@ class SocketStream final : public Stream {
         co_return static_cast<std::size_t>(count);
       }
       if (errno == EINTR) continue;
-      if (errno != EAGAIN) co_return fail(Code::closed, reason(errno));
+      if (errno != EAGAIN) co_return fail(Code::closed, os_reason(errno));
       drained_ = true;
     }
   }
@@ -84,7 +83,7 @@ class SocketStream final : public Stream {
       const ssize_t sent = ::sendmsg(descriptor_.fd(), &message, MSG_NOSIGNAL);
       if (sent < 0) {
         if (errno == EINTR) continue;
-        if (errno != EAGAIN) co_return fail(Code::closed, reason(errno));
+        if (errno != EAGAIN) co_return fail(Code::closed, os_reason(errno));
         const Wake wake = co_await descriptor_.writable();
         if (wake != Wake::ready) co_return woken(wake);
         continue;
@@ -294,7 +293,7 @@ Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& a
   std::string failure = "no address";
   for (const Address& address : addresses) {
     const int fd = ::socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) co_return fail(Code::io, reason(errno));
+    if (fd < 0) co_return fail(Code::io, os_reason(errno));
     no_delay(fd);
     detail::Descriptor descriptor(loop, ::dup(fd));
     const int status =
@@ -317,14 +316,15 @@ Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& a
       co_return Connected{fd, std::move(peer)};
     }
     ::close(fd);
-    failure = std::format("cannot connect to {}:{}: {}", address.text, address.port, reason(error));
+    failure =
+        std::format("cannot connect to {}:{}: {}", address.text, address.port, os_reason(error));
   }
   co_return fail(Code::unavailable, failure);
 }
 
 Result<int> listen_on(const Address& address, bool shared) {
   const int fd = ::socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail(Code::io, reason(errno));
+  if (fd < 0) return fail(Code::io, os_reason(errno));
   const int on = 1;
   if (address.family == AF_UNIX) {
     ::unlink(address.text.c_str());
@@ -344,7 +344,7 @@ Result<int> listen_on(const Address& address, bool shared) {
         address.family == AF_UNIX ? address.text : std::format("{}:{}", address.text, address.port);
     return fail(
         why == EADDRINUSE ? Code::conflict : Code::io,
-        std::format("cannot listen on {}: {}{}", place, reason(why),
+        std::format("cannot listen on {}: {}{}", place, os_reason(why),
                     why == EADDRINUSE
                         ? " (another program uses this port; choose another in listen.address)"
                         : ""));

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <format>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace latticegate::store {
@@ -22,8 +21,7 @@ std::unexpected<base::Error> refused(std::string_view operation,
   const int number = errno;
   const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
   return fail(full ? Code::unavailable : Code::io,
-              std::format("cannot {} {}: {}", operation, path.string(),
-                          std::generic_category().message(number)));
+              std::format("cannot {} {}: {}", operation, path.string(), base::os_reason(number)));
 }
 
 class SystemFile final : public File {

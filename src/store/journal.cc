@@ -43,15 +43,14 @@ class Lock {
     const std::filesystem::path path = log / "lock";
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (descriptor < 0)
-      return fail(Code::io, std::format("cannot open {}: {}", path.string(),
-                                        std::generic_category().message(errno)));
+      return fail(Code::io,
+                  std::format("cannot open {}: {}", path.string(), base::os_reason(errno)));
     Lock lock(descriptor);
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return lock;
     if (errno == EWOULDBLOCK)
       return fail(Code::conflict,
                   std::format("another process writes the audit log in {}", log.string()));
-    return fail(Code::io, std::format("cannot lock {}: {}", path.string(),
-                                      std::generic_category().message(errno)));
+    return fail(Code::io, std::format("cannot lock {}: {}", path.string(), base::os_reason(errno)));
   }
   explicit Lock(int descriptor) : descriptor_(descriptor) {}
   Lock(Lock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

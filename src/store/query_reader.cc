@@ -16,13 +16,12 @@ namespace {
 
 using base::Code;
 using base::fail;
+using base::os_reason;
 using base::Result;
 
 constexpr std::size_t chunk = 65'536;
 constexpr std::size_t largest_frame = audit::leaf_limit.count + audit::frame_overhead;
 constexpr std::size_t largest_header = audit::header_limit.count + audit::frame_overhead + 8;
-
-std::string reason(int number) { return std::generic_category().message(number); }
 
 // Reads up to `size` bytes at the offset; fewer only at the end of the file.
 Result<std::string> read_at(int descriptor, std::uint64_t offset, std::size_t size,
@@ -34,7 +33,7 @@ Result<std::string> read_at(int descriptor, std::uint64_t offset, std::size_t si
         ::pread(descriptor, bytes.data() + got, size - got, static_cast<off_t>(offset + got));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
-      return fail(Code::io, std::format("cannot read {}: {}", path.string(), reason(errno)));
+      return fail(Code::io, std::format("cannot read {}: {}", path.string(), os_reason(errno)));
     if (n == 0) break;
     got += static_cast<std::size_t>(n);
   }
@@ -119,7 +118,7 @@ Result<SegmentFile> SegmentFile::open(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
     return fail(errno == ENOENT ? Code::not_found : Code::io,
-                std::format("cannot open {}: {}", path.string(), reason(errno)));
+                std::format("cannot open {}: {}", path.string(), os_reason(errno)));
   SegmentFile file(descriptor, path);
   auto start = read_at(descriptor, 0, largest_header, path);
   if (!start) return std::unexpected(std::move(start).error());

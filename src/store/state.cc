@@ -181,8 +181,7 @@ Result<State> State::open(const std::filesystem::path& path) {
   // beginning.
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
-    return fail(Code::io, std::format("cannot open {}: {}", path.string(),
-                                      std::generic_category().message(errno)));
+    return fail(Code::io, std::format("cannot open {}: {}", path.string(), base::os_reason(errno)));
   ::close(descriptor);
   auto database = std::make_unique<Database>();
   sqlite3* raw = nullptr;
