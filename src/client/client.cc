@@ -20,6 +20,15 @@ json::Limits limits() {
   return {.size = answer_limit, .depth = 64, .nodes = 8'000'000, .allow_nul = true};
 }
 
+net::ClientRequest post(std::string_view headers, std::string_view body) {
+  return {.method = "POST",
+          .path = {},
+          .headers = headers,
+          .body = body,
+          .has_body = true,
+          .idempotent = false};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Client>> Client::make(net::Loop& loop, Options options) {
@@ -78,12 +87,7 @@ Task<Result<std::string>> Client::open() {
 
 Task<Result<void>> Client::notify(std::string text) {
   const std::string lines = headers("", "");
-  CO_TRY(auto connection, co_await pool_->exchange({.method = "POST",
-                                                    .path = {},
-                                                    .headers = lines,
-                                                    .body = text,
-                                                    .has_body = true,
-                                                    .idempotent = false}));
+  CO_TRY(auto connection, co_await pool_->exchange(post(lines, text)));
   (void)co_await connection->read_body();
   pool_->give_back(std::move(connection));
   co_return Result<void>();
@@ -111,12 +115,7 @@ Task<Result<mcp::Message>> Client::request(std::string method, std::string param
   writer.end_object().end_object();
   const std::string_view name = given->root()["name"].text_or(given->root()["uri"].text_or({}));
   const std::string lines = headers(method, name);
-  CO_TRY(auto connection, co_await pool_->exchange({.method = "POST",
-                                                    .path = {},
-                                                    .headers = lines,
-                                                    .body = text,
-                                                    .has_body = true,
-                                                    .idempotent = false}));
+  CO_TRY(auto connection, co_await pool_->exchange(post(lines, text)));
   const int status = connection->head().status;
   if (const auto session = connection->head().find("mcp-session-id")) session_ = *session;
   connection->stream().set_deadline(loop_.clock().instant() + options_.timeout);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "inspect/detail/compiled.h"
+#include "inspect/detail/subschema.h"
 #include "inspect/detail/token.h"
 #include "inspect/hidden_text.h"
 
@@ -47,19 +48,6 @@ enum class Context : std::uint8_t { text, glued, field };
 // A checksum or a parse proves a token; that it has letters and digits does not.
 bool is_proof(TokenCheck check) { return check != TokenCheck::none && check != TokenCheck::mixed; }
 
-// Appends RFC 6901's form of a key.
-void add_segment(std::string_view key, std::string& out) {
-  out += '/';
-  for (const char c : key) {
-    if (c == '~')
-      out += "~0";
-    else if (c == '/')
-      out += "~1";
-    else
-      out += c;
-  }
-}
-
 // The pointer from `root` to the node (a value of its tree): follows the subtree that contains it.
 std::string pointer_to(const json::Node* root, const json::Node* target) {
   std::string out;
@@ -72,7 +60,7 @@ std::string pointer_to(const json::Node* root, const json::Node* target) {
       const json::Node* const value = object ? child + 1 : child;
       if (target < value + value->span) {
         if (object)
-          add_segment({child->text, child->length}, out);
+          escape_segment({child->text, child->length}, out);
         else
           out += std::format("/{}", index);
         at = value;
@@ -392,8 +380,9 @@ void Scanner::State::mask_pointers() {
     if (item.kind != FindingKind::secret || !item.in_key) continue;
     const json::Node* const key = item.at.node() - 1;
     std::string segment;
-    add_segment(std::string_view(key->text, key->length).substr(item.begin, item.end - item.begin),
-                segment);
+    escape_segment(
+        std::string_view(key->text, key->length).substr(item.begin, item.end - item.begin),
+        segment);
     secrets.push_back(segment.substr(1));
   }
   for (const std::string& secret : secrets)
