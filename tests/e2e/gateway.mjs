@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import tls from "node:tls";
 
@@ -125,6 +126,18 @@ export async function startGateway(folder, { policies = { "all.cedar": permitAll
       return how;
     },
   };
+}
+
+/** Starts the gateway before the file's tests and stops it after them; `gateway` is set while they run, unless direct. */
+export function gatewayOfFile() {
+  const here = { folder: workshop(), gateway: undefined };
+  before(async () => {
+    if (!direct) here.gateway = await startGateway(here.folder);
+  });
+  after(async () => {
+    await here.gateway?.stop();
+  });
+  return here;
 }
 
 /** Runs a program to its end. */

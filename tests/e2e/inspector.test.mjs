@@ -1,26 +1,19 @@
 // The MCP Inspector's command line through the gateway (with DIRECT=1: at the servers themselves).
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { join } from "node:path";
-import { command, direct, inspector, node, servers, startGateway, workshop } from "./gateway.mjs";
+import { command, direct, gatewayOfFile, inspector, node, servers } from "./gateway.mjs";
 
-const folder = workshop();
-let gateway;
-before(async () => {
-  if (!direct) gateway = await startGateway(folder);
-});
-after(async () => {
-  await gateway?.stop();
-});
+const here = gatewayOfFile();
 
 /** Runs the Inspector and gives what it printed, as JSON. */
 async function inspect(server, ...args) {
   const target = direct
-    ? servers(folder)[server].command
-    : [gateway.endpoint(server).href, "--transport", "http", "--header", `Authorization: ${gateway.headers().Authorization}`];
-  const environment = { PATH: process.env.PATH, HOME: folder };
-  if (gateway) environment.NODE_EXTRA_CA_CERTS = gateway.certificate;
-  const out = await command(node, [inspector, "--cli", ...target, ...args], { env: environment, cwd: folder });
+    ? servers(here.folder)[server].command
+    : [here.gateway.endpoint(server).href, "--transport", "http", "--header", `Authorization: ${here.gateway.headers().Authorization}`];
+  const environment = { PATH: process.env.PATH, HOME: here.folder };
+  if (here.gateway) environment.NODE_EXTRA_CA_CERTS = here.gateway.certificate;
+  const out = await command(node, [inspector, "--cli", ...target, ...args], { env: environment, cwd: here.folder });
   assert.equal(out.code, 0, `${out.stderr}\n${out.stdout}`);
   return JSON.parse(out.stdout);
 }
@@ -34,7 +27,7 @@ test("inspector: tools/list", async () => {
 test("inspector: tools/call", async () => {
   const sum = await inspect("everything", "--method", "tools/call", "--tool-name", "get-sum", "--tool-arg", "a=20", "b=22");
   assert.match(sum.content[0].text, /42/);
-  const path = join(folder, "data", "hello.txt");
+  const path = join(here.folder, "data", "hello.txt");
   const file = await inspect("files", "--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", `path=${path}`);
   assert.match(file.content[0].text, /hello/);
 });
