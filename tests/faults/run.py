@@ -388,9 +388,11 @@ def too_many_streams(plain, tls):
     session = opened(plain)
     head = (f"GET /mcp/tools HTTP/1.1\r\nHost: 127.0.0.1:{plain.address[1]}\r\nAuthorization: Bearer {token('tester')}\r\n"
             f"Accept: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n").encode()
-    connections = [raw(plain) for _ in range(8)]
+    connections = []
     codes = []
-    for connection in connections:
+    for _ in range(8):
+        connection = raw(plain)  # each when its turn has come: one that says nothing is answered 408
+        connections.append(connection)
         connection.sendall(head)
         connection.settimeout(4)
         codes += statuses(connection.recv(4096))
