@@ -8,7 +8,7 @@
 namespace latticegate::cedar {
 namespace {
 
-using Kind = Type::Kind;
+using TypeKind = Type::Kind;
 
 constexpr std::size_t longest_value = 100;  // of a value in a message
 
@@ -26,18 +26,18 @@ std::string undeclared_id(const EntityUid& uid) {
                      uid.type());
 }
 
-std::optional<cedar::Kind> kind_of(Kind type) {
+std::optional<Kind> kind_of(TypeKind type) {
   switch (type) {
-    case Kind::boolean: return cedar::Kind::boolean;
-    case Kind::integer: return cedar::Kind::integer;
-    case Kind::string: return cedar::Kind::string;
-    case Kind::decimal: return cedar::Kind::decimal;
-    case Kind::ip: return cedar::Kind::ip;
-    case Kind::datetime: return cedar::Kind::datetime;
-    case Kind::duration: return cedar::Kind::duration;
-    case Kind::entity: return cedar::Kind::entity;
-    case Kind::set: return cedar::Kind::set;
-    case Kind::record: return cedar::Kind::record;
+    case TypeKind::boolean: return Kind::boolean;
+    case TypeKind::integer: return Kind::integer;
+    case TypeKind::string: return Kind::string;
+    case TypeKind::decimal: return Kind::decimal;
+    case TypeKind::ip: return Kind::ip;
+    case TypeKind::datetime: return Kind::datetime;
+    case TypeKind::duration: return Kind::duration;
+    case TypeKind::entity: return Kind::entity;
+    case TypeKind::set: return Kind::set;
+    case TypeKind::record: return Kind::record;
     default: return std::nullopt;
   }
 }
@@ -48,14 +48,14 @@ class Fitting {
   explicit Fitting(const Schema& schema) : schema_(schema) {}
 
   bool fits(const Value& value, const Type& type) {
-    if (value.is(cedar::Kind::unknown)) return true;
+    if (value.is(Kind::unknown)) return true;
     if (kind_of(type.kind) != value.kind()) return mismatch(value, type);
     switch (type.kind) {
-      case Kind::entity:
+      case TypeKind::entity:
         if (!std::ranges::contains(type.names, value.uid().type())) return mismatch(value, type);
         return declared_id(value.uid(), schema_) || complain(undeclared_id(value.uid()));
-      case Kind::set: return elements(value, *type.element);
-      case Kind::record: return record(value, type);
+      case TypeKind::set: return elements(value, *type.element);
+      case TypeKind::record: return record(value, type);
       default: return true;
     }
   }
