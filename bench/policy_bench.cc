@@ -1,15 +1,25 @@
-// What one decision costs: 20 policies, a call of 600 bytes; conversion, context, decision, permit.
+// What one decision costs.
+//   cedar    the language alone: a request that is there already, decided by the tree walker and by
+//            the compiled form, for growing sets
+//   engine   conversion, context, decision, permit: 20 policies, a call of 600 bytes
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <ctime>
 #include <format>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <print>
 #include <string>
 #include <vector>
 
+#include "cedar/authorize.h"
+#include "cedar/from_json.h"
+#include "cedar/program.h"
+#include "cedar/schema.h"
 #include "json/value.h"
 #include "json/write.h"
 #include "policy/engine.h"
@@ -47,11 +57,9 @@ std::string policies() {
   return text;
 }
 
-void report(std::string_view name, std::vector<double>& samples) {
-  std::ranges::sort(samples);
-  std::println("{:<28} {:>8.0f} ns median  {:>8.0f} ns p99", name, samples[samples.size() / 2],
-               samples[samples.size() * 99 / 100]);
-}
+// Nanoseconds per call, sorted.
+using Samples = std::vector<double>;
+double median(const Samples& samples) { return samples[samples.size() / 2]; }
 
 // Of this thread: what neighbours do to the clock on the wall does not count.
 double cpu_nanoseconds() {
@@ -61,21 +69,171 @@ double cpu_nanoseconds() {
 }
 
 template <class Work>
-void measure(std::string_view name, const Work& work) {
-  constexpr int rounds = 200;
-  constexpr int calls = 1'000;
-  std::vector<double> samples;
+Samples sample(int rounds, int calls, const Work& work) {
+  Samples samples;
   for (int round = 0; round < rounds; ++round) {
     const double start = cpu_nanoseconds();
     for (int i = 0; i < calls; ++i) work();
     samples.push_back((cpu_nanoseconds() - start) / calls);
   }
-  report(name, samples);
+  std::ranges::sort(samples);
+  return samples;
+}
+
+template <class Work>
+void measure(std::string_view name, const Work& work) {
+  const Samples samples = sample(200, 1'000, work);
+  std::println("{:<28} {:>8.0f} ns median  {:>8.0f} ns p99", name, median(samples),
+               samples[samples.size() * 99 / 100]);
+}
+
+// ---- cedar
+
+std::string text_of(std::string_view name) {
+  std::ifstream file(std::format("tests/data/mcp-model/{}", name), std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!text.empty()) return text;
+  std::println("run it in the project's root: tests/data/mcp-model/{} is not here", name);
+  std::exit(1);
+}
+
+// Policies of an installation that grew: a quarter permits one agent one tool, a quarter a group a
+// server, a quarter forbids values of one tool, a quarter looks at attributes.
+std::string grown(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) switch (i % 4) {
+      case 0:
+        text += std::format(
+            "permit(principal == Mcp::Agent::\"agent-{0}\", action == Mcp::Action::\"tool-{0}\", "
+            "resource) when {{ context.input.limit < {0} }};\n",
+            i);
+        break;
+      case 1:
+        text += std::format(
+            "permit(principal in Mcp::Group::\"group-{0}\", action in Mcp::Action::\"call_tool\", "
+            "resource in Mcp::Server::\"server-{0}\") when {{ context.risk.score < 50 }};\n",
+            i);
+        break;
+      case 2:
+        text += std::format(
+            "forbid(principal, action == Mcp::Action::\"tool-{0}\", resource) when {{ "
+            "context.input.query like \"*secret-{0}*\" }};\n",
+            i);
+        break;
+      default:
+        text += std::format(
+            "permit(principal is Mcp::Agent, action in Mcp::Action::\"read\", resource in "
+            "Mcp::Segment::\"segment-{0}\") when {{ principal.clearance >= 2 }};\n",
+            i);
+    }
+  return text;
+}
+
+// Policies that every request has to evaluate: forbids over three of some dozens of conditions.
+std::string broad_forbids(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i)
+    text += std::format(
+        "forbid(principal, action, resource) when {{ context.risk.score < {} && "
+        "context.session.calls < {} && principal.clearance > {} }};\n",
+        50 + i % 40, 1'000 + i % 30, 5 + i % 20);
+  return text;
+}
+
+struct Model {
+  cedar::Arena arena;
+  cedar::Entities entities;
+  std::vector<json::Document> documents;
+  std::vector<cedar::Request> requests;
+};
+
+// The requests of the MCP model that come through its own policies.
+bool read_model(Model& model) {
+  auto schema = cedar::parse_schema(text_of("mcp.cedarschema"));
+  auto entities = json::Document::parse(text_of("entities.json"));
+  auto tests = json::Document::parse(text_of("tests.json"));
+  if (!schema || !entities || !tests) return false;
+  cedar::Entities::Builder builder;
+  if (!cedar::add_entities(entities->root(), builder)) return false;
+  schema->add_action_entities(builder);
+  auto built = builder.build();
+  if (!built) return false;
+  model.entities = *std::move(built);
+  for (const json::Value test : tests->root().elements()) {
+    const json::Value ask = test["request"];
+    const auto uid = [&](std::string_view part) {
+      return cedar::parse_uid(ask[part].text_or(""), model.arena);
+    };
+    const auto principal = uid("principal");
+    const auto action = uid("action");
+    const auto resource = uid("resource");
+    const auto context =
+        cedar::value_from_json(ask["context"], cedar::Escapes::honoured, model.arena);
+    if (!principal || !action || !resource || !context) return false;
+    model.requests.push_back({*principal, *action, *resource, *context});
+  }
+  model.documents.push_back(*std::move(tests));
+  return true;
+}
+
+// One row: every request of the model in turn.
+bool row(std::string_view name, const std::string& text, Model& model) {
+  const double start = cpu_nanoseconds();
+  const auto set = cedar::parse_policies(text, "bench", cedar::Naming::by_order);
+  if (!set) {
+    std::println("cannot prepare: {}", set.error().detail);
+    return false;
+  }
+  const double parsed = cpu_nanoseconds();
+  const auto program = cedar::Program::compile(*set);
+  const double compiled = cpu_nanoseconds();
+
+  const cedar::EntityView view(model.entities);
+  cedar::Arena scratch;
+  cedar::Slate slate;
+  cedar::Answer answer;
+  const auto count = static_cast<double>(model.requests.size());
+  const int calls = set->size() > 500 ? 4 : 40;
+  const Samples tree = sample(50, calls, [&] {
+    for (const cedar::Request& request : model.requests) {
+      scratch.reset();
+      cedar::authorize(*set, request, view, scratch, answer);
+    }
+  });
+  const Samples program_samples = sample(50, calls, [&] {
+    for (const cedar::Request& request : model.requests) {
+      scratch.reset();
+      cedar::decide(program, request, view, scratch, slate, answer);
+    }
+  });
+  std::println("{:<10} {:>8} {:>12.0f} {:>12.0f} {:>12.0f} {:>12.2f} {:>12.2f}", name, set->size(),
+               median(tree) / count, median(program_samples) / count,
+               program_samples[program_samples.size() * 99 / 100] / count, (parsed - start) / 1e6,
+               (compiled - parsed) / 1e6);
+  return true;
+}
+
+bool compare() {
+  Model model;
+  if (!read_model(model)) return false;
+  const std::string own = text_of("policies.cedar");
+  std::println("{} requests of the MCP model; ns per decision, ms to load", model.requests.size());
+  std::println("{:<10} {:>8} {:>12} {:>12} {:>12} {:>12} {:>12}", "set", "policies", "tree",
+               "compiled", "p99", "parse", "compile");
+  bool good = row("mcp-model", own, model);
+  for (const int count : {20, 200, 2'000, 20'000})
+    good = good && row("selective", grown(count), model);
+  for (const int count : {200, 2'000}) good = good && row("both", own + grown(count), model);
+  for (const int count : {20, 200, 2'000, 10'000})
+    good = good && row("broad", broad_forbids(count), model);
+  std::println("");
+  return good;
 }
 
 }  // namespace
 
 int main() {
+  if (!compare()) return 1;
   const ServerFacts server{.name = "crm", .segment = "support", .region = "eu-central-1"};
   const World world{.groups = {{"bots", {}}},
                     .segments = {{"support", {"corp"}}, {"corp", {}}},
@@ -137,7 +295,7 @@ int main() {
       std::println("the call of the bench is denied: {}", explanation(*denial));
     return 1;
   }
-  std::println("{} policies, {} bytes of arguments", (*engine)->policies(),
+  std::println("engine: {} policies, {} bytes of arguments", (*engine)->policies(),
                json::to_string(arguments->root()).size());
   measure("decide, permitted", decide);
   facts.arguments = {};

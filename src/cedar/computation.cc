@@ -24,31 +24,31 @@ const Entity* Computation::look_up(const EntityUid& uid) const {
   return view_.find(uid);
 }
 
-Truth Computation::truth(NodeId id) {
-  const Node& node = graph_[id];
-  if (node.truth == nowhere) return computed_truth(id, node);
-  Truth truth = notes_.truth(node.truth);
-  if (truth == Truth::fails) error_ = notes_.error(node.truth);
-  if (truth != Truth::unnoted) return truth;
-  truth = computed_truth(id, node);
-  notes_.note(node.truth, truth, error_);
-  return truth;
-}
-
-Truth Computation::computed_truth(NodeId id, const Node& node) {
+Truth Computation::computed_truth(const Node& node) {
+  Truth truth = Truth::fails;
   switch (node.op) {
     case Op::disjunction:
-    case Op::conjunction: return chain(node);
-    case Op::negation: {
-      const Truth inner = truth(operand(node, 0));
-      return inner == Truth::fails ? inner : truth_of(inner == Truth::no);
+    case Op::conjunction: truth = chain(node); break;
+    case Op::negation:
+      truth = this->truth(node.near[0]);
+      if (truth != Truth::fails) truth = truth_of(truth == Truth::no);
+      break;
+    default: {
+      Value value;
+      if (node.op == Op::attribute) {
+        const Slot& slot = attribute(node);
+        value = slot.found == Found::value ? slot.value : missing(slot);
+      } else {
+        value = computed(node);
+      }
+      if (value.is(Kind::boolean))
+        truth = truth_of(value.truth());
+      else
+        misfit(value);
     }
-    default: break;
   }
-  const Value value = noted_value(id, node);
-  if (value.is(Kind::boolean)) return truth_of(value.truth());
-  misfit(value);
-  return Truth::fails;
+  if (node.truth != nowhere) notes_.note(node.truth, truth, error_);
+  return truth;
 }
 
 Truth Computation::chain(const Node& node) {
@@ -60,34 +60,75 @@ Truth Computation::chain(const Node& node) {
   return truth_of(deciding == Truth::no);
 }
 
-Value Computation::value(NodeId id) {
-  const Node& node = graph_[id];
+// Neither a constant nor an attribute.
+Value Computation::other_value(const Node& node) {
   const bool logical =
       node.op == Op::disjunction || node.op == Op::conjunction || node.op == Op::negation;
-  if (!logical && !(node.boolean && node.truth != nowhere)) return noted_value(id, node);
-  const Truth truth = this->truth(id);
-  return truth == Truth::fails ? Value() : Value::boolean(truth == Truth::yes);
-}
-
-Value Computation::noted_value(NodeId id, const Node& node) {
-  if (node.op == Op::attribute) {
-    const Slot& slot = attribute(id);
-    switch (slot.found) {
-      case Found::value: return slot.value;
-      case Found::no_attribute: return fail(ErrorClass::attribute);
-      case Found::no_entity: return fail(ErrorClass::entity);
-      case Found::misfit: return fail(ErrorClass::type);
-      case Found::failure: return fail(slot.error);
-    }
+  if (logical || (node.boolean && node.truth != nowhere)) {
+    Truth truth = node.truth == nowhere ? Truth::unnoted : notes_.truth(node.truth);
+    if (truth == Truth::unnoted)
+      truth = computed_truth(node);
+    else if (truth == Truth::fails)
+      error_ = notes_.error(node.truth);
+    return truth == Truth::fails ? Value() : Value::boolean(truth == Truth::yes);
   }
   if (node.slot == nowhere) return computed(node);
-  bool noted = false;
-  Slot& slot = notes_.slot(node.slot, noted);
-  if (!noted) {
+  Slot& slot = notes_.slot(node.slot);
+  if (!notes_.noted(slot)) {
     slot.value = computed(node);
     slot.error = error_;
+    notes_.note(slot);
   }
   return slot.value ? slot.value : fail(slot.error);
+}
+
+Value Computation::missing(const Slot& slot) {
+  switch (slot.found) {
+    case Found::value: break;
+    case Found::no_attribute: return fail(ErrorClass::attribute);
+    case Found::no_entity: return fail(ErrorClass::entity);
+    case Found::misfit: return fail(ErrorClass::type);
+    case Found::failure: return fail(slot.error);
+  }
+  std::unreachable();
+}
+
+void Computation::look_at(const Node& node, Slot& slot) {
+  const Value receiver = value(node.near[0]);
+  notes_.note(slot);
+  slot.found = Found::no_attribute;
+  Value record = receiver;
+  switch (receiver.kind()) {
+    case Kind::record: break;
+    case Kind::entity: {
+      const Entity* const entity = look_up(receiver.uid());
+      if (entity == nullptr) {
+        slot.found = Found::no_entity;
+        return;
+      }
+      record = entity->attributes;
+      break;
+    }
+    case Kind::none:
+      slot.found = Found::failure;
+      slot.error = error_;
+      return;
+    default: slot.found = Found::misfit; return;
+  }
+  // Records of one place mostly have one shape.
+  const auto fields = record.fields();
+  if (slot.hint >= fields.size() || !(fields.data()[slot.hint].name == node.name)) {
+    const Field* const field = record.find(node.name);
+    if (field == nullptr) return;
+    const auto position = field - fields.data();
+    slot.hint = position <= std::numeric_limits<std::uint16_t>::max()
+                    ? static_cast<std::uint16_t>(position)
+                    : std::uint16_t{0};
+    slot.value = field->value;
+  } else {
+    slot.value = fields.data()[slot.hint].value;
+  }
+  slot.found = Found::value;
 }
 
 Value Computation::computed(const Node& node) {
@@ -98,38 +139,38 @@ Value Computation::computed(const Node& node) {
     case Op::resource: return Value::entity(&request_.resource);
     case Op::context: return request_.context;
     case Op::conditional:
-      switch (truth(operand(node, 0))) {
-        case Truth::yes: return value(operand(node, 1));
-        case Truth::no: return value(operand(node, 2));
+      switch (truth(graph_.operands(node)[0])) {
+        case Truth::yes: return value(graph_.operands(node)[1]);
+        case Truth::no: return value(graph_.operands(node)[2]);
         default: return {};
       }
     case Op::minus:
     case Op::sum:
     case Op::product: return arithmetic(node);
     case Op::equal: {
-      const Value left = value(operand(node, 0));
+      const Value left = value(node.near[0]);
       if (!left) return {};
-      const Value right = value(operand(node, 1));
+      const Value right = value(node.near[1]);
       if (!right) return {};
       return Value::boolean(left == right);
     }
     case Op::less:
     case Op::less_equal: return compare(node);
     case Op::in: {
-      const Value left = value(operand(node, 0));
-      return left ? membership(left, operand(node, 1)) : left;
+      const Value left = value(node.near[0]);
+      return left ? membership(left, node.near[1]) : left;
     }
     case Op::is:
     case Op::is_in: {
-      const Value left = value(operand(node, 0));
+      const Value left = value(node.near[0]);
       if (!left.is(Kind::entity)) return misfit(left);
       const bool same = left.uid().type() == node.source->type;
       if (!same || node.op == Op::is) return Value::boolean(same);
-      return membership(left, operand(node, 1));
+      return membership(left, node.near[1]);
     }
     case Op::has: return has(node);
     case Op::like: {
-      const Value text = value(operand(node, 0));
+      const Value text = value(node.near[0]);
       if (!text.is(Kind::string)) return misfit(text);
       return Value::boolean(matches(text.text(), node.source->pattern));
     }
@@ -153,37 +194,11 @@ Value Computation::computed(const Node& node) {
   std::unreachable();
 }
 
-const Computation::Slot& Computation::attribute(NodeId id) {
-  const Node& node = graph_[id];
-  bool noted = false;
-  Slot& slot = notes_.slot(node.slot, noted);
-  if (noted) return slot;
-  const Value receiver = value(operand(node, 0));
-  slot.value = {};
-  slot.found = Found::no_attribute;
-  switch (receiver.kind()) {
-    case Kind::record: slot.value = receiver.field(node.name); break;
-    case Kind::entity:
-      if (const Entity* const entity = look_up(receiver.uid()))
-        slot.value = entity->attributes.field(node.name);
-      else
-        slot.found = Found::no_entity;
-      break;
-    case Kind::none:
-      slot.found = Found::failure;
-      slot.error = error_;
-      break;
-    default: slot.found = Found::misfit;
-  }
-  if (slot.value) slot.found = Found::value;
-  return slot;
-}
-
 Value Computation::has(const Node& node) {
   const auto operands = graph_.operands(node);
   if (!value(operands[0])) return {};
   for (const NodeId attribute_so_far : operands.subspan(1)) {
-    const Found found = attribute(attribute_so_far).found;
+    const Found found = attribute(graph_[attribute_so_far]).found;
     if (found == Found::misfit) return fail(ErrorClass::type);
     if (found != Found::value) return Value::boolean(false);
   }
@@ -217,9 +232,9 @@ Value Computation::arithmetic(const Node& node) {
 }
 
 Value Computation::compare(const Node& node) {
-  const Value left = value(operand(node, 0));
+  const Value left = value(node.near[0]);
   if (!left) return {};
-  const Value right = value(operand(node, 1));
+  const Value right = value(node.near[1]);
   if (!right) return {};
   if (!is_ordered(left) || left.kind() != right.kind()) return fail(ErrorClass::type);
   return Value::boolean(node.op == Op::less ? left.integer() < right.integer()
@@ -243,11 +258,11 @@ Value Computation::membership(const Value& left, NodeId right) {
 }
 
 Value Computation::sets(const Node& node) {
-  const Value set = value(operand(node, 0));
+  const Value set = value(node.near[0]);
   if (!set) return {};
   if (node.op == Op::is_empty)
     return set.is(Kind::set) ? Value::boolean(set.elements().empty()) : fail(ErrorClass::type);
-  const Value other = value(operand(node, 1));
+  const Value other = value(node.near[1]);
   if (!other) return {};
   if (!set.is(Kind::set)) return fail(ErrorClass::type);
   if (node.op == Op::contains) return Value::boolean(set.contains(other));
@@ -259,15 +274,15 @@ Value Computation::sets(const Node& node) {
 }
 
 Value Computation::tag(const Node& node) {
-  const Value left = value(operand(node, 0));
+  const Value left = value(node.near[0]);
   if (!left) return {};
-  const Value key = value(operand(node, 1));
+  const Value key = value(node.near[1]);
   if (!key) return {};
   if (!left.is(Kind::entity) || !key.is(Kind::string)) return fail(ErrorClass::type);
   const bool asks = node.op == Op::has_tag;
   const Entity* const entity = look_up(left.uid());
   if (entity == nullptr) return asks ? Value::boolean(false) : fail(ErrorClass::entity);
-  const bool constant = graph_[operand(node, 1)].constant();
+  const bool constant = graph_[node.near[1]].constant();
   const Value found = entity->tags.field(constant ? node.name : Name(key.text()));
   if (asks) return Value::boolean(static_cast<bool>(found));
   return found ? found : fail(ErrorClass::tag);

@@ -345,10 +345,15 @@ NodeId Graph::intern(Node node, std::span<const NodeId> operands) {
   for (const NodeId operand : operands) append(operand, key_);
   const auto [place, fresh] = known_.try_emplace(key_, static_cast<NodeId>(nodes_.size()));
   if (!fresh) return place->second;
-  node.first = static_cast<std::uint32_t>(operands_.size());
   node.count = static_cast<std::uint32_t>(operands.size());
-  operands_.insert(operands_.end(), operands.begin(), operands.end());
-  for (const NodeId operand : operands) ++nodes_[operand].uses;
+  if (operands.size() <= node.near.size()) {
+    std::ranges::copy(operands, node.near.begin());
+  } else {
+    node.near[0] = static_cast<NodeId>(operands_.size());
+    operands_.insert(operands_.end(), operands.begin(), operands.end());
+  }
+  for (const NodeId operand : operands) ++uses_[operand];
+  uses_.push_back(0);
   nodes_.push_back(node);
   return place->second;
 }
@@ -363,8 +368,7 @@ NodeId Graph::negated(NodeId id) {
   const Node& node = nodes_[id];
   if (node.constant() && node.value.is(Kind::boolean)) return truth_constant(!node.value.truth());
   if (node.constant() && !node.value) return id;
-  if (node.op == Op::negation && nodes_[operands_[node.first]].boolean)
-    return operands_[node.first];
+  if (node.op == Op::negation && nodes_[node.near[0]].boolean) return node.near[0];
   return intern({.op = Op::negation, .boolean = true}, {&id, 1});
 }
 
@@ -386,10 +390,10 @@ Lowered Graph::lower(const Policy& policy) {
   for (Literal& literal : out.literals) {
     // A negation is wanted the other way round.
     while (nodes_[literal.node].op == Op::negation) {
-      literal.node = operands_[nodes_[literal.node].first];
+      literal.node = nodes_[literal.node].near[0];
       literal.wanted = !literal.wanted;
     }
-    ++nodes_[literal.node].uses;
+    ++uses_[literal.node];
   }
   if (!out.literals.empty()) {
     const Node& first = nodes_[out.literals[0].node];
@@ -399,17 +403,18 @@ Lowered Graph::lower(const Policy& policy) {
 }
 
 void Graph::finish() {
-  known_.clear();
   for (NodeId id = 0; id < nodes_.size(); ++id) {
     Node& node = nodes_[id];
     if (node.constant()) continue;
     const bool variable = node.count == 0 && node.op != Op::set && node.op != Op::record;
     if (variable) continue;
-    if (node.op == Op::attribute || (!node.boolean && node.uses > 1))
+    if (node.op == Op::attribute || (!node.boolean && uses_[id] > 1))
       node.slot = static_cast<std::uint32_t>(slots_++);
-    else if (node.boolean && node.uses > 1)
+    else if (node.boolean && uses_[id] > 1)
       truth_of(id);
   }
+  known_ = {};
+  uses_ = {};
 }
 
 }  // namespace latticegate::cedar

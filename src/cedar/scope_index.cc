@@ -34,7 +34,7 @@ bool ScopeIndex::collect(const ScopeConstraint& constraint, std::size_t position
       return true;
     case Of::is_in:
     case Of::is:
-      add_once(draft.all, atom(types_[constraint.type].is[position]));
+      add_once(draft.all, atom(types_.at(EntityUid(constraint.type, {})).is[position]));
       if (constraint.kind == Of::is) return true;
       [[fallthrough]];
     case Of::in: add_once(draft.all, atom(uids_.at(constraint.uids[0]).in[position])); return true;
@@ -148,9 +148,9 @@ void ScopeIndex::mark(const Request& request, const std::array<const Entity*, 3>
     if (entities[position] != nullptr)
       for (const EntityUid& ancestor : entities[position]->ancestors)
         if (const UidAtoms* const found = uids_.find(ancestor)) add(found->in[position]);
-    if (!types_.empty())
-      if (const auto found = types_.find(uids[position]->type()); found != types_.end())
-        add(found->second.is[position]);
+    if (types_.empty()) continue;
+    if (const TypeAtoms* const found = types_.find(EntityUid(uids[position]->type(), {})))
+      add(found->is[position]);
   }
 }
 

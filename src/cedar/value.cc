@@ -144,15 +144,20 @@ Value Value::sorted(std::span<Field> fields) {
   return {Kind::record, static_cast<std::uint32_t>(count), {.fields = fields.data()}};
 }
 
-Value Value::field(const Name& name) const {
+const Field* Value::find(const Name& name) const {
   const auto all = fields();
   if (all.size() <= small) {
     for (const Field& field : all)
-      if (field.name == name) return field.value;
-    return {};
+      if (field.name == name) return &field;
+    return nullptr;
   }
   const auto found = std::ranges::lower_bound(all, name, {}, &Field::name);
-  return found != all.end() && found->name == name ? found->value : Value();
+  return found != all.end() && found->name == name ? &*found : nullptr;
+}
+
+Value Value::field(const Name& name) const {
+  const Field* const found = find(name);
+  return found != nullptr ? found->value : Value();
 }
 
 bool Value::contains(const Value& element) const {
@@ -170,7 +175,7 @@ bool operator==(const Value& a, const Value& b) {
     case Kind::decimal:
     case Kind::datetime:
     case Kind::duration: return a.payload_.integer == b.payload_.integer;
-    case Kind::string: return a.text() == b.text();
+    case Kind::string: return same_bytes(a.text(), b.text());
     case Kind::entity: return a.uid() == b.uid();
     case Kind::ip: return a.range() == b.range();
     case Kind::unknown: return a.count_ == b.count_;

@@ -22,26 +22,59 @@
 
 namespace latticegate::cedar {
 
+// The next up to eight bytes as a number, the first one lowest. Most texts here are short: a call
+// of memcpy or memcmp with a length known only at run time would cost more than the rest.
+constexpr std::uint64_t word_of(const char* text, std::size_t count) {
+  std::uint64_t word = 0;
+  if consteval {
+    for (std::size_t i = 0; i < count; ++i)
+      word |= std::uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+    return word;
+  }
+  if constexpr (std::endian::native == std::endian::big) {
+    std::memcpy(&word, text, count);
+    return std::byteswap(word);
+  }
+  if (count == 8) {
+    std::memcpy(&word, text, 8);
+  } else if (count >= 4) {
+    // Two that overlap agree where they do.
+    std::uint32_t low = 0;
+    std::uint32_t high = 0;
+    std::memcpy(&low, text, 4);
+    std::memcpy(&high, text + count - 4, 4);
+    word = low | (std::uint64_t{high} << (8 * (count - 4)));
+  } else if (count > 0) {
+    const auto byte = [&](std::size_t i) {
+      return std::uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+    };
+    word = byte(0) | byte(count / 2) | byte(count - 1);
+  }
+  return word;
+}
+
+inline bool same_bytes(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  if (a.data() == b.data()) return true;
+  if (a.size() > 32) return std::memcmp(a.data(), b.data(), a.size()) == 0;
+  std::size_t at = 0;
+  for (; at + 8 <= a.size(); at += 8)
+    if (word_of(a.data() + at, 8) != word_of(b.data() + at, 8)) return false;
+  return word_of(a.data() + at, a.size() - at) == word_of(b.data() + at, a.size() - at);
+}
+
 // A hash that is the same at compile time and run time. Not keyed: nothing here degrades worse than
 // n log n under collisions chosen by an attacker.
 constexpr std::uint64_t hash_of(std::string_view text) {
   constexpr std::uint64_t k = 0x9E3779B97F4A7C15U;
   std::uint64_t hash = k ^ text.size();
-  const auto take = [&](std::size_t at, std::size_t count) {
-    std::uint64_t word = 0;
-    if consteval {
-      for (std::size_t i = 0; i < count; ++i)
-        word |= std::uint64_t{static_cast<unsigned char>(text[at + i])} << (8 * i);
-    } else {
-      std::memcpy(&word, text.data() + at, count);
-      if constexpr (std::endian::native == std::endian::big) word = std::byteswap(word);
-    }
+  const auto take = [&](std::uint64_t word) {
     hash = (hash ^ word) * 0xD6E8FEB86659FD93U;
     hash ^= hash >> 32U;
   };
   std::size_t at = 0;
-  for (; at + 8 <= text.size(); at += 8) take(at, 8);
-  if (at < text.size()) take(at, text.size() - at);
+  for (; at + 8 <= text.size(); at += 8) take(word_of(text.data() + at, 8));
+  if (at < text.size()) take(word_of(text.data() + at, text.size() - at));
   hash *= k;
   return hash ^ (hash >> 29U);
 }
@@ -60,8 +93,7 @@ class Name {
   constexpr std::string_view text() const { return {data_, size_}; }
   constexpr std::uint32_t hash() const { return hash_; }
   friend bool operator==(const Name& a, const Name& b) {
-    return a.hash_ == b.hash_ && a.size_ == b.size_ &&
-           (a.data_ == b.data_ || std::memcmp(a.data_, b.data_, a.size_) == 0);
+    return a.hash_ == b.hash_ && same_bytes(a.text(), b.text());
   }
   // The order in which records keep their fields: by hash, then text. Not alphabetical.
   friend std::strong_ordering operator<=>(const Name& a, const Name& b) {
@@ -86,7 +118,7 @@ class EntityUid {
   constexpr std::string_view id() const { return id_; }
   constexpr std::uint64_t hash() const { return hash_; }
   friend bool operator==(const EntityUid& a, const EntityUid& b) {
-    return a.hash_ == b.hash_ && a.id_ == b.id_ && a.type_ == b.type_;
+    return a.hash_ == b.hash_ && same_bytes(a.id_, b.id_) && same_bytes(a.type_, b.type_);
   }
   friend std::strong_ordering operator<=>(const EntityUid& a, const EntityUid& b) {
     if (a.hash_ != b.hash_) return a.hash_ <=> b.hash_;
@@ -180,7 +212,8 @@ class Value {
   std::span<const Field> fields() const;
   bool maybe_absent() const { return count_ != 0; }
 
-  // The field of a record, or no value.
+  // The field of a record, or null; its value, or no value.
+  const Field* find(const Name& name) const;
   Value field(const Name& name) const;
   // Membership in a set.
   bool contains(const Value& element) const;

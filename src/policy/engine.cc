@@ -10,6 +10,7 @@
 #include "cedar/authorize.h"
 #include "cedar/explain.h"
 #include "cedar/policy_set.h"
+#include "cedar/program.h"
 #include "crypto/hash.h"
 #include "policy/detail/denial.h"
 #include "policy/detail/load.h"
@@ -23,7 +24,8 @@ using base::Code;
 using cedar::EntityUid;
 
 struct Engine::Snapshot {
-  cedar::PolicySet policies;
+  cedar::Program program;
+  cedar::PolicySet policies;                         // of the program
   std::vector<std::vector<Obligation>> obligations;  // by policy
   cedar::Entities store;
   std::vector<std::string> warnings;
@@ -98,6 +100,7 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   if (!store) return std::unexpected(std::move(store).error());
   snapshot->warnings = unknown_names(policies->set, world);
   snapshot->policies = std::move(policies->set);
+  snapshot->program = cedar::Program::compile(snapshot->policies);
   snapshot->obligations = std::move(policies->obligations);
   snapshot->store = *std::move(store);
   snapshot->epoch = options.epoch;
@@ -121,7 +124,8 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
     const cedar::EntityView entities(snapshot.store, question.extra);
-    cedar::authorize(snapshot.policies, question.request, entities, state.arena, state.answer);
+    cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
+                  state.answer);
     if (!allowed(state.answer)) {
       refused = refusal_of(snapshot.policies, question, entities, state.arena, state.answer);
       complete(state.answer, *refused);
@@ -175,7 +179,8 @@ bool Engine::may_see(const Facts& facts, Scratch& scratch) const {
   Question question;
   ask_ahead(snapshot_->store, facts, state, question);
   const cedar::EntityView entities(snapshot_->store, question.extra);
-  return cedar::foresee(snapshot_->policies, question.request, entities, state.arena).may_allow();
+  return cedar::foresee(snapshot_->program, question.request, entities, state.arena, state.slate)
+      .may_allow();
 }
 
 Release Engine::release(const Permit& permit, const Facts& after, Scratch& scratch) const {
@@ -193,7 +198,8 @@ Release Engine::release(const Permit& permit, const Facts& after, Scratch& scrat
   } else {
     const cedar::EntityView entities(snapshot.store, question.extra);
     const cedar::Answer& answer = state.answer;
-    cedar::authorize(snapshot.policies, question.request, entities, state.arena, state.answer);
+    cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
+                  state.answer);
     const auto redacts = [&](cedar::PolicyIndex index) {
       return snapshot.has(index, Obligation::Kind::redact);
     };

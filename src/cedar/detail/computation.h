@@ -27,6 +27,7 @@ class NodeNotes {
   struct Slot {
     Value value;
     std::uint32_t stamp = 0;
+    std::uint16_t hint = 0;  // where in its record the attribute was the last time
     Found found = Found::value;
     ErrorClass error = ErrorClass::type;  // failure: of the receiver
   };
@@ -49,22 +50,20 @@ class NodeNotes {
       stamp_ = 1;
     }
   }
+  // Places are the graph's: within bounds by construction, so they are not checked again here.
   Truth truth(std::uint32_t place) const {
-    const std::uint8_t noted = truths_[place];
+    const std::uint8_t noted = truths_.data()[place];
     return (noted >> 2U) == round_ ? static_cast<Truth>(noted & 3U) : Truth::unnoted;
   }
-  ErrorClass error(std::uint32_t place) const { return errors_[place]; }
+  ErrorClass error(std::uint32_t place) const { return errors_.data()[place]; }
   void note(std::uint32_t place, Truth truth, ErrorClass error) {
-    truths_[place] = static_cast<std::uint8_t>((round_ << 2U) | static_cast<std::uint8_t>(truth));
-    if (truth == Truth::fails) errors_[place] = error;
+    truths_.data()[place] =
+        static_cast<std::uint8_t>((round_ << 2U) | static_cast<std::uint8_t>(truth));
+    if (truth == Truth::fails) errors_.data()[place] = error;
   }
-  // The slot, and whether it was noted already.
-  Slot& slot(std::uint32_t place, bool& noted) {
-    Slot& slot = slots_[place];
-    noted = slot.stamp == stamp_;
-    slot.stamp = stamp_;
-    return slot;
-  }
+  Slot& slot(std::uint32_t place) { return slots_.data()[place]; }
+  bool noted(const Slot& slot) const { return slot.stamp == stamp_; }
+  void note(Slot& slot) const { slot.stamp = stamp_; }
 
  private:
   std::vector<std::uint8_t> truths_;  // round and Truth
@@ -87,19 +86,43 @@ class Computation {
         notes_(notes) {}
 
   // Never `unnoted`. After `fails` error() says why.
-  Truth truth(NodeId id);
+  Truth truth(NodeId id) {
+    const Node& node = graph_[id];
+    if (node.truth != nowhere) {
+      const Truth noted = notes_.truth(node.truth);
+      if (noted == Truth::fails) error_ = notes_.error(node.truth);
+      if (noted != Truth::unnoted) return noted;
+    }
+    return computed_truth(node);
+  }
   ErrorClass error() const { return error_; }
 
  private:
   using Found = NodeNotes::Found;
   using Slot = NodeNotes::Slot;
 
-  Value value(NodeId id);
-  Value noted_value(NodeId id, const Node& node);
-  Value computed(const Node& node);
-  Truth computed_truth(NodeId id, const Node& node);
+  // The value of a node; none: it fails, and error_ says why.
+  Value value(NodeId id) {
+    const Node& node = graph_[id];
+    if (node.op == Op::literal && node.value) return node.value;
+    if (node.op == Op::attribute) {
+      const Slot& slot = attribute(node);
+      return slot.found == Found::value ? slot.value : missing(slot);
+    }
+    return other_value(node);
+  }
+  const Slot& attribute(const Node& node) {
+    Slot& slot = notes_.slot(node.slot);
+    if (!notes_.noted(slot)) look_at(node, slot);
+    return slot;
+  }
+
+  Truth computed_truth(const Node& node);
   Truth chain(const Node& node);
-  const Slot& attribute(NodeId id);
+  Value other_value(const Node& node);
+  Value computed(const Node& node);
+  void look_at(const Node& node, Slot& slot);
+  Value missing(const Slot& slot);
   Value has(const Node& node);
   Value arithmetic(const Node& node);
   Value compare(const Node& node);
@@ -108,7 +131,6 @@ class Computation {
   Value tag(const Node& node);
   Value aggregate(const Node& node);
   Value extension(const Node& node);
-  NodeId operand(const Node& node, std::size_t i) const { return graph_.operands(node)[i]; }
   const Entity* look_up(const EntityUid& uid) const;
   Value fail(ErrorClass error) {
     error_ = error;

@@ -33,17 +33,17 @@ struct Node {
   Function function = Function::decimal;
   ErrorClass error = ErrorClass::type;  // literal without a value: the failure that it always is
   bool boolean = false;                 // when it has a value, that is true or false
-  std::uint32_t first = 0;              // operands: a stretch of Graph::operands
-  std::uint32_t count = 0;
-  std::uint32_t truth = nowhere;  // where a request notes whether it is true
-  std::uint32_t slot = nowhere;   // where a request notes its value
-  std::uint32_t uses = 0;
-  Value value{};                         // literal, and aggregates that are constant
-  Name name{};                           // attribute; hasTag and getTag with a constant key
+  std::uint32_t truth = nowhere;        // where a request notes whether it is true
+  std::uint32_t slot = nowhere;         // where a request notes its value
+  std::uint32_t count = 0;              // of operands
+  std::array<NodeId, 2> near{};  // the operands, or if there are more their place in the graph
+  Value value{};                 // literal, and aggregates that are constant
+  Name name{};                   // attribute; hasTag and getTag with a constant key
   const Expression* source = nullptr;  // for pattern, type, signs and keys
 
   bool constant() const { return op == Op::literal; }
 };
+static_assert(sizeof(Node) == 64);  // a cache line
 
 // Whether a node is wanted true or false.
 struct Literal {
@@ -68,9 +68,10 @@ class Graph {
   // After the last policy: gives the nodes that are worth noting their places.
   void finish();
 
-  const Node& operator[](NodeId id) const { return nodes_[id]; }
+  const Node& operator[](NodeId id) const { return nodes_.data()[id]; }
   std::span<const NodeId> operands(const Node& node) const {
-    return std::span(operands_).subspan(node.first, node.count);
+    if (node.count <= node.near.size()) return {node.near.data(), node.count};
+    return {operands_.data() + node.near[0], node.count};
   }
   std::size_t size() const { return nodes_.size(); }
   std::size_t truths() const { return truth_nodes_.size(); }
@@ -93,6 +94,8 @@ class Graph {
   std::vector<NodeId> operands_;
   std::vector<NodeId> truth_nodes_;
   std::size_t slots_ = 0;
+  // While building:
+  std::vector<std::uint32_t> uses_;
   std::unordered_map<std::string, NodeId> known_;
   std::string key_;
 };

@@ -52,11 +52,11 @@ class AtomMarks {
     if (++stamp_ == 0) fit(marks_.size()), stamp_ = 1;
   }
   void add(AtomId atom) {
-    if (marks_[atom] == stamp_) return;
-    marks_[atom] = stamp_;
+    if (marks_.data()[atom] == stamp_) return;
+    marks_.data()[atom] = stamp_;
     present_.push_back(atom);
   }
-  bool has(AtomId atom) const { return marks_[atom] == stamp_; }
+  bool has(AtomId atom) const { return marks_.data()[atom] == stamp_; }
   std::span<const AtomId> present() const { return present_; }
 
  private:
@@ -144,7 +144,7 @@ class ScopeIndex {
 
   std::size_t atom_count_ = 1;
   UidTable<UidAtoms> uids_;
-  std::unordered_map<std::string_view, TypeAtoms> types_;
+  UidTable<TypeAtoms> types_;  // by entities of that type with an empty id
   std::vector<Bucket> buckets_;
   Bucket rest_;
   std::unordered_map<std::uint64_t, Bucket> pairs_;

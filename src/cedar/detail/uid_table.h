@@ -23,6 +23,7 @@ class UidTable {
     }
     return slot.value;
   }
+  bool empty() const { return count_ == 0; }
   const T* find(const EntityUid& uid) const {
     if (slots_.empty()) return nullptr;
     const Slot& slot = slots_[place(uid)];

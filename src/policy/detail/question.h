@@ -8,6 +8,7 @@
 
 #include "cedar/authorize.h"
 #include "cedar/entity.h"
+#include "cedar/program.h"
 #include "policy/argument.h"
 #include "policy/engine.h"
 
@@ -26,6 +27,7 @@ struct KnownTool {
 
 struct Scratch::State {
   cedar::Arena arena{std::size_t{32} * 1024};  // of one call
+  cedar::Slate slate;
   cedar::Answer answer;
   Sightings seen;
 
