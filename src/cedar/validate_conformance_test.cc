@@ -16,6 +16,7 @@
 
 #include "cedar/conform.h"
 #include "cedar/detail/public_data.h"
+#include "cedar/evaluate.h"
 #include "cedar/from_json.h"
 #include "cedar/policy_set.h"
 #include "cedar/schema.h"
@@ -261,6 +262,79 @@ TEST_CASE("what should validate in the corpus does, by the rules of Cedar 4.13")
   tally.report("shouldValidate");
   CHECK(tally.tests == 7809);
   CHECK(valid == 6225);
+}
+
+TEST_CASE("what a valid policy can still fail by: missing entities, overflow, nothing else") {
+  const auto corpus = shared("cedar-corpus-2026-03-13.tar.xz");
+  if (!corpus) return;
+  const Files files = unpack(*corpus);
+  Tally tally;
+  Arena arena;
+  int failures = 0;
+  for (const auto& [path, text] : files) {
+    if (!path.ends_with(".json") || path.ends_with(".entities.json")) continue;
+    const auto test = json::Document::parse(without_nul(text, true), generous);
+    REQUIRE_MESSAGE(test.has_value(), path);
+    const auto text_of = [&](std::string_view key, bool is_json) {
+      return without_nul(files.at(std::string(test->root()[key].text_or(""))), is_json);
+    };
+    const auto schema = parse_schema(text_of("schema", false));
+    const auto policies = parse_policies(text_of("policies", false));
+    REQUIRE_MESSAGE((schema && policies), path);
+    const Validation validation = validate(*policies, *schema);
+    if (!validation.valid()) continue;
+    const bool impossible =
+        std::ranges::contains(validation.findings, Problem::impossible, &Finding::problem);
+    ++tally.tests;
+    const auto document = json::Document::parse(text_of("entities", true), generous);
+    Entities::Builder builder;
+    REQUIRE(add_entities(document->root(), builder, &*schema).has_value());
+    schema->add_action_entities(builder);
+    const auto entities = builder.build();
+    REQUIRE(entities.has_value());
+    tally.entities += static_cast<int>(entities->size());
+    if (const auto all = conforms(*entities, *schema); !all)
+      tally.wrong.push_back(std::format("{}: {}", path, all.error().detail));
+    for (const json::Value ask : test->root()["requests"].elements()) {
+      arena.reset();
+      const auto principal = uid_from_json(ask["principal"]);
+      const auto action = uid_from_json(ask["action"]);
+      const auto resource = uid_from_json(ask["resource"]);
+      REQUIRE((principal && action && resource));
+      const auto context = value_from_json(ask["context"], Escapes::honoured,
+                                           *schema->action(*action)->context, arena);
+      REQUIRE(context.has_value());
+      const Request request{*principal, *action, *resource, *context};
+      const EntityView view(*entities);
+      Evaluator evaluator(request, view, arena);
+      ++tally.requests;
+      for (const Policy& policy : policies->policies()) {
+        ++tally.policies;
+        if (!evaluator.matches(policy)) continue;
+        const Possible result = evaluator.conditions(policy);
+        tally.expect(!(impossible && result.yes), path + ": an impossible policy holds");
+        if (!result.error) continue;
+        ++failures;
+        const ErrorClass error = evaluator.error().error;
+        tally.expect(error == ErrorClass::entity || error == ErrorClass::arithmetic ||
+                         error == ErrorClass::extension,
+                     std::format("{}: {}", path, evaluator.error().message));
+      }
+    }
+  }
+  tally.report(std::format("valid policies, {} of which fail at run time", failures));
+  CHECK(tally.tests == 6225);
+}
+
+TEST_CASE("the MCP model validates without a word") {
+  const fs::path folder = project() / "tests/data/mcp-model";
+  const auto schema = parse_schema(read_file(folder / "mcp.cedarschema"), "mcp.cedarschema");
+  REQUIRE_MESSAGE(schema.has_value(), (schema ? "" : schema.error().detail));
+  for (const std::string_view file : {"policies.cedar", "templates.cedar"}) {
+    const auto policies = parse_policies(read_file(folder / file), file);
+    REQUIRE(policies.has_value());
+    for (const Finding& finding : validate(*policies, *schema).findings) FAIL(describe(finding));
+  }
 }
 
 TEST_CASE("110 hand-made validator cases") {
