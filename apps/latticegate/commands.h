@@ -6,6 +6,7 @@
 // standard output, talk to standard error.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@
 
 namespace latticegate::app {
 
-enum Exit : int { done = 0, wrong = 1, usage = 2, unknown = 3, refused = 4, unreachable = 5 };
+enum Exit : std::uint8_t { done = 0, wrong = 1, usage = 2, unknown = 3, refused = 4, unreachable = 5 };
 
 // Set by the command that the arguments name; main calls it.
 using Chosen = std::function<int()>;
