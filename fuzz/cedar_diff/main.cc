@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "cedar/from_json.h"
+#include "cedar/policy_json.h"
 #include "cedar/policy_set.h"
 #include "cedar/twin.h"
 #include "cedar_diff/generator.h"
@@ -107,6 +108,8 @@ class Comparison {
         continue;
       }
       if (!builder.add(question.policies[i], "policy")) return "it parses only alone";
+      if (auto words = form_differs(question.policies[i], (*mine)[0], root["forms"].at(i)))
+        return words;
       asked.push_back(static_cast<std::int64_t>(i));
     }
 
@@ -125,6 +128,32 @@ class Comparison {
   }
 
  private:
+  // The policy as JSON: written the same, and theirs is read as the same policy.
+  static std::optional<std::string> form_differs(const std::string& text, const Policy& mine,
+                                                 json::Value theirs) {
+    // JavaScript rounds large numbers.
+    int digits = 0;
+    for (const char c : text)
+      if (digits = c >= '0' && c <= '9' ? digits + 1 : 0; digits > 15) return std::nullopt;
+    if (!theirs || theirs.is_null()) return "the oracle has no JSON form of it";
+    const std::string form = to_json(mine);
+    const auto read = policy_text(theirs);
+    if (!read) return std::format("the oracle's form is refused: {}", read.error().detail);
+    const auto again = parsed(*read);
+    if (!again)
+      return std::format("the oracle's form becomes a text that does not parse: {}", *read);
+    const std::string through = to_json((*again)[0]);
+    const auto ours = json::Document::parse(form, generous);
+    const auto same_way = json::Document::parse(through, generous);
+    if (!ours || !same_way) return "our form is no JSON";
+    if (json::canonical(ours->root()) != json::canonical(same_way->root()))
+      return "the oracle's form is another policy";
+    // They keep each character of a pattern, and neighbouring wildcards, apart.
+    if (text.contains("like")) return std::nullopt;
+    if (json::canonical(ours->root()) != json::canonical(theirs)) return "the JSON forms differ";
+    return std::nullopt;
+  }
+
   std::optional<std::string> request_differs(const std::string& text, json::Value theirs,
                                              const std::vector<std::int64_t>& asked,
                                              const Entities& entities, Twin& twin) {

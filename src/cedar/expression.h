@@ -6,6 +6,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -84,6 +85,7 @@ enum class Function : std::uint8_t {
 };
 // As it is written in policies: "isInRange".
 std::string_view name(Function function);
+std::optional<Function> function_named(std::string_view name);
 bool is_method(Function function);
 // How many operands it takes, the receiver included.
 std::size_t arity_of(Function function);

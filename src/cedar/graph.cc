@@ -117,8 +117,8 @@ std::optional<std::size_t> variable(const Expression& e) {
 
 bool is_uid(const Expression& e) { return e.op == Op::literal && e.value.is(Kind::entity); }
 
-// `principal == T::"x"`, `principal in T::"x"`, `principal in [T::"x", ...]`, `principal is T`,
-// `principal is T in T::"x"` as a scope constraint; the same of action and resource.
+// `principal == T::"x"`, `principal in T::"x"`, `principal is T`, `principal is T in T::"x"` as a
+// scope constraint; the same of action and resource.
 std::optional<ScopeConstraint> as_scope(const Expression& e, Arena& arena) {
   if (e.operands.empty() || !variable(*e.operands[0])) return std::nullopt;
   ScopeConstraint scope{.type = e.type, .span = e.span};
@@ -137,20 +137,11 @@ std::optional<ScopeConstraint> as_scope(const Expression& e, Arena& arena) {
       scope.kind = ScopeConstraint::Kind::is_in;
       if (!target(*e.operands[1])) return std::nullopt;
       return scope;
-    case Op::in: {
+    case Op::in:
+      // Not of a list: the index takes one choice between uids for a policy, the action's.
       scope.kind = ScopeConstraint::Kind::in;
-      const Expression& right = *e.operands[1];
-      if (target(right)) return scope;
-      if (right.op != Op::set || !std::ranges::all_of(right.operands, [](const Expression* item) {
-            return is_uid(*item);
-          }))
-        return std::nullopt;
-      scope.kind = ScopeConstraint::Kind::in_any;
-      const auto uids = arena.array<EntityUid>(right.operands.size());
-      for (std::size_t i = 0; i < uids.size(); ++i) uids[i] = right.operands[i]->value.uid();
-      scope.uids = uids;
+      if (!target(*e.operands[1])) return std::nullopt;
       return scope;
-    }
     default: return std::nullopt;
   }
 }

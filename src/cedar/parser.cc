@@ -5,6 +5,7 @@
 #include <format>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -145,8 +146,9 @@ class Parser {
       const std::uint32_t begin = cursor_.begin();
       cursor_.next();
       if (!cursor_.at(Token::identifier)) return cursor_.expected("the name of an annotation");
-      Annotation annotation{cursor_.text(cursor_.next()), {}};
-      if (cursor_.take(Token::left_paren) &&
+      Annotation annotation{.key = cursor_.text(cursor_.next()), .value = {}};
+      annotation.bare = !cursor_.take(Token::left_paren);
+      if (!annotation.bare &&
           (!cursor_.string("the annotation's value as a string", annotation.value) ||
            !cursor_.expect(Token::right_paren, "`)`")))
         return false;
@@ -690,6 +692,12 @@ class Parser {
 
 std::string_view name(Function function) {
   return std::ranges::find(functions, function, &NamedFunction::function)->name;
+}
+
+std::optional<Function> function_named(std::string_view name) {
+  const NamedFunction* const found = find_function(name);
+  if (found == nullptr) return std::nullopt;
+  return found->function;
 }
 
 bool is_method(Function function) {

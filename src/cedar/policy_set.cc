@@ -75,7 +75,8 @@ PolicySet::Builder::Builder(Builder&&) noexcept = default;
 PolicySet::Builder& PolicySet::Builder::operator=(Builder&&) noexcept = default;
 PolicySet::Builder::~Builder() = default;
 
-base::Result<void> PolicySet::Builder::add(std::string_view text, std::string_view file) {
+base::Result<std::vector<Policy>> PolicySet::Builder::read(std::string_view text,
+                                                           std::string_view file) {
   if (text.size() > draft_->limits.size.count ||
       text.size() >= std::numeric_limits<std::uint32_t>::max())
     return base::fail(base::Code::too_large,
@@ -83,6 +84,29 @@ base::Result<void> PolicySet::Builder::add(std::string_view text, std::string_vi
                                   draft_->limits.size.count));
   auto source = std::make_unique<const SourceFile>(file, text);
   auto parsed = parse_policy_text(*source, draft_->arena, draft_->limits);
+  if (parsed) draft_->files.push_back(std::move(source));
+  return parsed;
+}
+
+base::Result<void> PolicySet::Builder::add_one(std::string_view text, std::string_view file,
+                                               std::string_view id, bool slots) {
+  auto parsed = read(text, file);
+  if (!parsed) return std::unexpected(std::move(parsed).error());
+  if (parsed->size() != 1 || parsed->front().is_template() != slots)
+    return base::fail(base::Code::invalid,
+                      std::format("{}: not exactly one {}", file, slots ? "template" : "policy"));
+  if (draft_->ids.contains(id))
+    return base::fail(base::Code::conflict,
+                      std::format("{}: the policy id `{}` is taken", file, id));
+  Policy& policy = parsed->front();
+  policy.id = draft_->arena.copy(id);
+  draft_->ids.emplace(policy.id, policy.locate(policy.span));
+  (slots ? draft_->templates : draft_->policies).push_back(policy);
+  return {};
+}
+
+base::Result<void> PolicySet::Builder::add(std::string_view text, std::string_view file) {
+  auto parsed = read(text, file);
   if (!parsed) return std::unexpected(std::move(parsed).error());
 
   std::map<std::string_view, Location> fresh;
@@ -107,7 +131,6 @@ base::Result<void> PolicySet::Builder::add(std::string_view text, std::string_vi
   draft_->ids.merge(fresh);
   for (const Policy& policy : *parsed)
     (policy.is_template() ? draft_->templates : draft_->policies).push_back(policy);
-  draft_->files.push_back(std::move(source));
   return {};
 }
 

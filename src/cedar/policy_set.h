@@ -31,6 +31,7 @@ std::string_view name(Effect effect);
 struct Annotation {
   std::string_view key;
   std::string_view value;  // "" when written without one
+  bool bare = true;        // written without one
 };
 
 // What the scope says about one of principal, action and resource.
@@ -44,7 +45,7 @@ struct ScopeConstraint {
     is_in,   // is type in uids[0]
   };
   Kind kind = Kind::any;
-  bool slot = false;      // the uid is ?principal or ?resource (templates only); uids is empty then
+  bool slot = false;  // the uid is ?principal or ?resource (templates only); uids is empty then
   std::string_view type{};  // is, is_in
   std::span<const EntityUid> uids{};
   Span span{};
@@ -137,6 +138,9 @@ class PolicySet::Builder {
   // Adds the policies and templates of a text, which is copied. `file` is only for messages. On an
   // error nothing of the text is added.
   [[nodiscard]] base::Result<void> add(std::string_view text, std::string_view file);
+  // Adds a text that is one policy or, with `slots`, one template, under that id.
+  [[nodiscard]] base::Result<void> add_one(std::string_view text, std::string_view file,
+                                           std::string_view id, bool slots = false);
   // Adds a link: the template with its slots filled, under a new id. The slots given are exactly
   // those of the template.
   [[nodiscard]] base::Result<void> link(std::string_view template_id, std::string_view new_id,
@@ -146,6 +150,8 @@ class PolicySet::Builder {
   PolicySet build();
 
  private:
+  [[nodiscard]] base::Result<std::vector<Policy>> read(std::string_view text,
+                                                       std::string_view file);
   std::shared_ptr<Store> draft_;
 };
 

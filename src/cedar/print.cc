@@ -287,7 +287,7 @@ std::string print(const Policy& policy) {
   std::string out;
   for (const Annotation& annotation : policy.annotations) {
     out += std::format("@{}", annotation.key);
-    if (!annotation.value.empty()) out += std::format("({})", quoted(annotation.value));
+    if (!annotation.bare) out += std::format("({})", quoted(annotation.value));
     out += '\n';
   }
   out += name(policy.effect);
@@ -333,7 +333,7 @@ bool same(const Expression& a, const Expression& b) {
 
 bool same(const Policy& a, const Policy& b) {
   const auto same_annotation = [](const Annotation& x, const Annotation& y) {
-    return x.key == y.key && x.value == y.value;
+    return x.key == y.key && x.value == y.value && x.bare == y.bare;
   };
   const auto same_condition = [](const Condition& x, const Condition& y) {
     return x.unless == y.unless && same(*x.expression, *y.expression);

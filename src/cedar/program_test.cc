@@ -227,6 +227,10 @@ TEST_CASE_FIXTURE(Fixture, "conditions: the compiled form is the plain one") {
     same(policies_of(text));
     all += text;
   }
+  // A list in the scope and another one in the conditions.
+  same(policies_of(
+      "permit(principal, action in [Action::\"read\", Action::\"write\"], resource) when "
+      "{ principal in [User::\"x\", Group::\"g\"] };"));
   // All in one set share their expressions.
   same(policies_of(all));
 }
