@@ -1,5 +1,6 @@
-// Policy text from outside: what parses is printed, parsed again and must be the same; then it is
-// decided, foreseen and explained for one small request, which must not crash.
+// Policy text from outside: what parses is printed, formatted and written as JSON, comes back from
+// each and must be the same; then it is decided in both forms, which must agree, and foreseen and
+// explained for one small request, which must not crash.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -9,8 +10,12 @@
 
 #include "cedar/authorize.h"
 #include "cedar/explain.h"
+#include "cedar/format.h"
+#include "cedar/policy_json.h"
 #include "cedar/policy_set.h"
 #include "cedar/schema.h"
+#include "cedar/twin.h"
+#include "json/value.h"
 
 using namespace latticegate::cedar;
 
@@ -44,8 +49,9 @@ void decide(const PolicySet& policies) {
   };
   const Request request{user, action, doc, context(Value::integer(5), Value::string("hello"))};
   const EntityView view(*entities);
-  Answer answer;
-  authorize(policies, request, view, arena, answer);
+  Twin twin(policies);
+  if (!twin.difference(request, view, arena).empty()) std::abort();
+  const Answer& answer = twin.answer();
   // With nothing unknown the outlook is the decision.
   if (foresee(policies, request, view, arena).may_allow(false) !=
       (answer.decision == Decision::allow))
@@ -56,6 +62,16 @@ void decide(const PolicySet& policies) {
   const bool may = foresee(policies, open, view, arena).may_allow(false);
   // Whatever is allowed with the values known must have been possible before.
   if (!may && answer.decision == Decision::allow) std::abort();
+}
+
+void through_json(const PolicySet& policies) {
+  constexpr latticegate::json::Limits limits{.depth = 1'000, .allow_nul = true};
+  const std::string written = to_json(policies);
+  // Keys with U+0000 cannot be read; chains lie deeper in JSON than in text.
+  const auto document = latticegate::json::Document::parse(written, limits);
+  if (!document) return;
+  const auto again = policies_from_json(document->root());
+  if (!again || to_json(*again) != written) std::abort();
 }
 
 }  // namespace
@@ -74,6 +90,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       !same_policies(first->templates(), second->templates()))
     std::abort();
   if (print(*first) != print(*second)) std::abort();
+  const auto formatted = format_policies(text);
+  if (!formatted) std::abort();
+  const auto again = format_policies(*formatted);
+  if (!again || *again != *formatted) std::abort();
+  through_json(*first);
   decide(*first);
   return 0;
 }
