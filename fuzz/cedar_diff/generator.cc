@@ -461,6 +461,21 @@ bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 |
 
 }  // namespace
 
+std::string schema_text() {
+  constexpr std::string_view record =
+      "{n: Long, s: String, b: Bool, set: Set<Long>, strs: Set<String>, rec: {x: Long, y?: "
+      "String}, "
+      "friend: NS::User, friends: Set<NS::User>, ip: ipaddr, dec: decimal, dt: datetime, "
+      "dur: duration, opt?: Long}";
+  return std::format(
+      "entity Group in [Group]; entity Doc in [Doc] {0} tags String;"
+      "namespace NS {{ entity User in [Group, User] {0} tags String; }}"
+      "action any; action read in [any] appliesTo {{principal: [NS::User, Doc], resource: Doc, "
+      "context: {0}}}; action write appliesTo {{principal: NS::User, resource: Doc, context: "
+      "{0}}};",
+      record);
+}
+
 Question question_of(std::uint64_t seed, Manner manner) {
   return Generator(seed, manner).question();
 }

@@ -19,6 +19,9 @@ struct Question {
   std::vector<std::string> requests;  // JSON objects
 };
 
+// A schema that the entities and requests are close to; policies are validated against it.
+std::string schema_text();
+
 Question question_of(std::uint64_t seed, Manner manner);
 
 // The text cut where tokens end: joined again they are the text.

@@ -1,6 +1,6 @@
 // Asks the official Cedar (npm) and this one the same random questions and compares: which policies
-// parse, their JSON forms, decisions, reasons and errors. Both of our forms, the plain and the
-// compiled one, take part. A difference is made small and kept as a file.
+// parse, their JSON forms, which are valid, decisions, reasons and errors. Both of our forms, the
+// plain and the compiled one, take part. A difference is made small and kept as a file.
 //
 //   cedar_diff NODE MODULES FOLDER SECONDS [SEED]
 //
@@ -11,6 +11,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <format>
 #include <fstream>
@@ -19,12 +20,15 @@
 #include <print>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cedar/from_json.h"
 #include "cedar/policy_json.h"
 #include "cedar/policy_set.h"
+#include "cedar/schema.h"
 #include "cedar/twin.h"
+#include "cedar/validate.h"
 #include "cedar_diff/generator.h"
 #include "cedar_diff/oracle.h"
 #include "json/value.h"
@@ -44,7 +48,12 @@ std::string line_of(const Question& question) {
   json::Writer writer(out);
   writer.begin_object().key("forms").boolean(true).key("policies").begin_array();
   for (const std::string& policy : question.policies) writer.string(policy);
-  writer.end_array().key("entities").raw(question.entities).key("requests").begin_array();
+  writer.end_array()
+      .member("schema", schema_text())
+      .key("entities")
+      .raw(question.entities)
+      .key("requests")
+      .begin_array();
   for (const std::string& request : question.requests) writer.raw(request);
   writer.end_array().end_object();
   std::erase(out, '\n');
@@ -79,7 +88,7 @@ std::optional<PolicySet> parsed(const std::string& text) {
 
 class Comparison {
  public:
-  explicit Comparison(Oracle& oracle) : oracle_(oracle) {}
+  Comparison(Oracle& oracle, Schema schema) : oracle_(oracle), schema_(std::move(schema)) {}
 
   std::uint64_t decisions() const { return decisions_; }
   std::uint64_t policies() const { return policies_; }
@@ -119,7 +128,9 @@ class Comparison {
       return "the entities are not read";
     const auto entities = entity_builder.build();
     if (!entities) return "the entities are not built";
-    Twin twin(builder.build());
+    const PolicySet set = builder.build();
+    if (auto words = validation_differs(set, asked, root)) return words;
+    Twin twin(set);
     for (std::size_t i = 0; i < question.requests.size(); ++i)
       if (auto words =
               request_differs(question.requests[i], root["answers"].at(i), asked, *entities, twin))
@@ -151,6 +162,34 @@ class Comparison {
     // They keep each character of a pattern, and neighbouring wildcards, apart.
     if (text.contains("like")) return std::nullopt;
     if (json::canonical(ours->root()) != json::canonical(theirs)) return "the JSON forms differ";
+    return std::nullopt;
+  }
+
+  std::optional<std::string> validation_differs(const PolicySet& set,
+                                                const std::vector<std::int64_t>& asked,
+                                                json::Value theirs) const {
+    std::vector<std::int64_t> invalid;
+    std::vector<std::int64_t> impossible;
+    std::string words;
+    const auto add = [](std::vector<std::int64_t>& list, std::int64_t number) {
+      if (list.empty() || list.back() != number) list.push_back(number);
+    };
+    for (const Finding& finding : validate(set, schema_).findings) {
+      const auto number = asked[static_cast<std::size_t>(finding.policy - set.policies().data())];
+      if (is_error(finding.problem)) {
+        add(invalid, number);
+        words = describe(finding);
+      }
+      if (finding.problem == Problem::impossible) add(impossible, number);
+    }
+    if (invalid != numbers(theirs["invalid"]))
+      return std::format("what is valid differs (here: {})", words);
+    // Of a policy with errors nobody needs to know more.
+    std::vector<std::int64_t> theirs_too = numbers(theirs["impossible"]);
+    for (auto* const list : {&impossible, &theirs_too})
+      std::erase_if(*list,
+                    [&](std::int64_t number) { return std::ranges::contains(invalid, number); });
+    if (impossible != theirs_too) return "what is impossible differs";
     return std::nullopt;
   }
 
@@ -186,6 +225,7 @@ class Comparison {
   }
 
   Oracle& oracle_;
+  Schema schema_;
   std::uint64_t decisions_ = 0;
   std::uint64_t policies_ = 0;
   std::uint64_t refused_ = 0;
@@ -266,8 +306,9 @@ int replay(const fs::path& folder, Comparison& comparison) {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   std::uint64_t seconds = 0;
-  std::uint64_t seed = static_cast<std::uint64_t>(
-      std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1));
+  // tidy: other questions in each run
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto seed = static_cast<std::uint64_t>(now / std::chrono::seconds(1));
   const auto number = [](const std::string& text, std::uint64_t& out) {
     return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc();
   };
@@ -286,14 +327,20 @@ int main(int argc, char** argv) {
     std::println("the oracle does not answer");
     return 1;
   }
-  Comparison comparison(oracle);
+  auto schema = parse_schema(schema_text());
+  if (!schema) {
+    std::println("the schema: {}", schema.error().detail);
+    return 1;
+  }
+  Comparison comparison(oracle, *std::move(schema));
   int wrong = replay(folder / "seeds", comparison);
 
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  using Clock = std::chrono::steady_clock;  // the real one: a run has an end
+  const auto end = Clock::now() + std::chrono::seconds(seconds);
   const std::uint64_t first = seed;
   constexpr std::array manners = {Manner::typed, Manner::untyped, Manner::typed, Manner::noisy};
   constexpr int most_differences = 10;
-  while (std::chrono::steady_clock::now() < end && wrong < most_differences) {
+  while (Clock::now() < end && wrong < most_differences) {
     const Question question = question_of(seed, manners[seed % manners.size()]);
     ++seed;
     if (!comparison.difference(question)) continue;
@@ -304,6 +351,7 @@ int main(int argc, char** argv) {
     std::ofstream(place, std::ios::binary) << line_of(small) << '\n';
     std::println("seed {}: {}\n  {}\n  kept as {}", seed - 1, words.value_or("(not again)"),
                  small.policies.empty() ? "" : small.policies[0], place.string());
+    std::fflush(stdout);  // long runs are watched
   }
   std::println("seeds {} to {}: {} policies ({} do not parse), {} decisions, {} differences", first,
                seed - 1, comparison.policies(), comparison.refused(), comparison.decisions(),
