@@ -80,13 +80,17 @@ void add_run(CLI::App& parser, Chosen& chosen) {
   CLI::App* const show =
       config_command->add_subcommand("show", "Check the file and print every setting in force");
   show->add_option("-c,--config", *file, "The configuration file")->capture_default_str();
-  show->callback([&chosen, file] {
-    chosen = [file] {
+  auto origin = std::make_shared<bool>(false);
+  show->add_flag("--origin", *origin,
+                 "Behind each value where it was given: file:line:column, environment variable or "
+                 "default");
+  show->callback([&chosen, file, origin] {
+    chosen = [file, origin] {
       auto loaded = config::load(*file);
       if (!loaded) return complain("configuration", loaded.error());
       for (const std::string& warning : loaded->warnings)
         std::println(stderr, "warning: {}", warning);
-      std::print("{}", config::describe(*loaded->config));
+      std::print("{}", *origin ? config::describe(*loaded) : config::describe(*loaded->config));
       return static_cast<int>(done);
     };
   });

@@ -4,11 +4,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <format>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace latticegate::config {
 namespace {
@@ -61,6 +65,17 @@ base::Result<FileText> read_text(const std::filesystem::path& file, base::Bytes 
 }  // namespace
 
 Surroundings machine() {
+  std::vector<Override> overrides;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    const std::string_view name = text.substr(0, equals);
+    if (!name.starts_with(override_prefix)) continue;
+    if (!name.substr(override_prefix.size()).contains("__")) continue;  // LATTICEGATE_TOKEN
+    if (equals == std::string_view::npos) continue;
+    overrides.push_back({std::string(name), std::string(text.substr(equals + 1))});
+  }
+  std::ranges::sort(overrides, {}, &Override::variable);  // errors in the same order each time
   return {
       .read_file =
           [](const std::filesystem::path& file) { return read_text(file, longest_secret); },
@@ -76,6 +91,7 @@ Surroundings machine() {
             if (std::filesystem::is_regular_file(status)) return Kind::file;
             return std::filesystem::is_directory(status) ? Kind::directory : Kind::nothing;
           },
+      .overrides = std::move(overrides),
   };
 }
 

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <format>
+#include <map>
 #include <utility>
 
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/suggest.h"
 #include "config/detail/parts.h"
 #include "yaml/node.h"
 
@@ -169,10 +173,118 @@ void read_listen(Section section, Listen& into) {
 
 }  // namespace detail
 
+namespace {
+
+// Values that stand in one variable, under a path without names that the operator chose.
+bool may_be_overridden(const Key& key) {
+  switch (key.type) {
+    case Type::section:
+    case Type::list:
+    case Type::names:
+    case Type::secret:
+    case Type::variables: return false;
+    default: return !key.path.contains('*') && !key.path.contains('[');
+  }
+}
+
+// "LATTICEGATE_LIMITS__TIMEOUTS__IDLE".
+std::string variable_of(const Key& key) {
+  std::string name(override_prefix);
+  for (const char c : key.path) {
+    if (c == '.')
+      name += "__";
+    else
+      name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return name;
+}
+
+// Puts what the environment says in the place of what the file says.
+void override(yaml::Node& root, Findings& findings) {
+  const std::vector<Override>& overrides = findings.surroundings().overrides;
+  if (overrides.empty()) return;
+  std::map<std::string, std::string_view, std::less<>> known;
+  for (const Key& key : keys())
+    if (may_be_overridden(key)) known.emplace(variable_of(key), key.path);
+  for (const Override& given : overrides) {
+    const auto key = known.find(given.variable);
+    if (key == known.end()) {
+      std::vector<std::string_view> names;
+      for (const auto& [name, path] : known) names.push_back(name);
+      const auto nearest = base::nearest(given.variable, names);
+      findings.problem(base::Error{
+          base::Code::invalid,
+          std::format("the environment variable {} names no setting{}",
+                      base::printable(given.variable),
+                      nearest ? std::format("; did you mean {}?", *nearest) : std::string())});
+      continue;
+    }
+    if (given.value.empty()) continue;  // as if it were not set
+    if (!base::is_utf8(given.value)) {
+      findings.problem(yaml::Node::scalar("", given.variable), "is no UTF-8 text");
+      continue;
+    }
+    const Type type = find_key(key->second)->type;
+    auto value = type == Type::texts || type == Type::words
+                     ? yaml::parse(given.value, given.variable)
+                     : yaml::Node::scalar(given.value, given.variable);
+    if (!value) {
+      findings.problem(value.error());
+      continue;
+    }
+    std::vector<std::string_view> path;
+    for (std::string_view rest = key->second; !rest.empty();) {
+      path.push_back(rest.substr(0, rest.find('.')));
+      rest.remove_prefix(std::min(rest.size(), path.back().size() + 1));
+    }
+    if (!root.put(path, *std::move(value)))
+      findings.problem(base::Error{
+          base::Code::invalid,
+          std::format("the environment variable {} cannot be put into the file, which has a word "
+                      "in place of a map there",
+                      given.variable)});
+  }
+}
+
+void collect_origins(const yaml::Node& node, const std::string& at, Origins& into) {
+  if (!at.empty() && !node.is_null()) into.emplace(at, Origin{node.place(), node.is_map()});
+  for (const yaml::Entry& entry : node.entries())
+    collect_origins(entry.value, at.empty() ? entry.key : std::format("{}.{}", at, entry.key),
+                    into);
+  for (std::size_t i = 0; i < node.items().size(); ++i)
+    collect_origins(node.items()[i], std::format("{}[{}]", at, i), into);
+}
+
+// Of the value itself, or of the word or list that stands for it and others.
+std::string_view origin_of(std::string_view path, const Origins& origins) {
+  if (const auto exact = origins.find(path); exact != origins.end()) return exact->second.place;
+  while (path.contains('.') || path.contains('[')) {
+    path = path.substr(0, path.find_last_of(".["));
+    if (const auto above = origins.find(path); above != origins.end())
+      return above->second.map ? std::string_view("default") : above->second.place;
+  }
+  return "default";
+}
+
+}  // namespace
+
+std::string describe(const Loaded& loaded) {
+  std::string out;
+  const std::string text = describe(*loaded.config);
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    out +=
+        std::format("{}  # {}\n", line, origin_of(line.substr(0, line.find(": ")), loaded.origins));
+  }
+  return out;
+}
+
 base::Result<Loaded> read(const Source& source, const Surroundings& surroundings) {
   auto parsed = yaml::parse(source.text, source.name);
   if (!parsed) return std::unexpected(std::move(parsed).error());
   Findings findings(source, surroundings);
+  override(*parsed, findings);
   auto config = std::make_shared<Config>();
   config->file = source.name;
   config->directory = source.directory;
@@ -201,7 +313,9 @@ base::Result<Loaded> read(const Source& source, const Surroundings& surroundings
   if (!findings.good()) return std::unexpected(findings.error());
   if (auto usable = identity::Authenticator::make(config->identity); !usable)
     return base::within(source.name, std::move(usable).error());
-  return Loaded{.config = std::move(config), .warnings = findings.warnings()};
+  Loaded loaded{.config = std::move(config), .warnings = findings.warnings(), .origins = {}};
+  collect_origins(*parsed, "", loaded.origins);
+  return loaded;
 }
 
 }  // namespace latticegate::config

@@ -241,6 +241,49 @@ TEST_CASE("many problems are told at once, in the order of the file, and not wit
   CHECK(detail.ends_with("and 40 more"));
 }
 
+TEST_CASE("the environment stands before the file") {
+  const auto read_with = [](std::string_view text, std::vector<Override> overrides) {
+    Surroundings around = toy_machine();
+    around.overrides = std::move(overrides);
+    return read({.text = text, .name = "gate.yaml", .directory = "/srv/gate"}, around);
+  };
+  const std::string_view file =
+      "servers: {a: {stdio: [x]}}\nlimits: {body: 1MiB, calls: 7}\nlisten: {tls: off}\n";
+  const auto loaded = read_with(file, {{"LATTICEGATE_LIMITS__BODY", "2MiB"},
+                                       {"LATTICEGATE_LIMITS__TIMEOUTS__IDLE", "3s"},
+                                       {"LATTICEGATE_LISTEN__ADDRESS", "[::1]:1234"},
+                                       {"LATTICEGATE_LISTEN__HOSTS", "[a.example, b.example]"},
+                                       {"LATTICEGATE_LOG__LEVEL", ""}});
+  REQUIRE(loaded.has_value());
+  CHECK(loaded->config->limits.body == 2_MiB);
+  CHECK(loaded->config->limits.calls == 7);
+  CHECK(loaded->config->limits.timeouts.idle == std::chrono::seconds(3));
+  CHECK(loaded->config->listen.address == Address{"::1", 1234});
+  CHECK(loaded->config->listen.hosts == std::vector<std::string>{"a.example", "b.example"});
+  CHECK(loaded->config->log.level == base::Level::info);  // empty: not given
+  const std::string shown = describe(*loaded);
+  for (const std::string_view line :
+       {"limits.body: 2097152B  # LATTICEGATE_LIMITS__BODY:1:1\n",
+        "limits.calls: 7  # gate.yaml:2:29\n", "limits.streams: 16  # default\n",
+        "listen.tls: off  # gate.yaml:3:15\n", "servers.a.stdio: [x]  # gate.yaml:1:22\n",
+        "servers.a.sensitivity: 0  # default\n"})
+    CHECK_MESSAGE(shown.contains(line), line);
+
+  const auto refused = read_with(file, {{"LATTICEGATE_LIMITS__BODY", "many"},
+                                        {"LATTICEGATE_LIMTS__CALLS", "1"},
+                                        {"LATTICEGATE_LISTEN__TLS__PROFILE", "required"},
+                                        {"LATTICEGATE_LOG__LEVEL", "{"},
+                                        {"LATTICEGATE_LISTEN__HOSTS", "[a, [b"}});
+  REQUIRE_FALSE(refused.has_value());
+  for (const std::string_view words :
+       {"LATTICEGATE_LIMITS__BODY:1:1: body: expected a size",
+        "the environment variable LATTICEGATE_LIMTS__CALLS names no setting; did you mean "
+        "LATTICEGATE_LIMITS__CALLS?",
+        "LATTICEGATE_LISTEN__TLS__PROFILE cannot be put into the file",
+        "LATTICEGATE_LOG__LEVEL:1:1: level: ", "LATTICEGATE_LISTEN__HOSTS:1:"})
+    CHECK_MESSAGE(refused.error().detail.contains(words), refused.error().detail);
+}
+
 TEST_CASE("the example configurations are good") {
   const char* source = std::getenv("LATTICEGATE_SOURCE");
   if (source == nullptr) return;

@@ -84,6 +84,34 @@ const Node* Node::find(std::string_view key) const {
   return entry == entries_.end() ? nullptr : &entry->value;
 }
 
+Node Node::scalar(std::string_view text, std::string_view source) {
+  Node node;
+  node.kind_ = Kind::scalar;
+  node.line_ = 1;
+  node.column_ = 1;
+  node.text_ = text;
+  node.file_ = std::make_shared<const std::string>(source);
+  return node;
+}
+
+bool Node::put(std::span<const std::string_view> path, Node value) {
+  if (path.empty()) {
+    *this = std::move(value);
+    return true;
+  }
+  if (is_null()) {
+    kind_ = Kind::map;
+    line_ = value.line_;
+    column_ = value.column_;
+    file_ = value.file_;
+  }
+  if (!is_map()) return false;
+  auto entry = std::ranges::find(entries_, path.front(), &Entry::key);
+  if (entry == entries_.end())
+    entry = entries_.insert(entry, {std::string(path.front()), Node(), value.line_, value.column_});
+  return entry->value.put(path.subspan(1), std::move(value));
+}
+
 std::string Node::place() const {
   return std::format("{}:{}:{}", file_ ? std::string_view(*file_) : std::string_view("yaml"), line_,
                      column_);

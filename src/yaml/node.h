@@ -16,6 +16,8 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +60,12 @@ class Node {
   }  // of a map, in order
   // The value of that key of a map, or null.
   const Node* find(std::string_view key) const [[clang::lifetimebound]];
+
+  // A value that came from elsewhere, verbatim: `source` stands in messages where a file would.
+  static Node scalar(std::string_view text, std::string_view source);
+  // Puts a value where a path of keys leads, in the place of what is there; maps on the way are
+  // made. False when something else than a map is on the way.
+  bool put(std::span<const std::string_view> path, Node value);
 
   // Where it stands; both count from 1. The column counts bytes.
   std::uint32_t line() const { return line_; }

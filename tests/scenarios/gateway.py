@@ -175,7 +175,7 @@ class Gateway:
 
     def program(self, arguments, environment=None):
         """Runs the program; its exit code and what it printed."""
-        done = subprocess.run([BINARY, *arguments], cwd=self.folder.path, env={**os.environ, **(environment or {})},
+        done = subprocess.run([BINARY, *arguments], cwd=self.folder.path, env={**(self.environment or os.environ), **(environment or {})},
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False)
         return {"code": done.returncode, "stdout": done.stdout.decode("utf-8", "backslashreplace"),
                 "stderr": done.stderr.decode("utf-8", "backslashreplace")}
