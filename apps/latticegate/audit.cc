@@ -78,13 +78,14 @@ int read_log(const Arguments& given, const std::function<bool(json::Value)>& tak
       outcome = wrong;
       continue;
     }
-    if (!*entry) {
+    const auto& record = *entry;
+    if (!record) {
       if (!follow) return outcome;
-      std::fflush(stdout);
+      (void)std::fflush(stdout);
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
       continue;
     }
-    const auto document = json::Document::parse((*entry)->leaf);
+    const auto document = json::Document::parse(record->leaf);
     if (document && query->matches(document->root()) && !take(document->root())) return outcome;
   }
 }

@@ -1,5 +1,6 @@
 // The one program. Arguments, the subcommand that they name, its exit code.
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <print>
 
@@ -23,10 +24,10 @@ int complain(std::string_view what, const base::Error& error) {
 
 }  // namespace latticegate::app
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   using namespace latticegate::app;
-  std::signal(SIGPIPE,
-              SIG_IGN);  // a peer that is gone is an error of the write, not of the program
+  // A peer that is gone is an error of the write, not of the program.
+  (void)std::signal(SIGPIPE, SIG_IGN);
   CLI::App parser("Latticegate: a zero-trust gateway for the Model Context Protocol",
                   "latticegate");
   parser.set_version_flag("--version", "latticegate 0.1.0");
@@ -52,8 +53,8 @@ int main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return parser.exit(error);  // --help, --version
     std::println(stderr, "{}", mistake(parser, error));
     return usage;
-  } catch (const std::exception& error) {
-    std::println(stderr, "latticegate: {}", error.what());
-    return unknown;
   }
+} catch (const std::exception& error) {
+  (void)std::fprintf(stderr, "latticegate: %s\n", error.what());  // does not throw, as println may
+  return latticegate::app::unknown;
 }
