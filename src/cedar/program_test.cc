@@ -272,6 +272,14 @@ TEST_CASE_FIXTURE(Fixture, "scopes: every combination, few and many") {
   same(policies_of(all + all + all));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a list of many actions is a list of many actions") {
+  // More than 16 bits count, and quick to compile.
+  std::string text = "permit(principal, action in [";
+  for (int i = 0; i < 70'000; ++i) text += std::format("Action::\"a{}\",", i);
+  same(policies_of(text + "], resource);"));
+  same(policies_of(text + "Action::\"any\", Action::\"safe\"], resource in Folder::\"root\");"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "a program leaves out what can never matter") {
   const auto size = [](std::string_view text) {
     return Program::compile(policies_of(text)).size().policies;

@@ -1,7 +1,6 @@
 #include "cedar/detail/scope_index.h"
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -9,7 +8,6 @@ namespace latticegate::cedar {
 namespace {
 
 constexpr std::size_t large = 8;  // candidates above which a bucket is split
-constexpr std::size_t most_checks = std::numeric_limits<std::uint16_t>::max();
 
 void add_once(std::vector<AtomId>& atoms, AtomId atom) {
   if (!std::ranges::contains(atoms, atom)) atoms.push_back(atom);
@@ -46,60 +44,57 @@ bool ScopeIndex::collect(const ScopeConstraint& constraint, std::size_t position
     return true;
   }
   for (const EntityUid& uid : constraint.uids)
-    add_once(draft.choice, atom(uids_.at(uid).in[position]));
+    draft.list.push_back(atom(uids_.at(uid).in[position]));
+  std::ranges::sort(draft.list);
+  const auto again = std::ranges::unique(draft.list);
+  draft.list.erase(again.begin(), again.end());
   return true;
 }
 
 void ScopeIndex::add(Candidate candidate,
                      const std::array<std::vector<ScopeConstraint>, 3>& scope) {
-  Draft draft{.candidate = candidate, .all = {}, .choice = {}};
+  Draft draft{.candidate = candidate, .all = {}, .list = {}};
   for (std::size_t position = 0; position < scope.size(); ++position)
     for (const ScopeConstraint& constraint : scope[position])
       if (!collect(constraint, position, draft)) return;
   drafts_.push_back(std::move(draft));
 }
 
-AtomId ScopeIndex::rarest(std::span<const AtomId> atoms, AtomId except) const {
+AtomId ScopeIndex::rarest(std::span<const AtomId> atoms) const {
   AtomId best = 0;
   for (const AtomId atom : atoms)
-    if (atom != except && (best == 0 || frequencies_[atom] < frequencies_[best])) best = atom;
+    if (best == 0 || frequencies_[atom] < frequencies_[best]) best = atom;
   return best;
 }
 
-std::vector<ScopeIndex::Placed> ScopeIndex::placed() const {
+std::vector<ScopeIndex::Placed> ScopeIndex::placed() {
   std::vector<Placed> out;
   std::vector<std::uint32_t> sizes(atom_count_, 0);
-  const auto place = [&](const Draft& draft, AtomId first, std::size_t earlier) {
+  const auto place = [&](const Draft& draft, AtomId first, std::size_t list_count) {
     Placed placed{.first = first, .second = 0, .candidate = draft.candidate, .checks = draft.all};
     std::erase(placed.checks, first);
-    placed.candidate.conjunction = static_cast<std::uint16_t>(placed.checks.size());
-    const bool by_choice = earlier < draft.choice.size();
-    const auto others = std::span(draft.choice).first(by_choice ? earlier : draft.choice.size());
-    placed.checks.insert(placed.checks.end(), others.begin(), others.end());
-    (by_choice ? placed.candidate.earlier : placed.candidate.choice) =
-        static_cast<std::uint16_t>(others.size());
+    placed.candidate.list_count = static_cast<std::uint32_t>(list_count);
     ++sizes[first];
     out.push_back(std::move(placed));
   };
-  for (const Draft& draft : drafts_) {
+  for (Draft& draft : drafts_) {
     const AtomId best = rarest(draft.all);
     const auto common =
-        std::ranges::max_element(draft.choice, {}, [&](AtomId atom) { return frequencies_[atom]; });
-    const bool by_choice =
-        common != draft.choice.end() && (best == 0 || frequencies_[*common] < frequencies_[best]);
-    if (by_choice) {
-      for (std::size_t i = 0; i < draft.choice.size(); ++i) place(draft, draft.choice[i], i);
+        std::ranges::max_element(draft.list, {}, [&](AtomId atom) { return frequencies_[atom]; });
+    draft.candidate.list = static_cast<std::uint32_t>(checks_.size());
+    checks_.insert(checks_.end(), draft.list.begin(), draft.list.end());
+    draft.candidate.repeated =
+        common != draft.list.end() && (best == 0 || frequencies_[*common] < frequencies_[best]);
+    if (draft.candidate.repeated) {
+      for (std::size_t i = 0; i < draft.list.size(); ++i) place(draft, draft.list[i], i);
     } else {
-      place(draft, best, draft.choice.size());
+      place(draft, best, draft.list.size());
     }
   }
   for (Placed& placed : out) {
     if (placed.first == 0 || sizes[placed.first] <= large) continue;
-    const auto rest = std::span<const AtomId>(placed.checks).first(placed.candidate.conjunction);
-    placed.second = rarest(rest);
-    if (placed.second == 0) continue;
-    std::erase(placed.checks, placed.second);
-    --placed.candidate.conjunction;
+    placed.second = rarest(placed.checks);
+    if (placed.second != 0) std::erase(placed.checks, placed.second);
   }
   std::ranges::stable_sort(out, {}, [](const Placed& placed) {
     return std::tuple(placed.first, placed.second, placed.candidate.policy);
@@ -110,11 +105,12 @@ std::vector<ScopeIndex::Placed> ScopeIndex::placed() const {
 void ScopeIndex::finish() {
   frequencies_.assign(atom_count_, 0);
   for (const Draft& draft : drafts_)
-    for (const auto* const atoms : {&draft.all, &draft.choice})
+    for (const auto* const atoms : {&draft.all, &draft.list})
       for (const AtomId atom : *atoms) ++frequencies_[atom];
   buckets_.assign(atom_count_, {});
   for (Placed& placed : placed()) {
     placed.candidate.checks = static_cast<std::uint32_t>(checks_.size());
+    placed.candidate.check_count = static_cast<std::uint32_t>(placed.checks.size());
     checks_.insert(checks_.end(), placed.checks.begin(), placed.checks.end());
     const auto at = static_cast<std::uint32_t>(candidates_.size());
     candidates_.push_back(placed.candidate);

@@ -26,15 +26,16 @@ namespace latticegate::cedar {
 
 using AtomId = std::uint32_t;
 
-// A policy as the index keeps it.
+// A policy as the index keeps it, in one of its buckets.
 struct Candidate {
   PolicyIndex policy = 0;
   Effect effect = Effect::permit;
-  std::uint16_t conjunction = 0;  // checks: atoms that all have to be present,
-  std::uint16_t earlier = 0;      // then atoms that must not be (another bucket has the policy),
-  std::uint16_t choice = 0;       // then atoms of which one has to be present, if there are any
-  std::uint32_t checks = 0;
-  std::uint32_t literals = 0;  // the conditions: a stretch of the program's
+  bool repeated = false;          // it stands in further buckets, one for each atom of a list
+  std::uint32_t checks = 0;       // what its scope asks besides its bucket: a stretch of atoms
+  std::uint32_t check_count = 0;  // that all have to be present
+  std::uint32_t list = 0;         // a stretch of atoms of which one has to be present or, if it is
+  std::uint32_t list_count = 0;   // repeated, none may: the policy is taken in their bucket then
+  std::uint32_t literals = 0;     // the conditions: a stretch of the program's
   std::uint32_t literal_count = 0;
 };
 
@@ -113,20 +114,19 @@ class ScopeIndex {
   };
   struct Draft {
     Candidate candidate;
-    std::vector<AtomId> all;     // atoms that all have to be present
-    std::vector<AtomId> choice;  // one of these, unless empty
+    std::vector<AtomId> all;   // atoms that all have to be present
+    std::vector<AtomId> list;  // one of these, unless empty
   };
 
   bool matches(const Candidate& candidate, const AtomMarks& marks) const {
     const AtomId* check = checks_.data() + candidate.checks;
-    for (const AtomId* const end = check + candidate.conjunction; check != end; ++check)
+    for (const AtomId* const end = check + candidate.check_count; check != end; ++check)
       if (!marks.has(*check)) return false;
-    for (const AtomId* const end = check + candidate.earlier; check != end; ++check)
-      if (marks.has(*check)) return false;
-    if (candidate.choice == 0) return true;
-    for (const AtomId* const end = check + candidate.choice; check != end; ++check)
-      if (marks.has(*check)) return true;
-    return false;
+    if (candidate.list_count == 0) return true;
+    const AtomId* item = checks_.data() + candidate.list;
+    for (const AtomId* const end = item + candidate.list_count; item != end; ++item)
+      if (marks.has(*item)) return !candidate.repeated;
+    return candidate.repeated;
   }
   static std::uint64_t pair(AtomId first, AtomId second) {
     return (std::uint64_t{first} << 32U) | second;
@@ -137,10 +137,10 @@ class ScopeIndex {
   }
   // False when the constraint can never match.
   bool collect(const ScopeConstraint& constraint, std::size_t position, Draft& draft);
-  AtomId rarest(std::span<const AtomId> atoms, AtomId except = 0) const;
+  AtomId rarest(std::span<const AtomId> atoms) const;
   // The draft as it stands in one bucket, and where that is.
   struct Placed;
-  std::vector<Placed> placed() const;
+  std::vector<Placed> placed();
 
   std::size_t atom_count_ = 1;
   UidTable<UidAtoms> uids_;
