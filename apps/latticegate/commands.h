@@ -26,6 +26,7 @@ void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
 void add_audit(CLI::App& parser, Chosen& chosen);   // audit tail, query, show
 void add_policy(CLI::App& parser, Chosen& chosen);  // policy check, test
+void add_policy_validate(CLI::App& policy, Chosen& chosen);  // policy validate
 
 // "latticegate: <what>: <why>" on standard error; gives the exit code that fits.
 int complain(std::string_view what, const base::Error& error);

@@ -105,6 +105,7 @@ void add_policy(CLI::App& parser, Chosen& chosen) {
       command->add_subcommand("check", "Read the policies and say what is wrong with them");
   common(check_command);
   check_command->callback([&chosen, given] { chosen = [given] { return check(*given); }; });
+  add_policy_validate(*command, chosen);
   CLI::App* const test_command = command->add_subcommand(
       "test", "Decide the requests of a test file (cedar run-tests format)");
   common(test_command);

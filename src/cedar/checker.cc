@@ -539,8 +539,10 @@ Checker::Answer Checker::attribute(const Expression& expression) {
   if (base.type == nullptr) return failed();
   const TypeAttribute* const found = attribute_of(*base.type, name);
   if (found == nullptr) {
+    const bool context = of.op == Op::context;
     fail(Problem::no_attribute, expression.span,
-         std::format("there is no attribute `{}` on {}", name, to_text(*base.type)));
+         std::format("there is no attribute `{}` {} {}", name, context ? "in the context of" : "on",
+                     context ? to_text(environment_.action->uid) : to_text(*base.type)));
     return failed();
   }
   if (!found->required && !knows(of, name)) {

@@ -14,6 +14,20 @@ policy::Effects effects_of(const config::Effects& effects) {
   return {effects.read, effects.write, effects.destructive, effects.egress, effects.actuate};
 }
 
+// Properties with x-mcp-header, reachable through `properties` only (2026-07-28, basic/transports).
+void find_mirrored(json::Value schema, std::vector<std::string>& path,
+                   std::vector<std::pair<std::vector<std::string>, std::string>>& out) {
+  for (const json::Member property : schema["properties"].members()) {
+    path.emplace_back(property.key);
+    if (const auto header = property.value["x-mcp-header"].string())
+      out.emplace_back(path, std::format("Mcp-Param-{}", *header));
+    find_mirrored(property.value, path, out);
+    path.pop_back();
+  }
+}
+
+}  // namespace
+
 policy::ToolFacts facts_of(const config::Server& server, std::string_view name) {
   policy::ToolFacts facts;
   facts.effects = effects_of(server.effects);
@@ -30,20 +44,6 @@ policy::ToolFacts facts_of(const config::Server& server, std::string_view name) 
   }
   return facts;
 }
-
-// Properties with x-mcp-header, reachable through `properties` only (2026-07-28, basic/transports).
-void find_mirrored(json::Value schema, std::vector<std::string>& path,
-                   std::vector<std::pair<std::vector<std::string>, std::string>>& out) {
-  for (const json::Member property : schema["properties"].members()) {
-    path.emplace_back(property.key);
-    if (const auto header = property.value["x-mcp-header"].string())
-      out.emplace_back(path, std::format("Mcp-Param-{}", *header));
-    find_mirrored(property.value, path, out);
-    path.pop_back();
-  }
-}
-
-}  // namespace
 
 base::Result<void> Pins::restore() {
   for (const store::State::Entry& entry : memory_.remembered("pins")) {

@@ -24,6 +24,9 @@
 
 namespace latticegate::gateway {
 
+// What the configuration says about a tool, merged with what it says about its server.
+policy::ToolFacts facts_of(const config::Server& server, std::string_view tool);
+
 // The pins of all servers, kept in memory across restarts.
 class Pins {
  public:

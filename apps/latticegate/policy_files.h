@@ -1,0 +1,29 @@
+// What the `policy` commands read from disk.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "policy/engine.h"
+#include "policy/world.h"
+
+namespace latticegate::app {
+
+[[nodiscard]] base::Result<std::string> file_text(const std::string& path);
+
+struct PolicyFiles {
+  std::vector<policy::PolicyText> policies;
+  // Without a configuration: nothing and null.
+  std::optional<policy::World> world;
+  std::shared_ptr<const config::Config> config;
+};
+
+// The policies of a directory; if that is empty, those of the configuration (latticegate.yaml if
+// that is empty, too).
+[[nodiscard]] base::Result<PolicyFiles> read_policy_files(const std::string& directory,
+                                                          const std::string& config);
+
+}  // namespace latticegate::app
