@@ -165,9 +165,10 @@ std::optional<double> duration(std::string_view text) {
   const std::size_t split = text.find_first_not_of("0123456789.");
   if (split == std::string_view::npos || split == 0) return std::nullopt;
   const auto unit = std::ranges::find(units, text.substr(split), &Unit::name);
+  const std::string_view digits = text.substr(0, split);
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + split, number);
-  if (unit == units.end() || error != std::errc() || end != text.data() + split)
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (unit == units.end() || error != std::errc() || end != digits.data() + digits.size())
     return std::nullopt;
   return number * unit->ns;
 }
