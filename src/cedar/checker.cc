@@ -13,7 +13,7 @@ namespace {
 using TypeKind = Type::Kind;
 
 // Tests of presence in force at one place; more is no policy that anybody wrote.
-constexpr std::size_t most_known = 4096;
+constexpr std::size_t most_known = 1024;
 
 const Type* plain_type(TypeKind kind) { return &type_of(kind); }
 
@@ -267,13 +267,18 @@ Checker::Answer Checker::typed_inside(const Expression& expression) {
     case Op::less_equal:
     case Op::greater:
     case Op::greater_equal: return order(expression);
-    case Op::in: return membership(*expression.operands[0], *expression.operands[1]);
+    case Op::in: {
+      const Answer entity = expect(*expression.operands[0], {plain_type(TypeKind::any_entity)});
+      return membership(*expression.operands[0], entity, *expression.operands[1]);
+    }
     case Op::has: return has(expression);
     case Op::like: {
       const Answer text = expect(*expression.operands[0], {plain_type(TypeKind::string)});
       return plain(TypeKind::boolean, text.ok);
     }
-    case Op::is: return is(expression);
+    case Op::is:
+      return is(expect(*expression.operands[0], {plain_type(TypeKind::any_entity)}),
+                expression.type);
     case Op::is_in: return is_in(expression);
     case Op::attribute: return attribute(expression);
     case Op::contains: return contains(expression);
@@ -453,8 +458,8 @@ Checker::Answer Checker::compatible(Answer answer, const Expression& whole, cons
   return failed(answer.type);
 }
 
-Checker::Answer Checker::membership(const Expression& left, const Expression& right) {
-  const Answer lower = expect(left, {plain_type(TypeKind::any_entity)});
+Checker::Answer Checker::membership(const Expression& left, const Answer& lower,
+                                    const Expression& right) {
   const Answer upper = expect(right, {plain_type(TypeKind::any_entity), &set_of_entities()});
   if (!lower.ok || !upper.ok || lower.type == nullptr || upper.type == nullptr)
     return failed(plain_type(TypeKind::boolean));
@@ -474,22 +479,23 @@ Checker::Answer Checker::membership(const Expression& left, const Expression& ri
   return plain(TypeKind::boolean);
 }
 
-Checker::Answer Checker::is(const Expression& expression) {
-  const Answer entity = expect(*expression.operands[0], {plain_type(TypeKind::any_entity)});
+Checker::Answer Checker::is(const Answer& entity, std::string_view type) {
   if (entity.type == nullptr) return failed(plain_type(TypeKind::boolean));
   Answer answer = plain(TypeKind::boolean, entity.ok);
   if (!entity.is(TypeKind::entity)) return answer;
-  if (!std::ranges::contains(entity.type->names, expression.type))
+  if (!std::ranges::contains(entity.type->names, type))
     answer.type = plain_type(TypeKind::nowise);
   else if (entity.type->names.size() == 1)
     answer.type = plain_type(TypeKind::always);
   return answer;
 }
 
+// `e is T in x` is `e is T && e in x`; e is looked at once, or nested ones would take for ever.
 Checker::Answer Checker::is_in(const Expression& expression) {
+  const Answer entity = expect(*expression.operands[0], {plain_type(TypeKind::any_entity)});
   Conjunction both(*this);
-  both.add([&] { return is(expression); });
-  both.add([&] { return membership(*expression.operands[0], *expression.operands[1]); });
+  both.add([&] { return is(entity, expression.type); });
+  both.add([&] { return membership(*expression.operands[0], entity, *expression.operands[1]); });
   return both.answer();
 }
 

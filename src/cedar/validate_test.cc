@@ -263,6 +263,9 @@ TEST_CASE("limits: deep and wide policies end in findings, not in trouble") {
   std::string wide = "true";
   for (int i = 0; i < 5000; ++i) wide += std::format(" && principal.hasTag(\"{}\")", i);
   CHECK(problems(wide).contains("too_complex"));
+  std::string nested = "principal";
+  for (int i = 0; i < 200; ++i) nested = "(" + nested + " is User in principal)";
+  CHECK(problems(nested).starts_with("unexpected_type"));
   std::string deep;
   for (int i = 0; i < 400; ++i) deep += "if context.n > 1 then context.n == 1 else (";
   deep += "true";

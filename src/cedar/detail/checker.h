@@ -91,8 +91,8 @@ class Checker {
   Answer numbers(const Expression& expression);
   Answer order(const Expression& expression);
   Answer equality(const Expression& expression);
-  Answer membership(const Expression& left, const Expression& right);
-  Answer is(const Expression& expression);
+  Answer membership(const Expression& left, const Answer& lower, const Expression& right);
+  Answer is(const Answer& entity, std::string_view type);
   Answer is_in(const Expression& expression);
   Answer has(const Expression& expression);
   Answer attribute(const Expression& expression);
