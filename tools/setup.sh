@@ -23,7 +23,7 @@ done
 # What is needed, and the lowest version that will do ("0" = any).
 wanted=(
   g++-14:14 cmake:3.25 ninja-build:0 pkg-config:0 git:0 ca-certificates:0
-  libssl-dev:3.5.7 libsimdjson-dev:3.12 libboost1.88-dev:0 libvectorscan-dev:5.4.11 libyaml-cpp-dev:0.8
+  libssl-dev:3.5.7 libsimdjson-dev:3.12 libvectorscan-dev:5.4.11 libyaml-cpp-dev:0.8
   libsqlite3-dev:0 libzstd-dev:0 libllhttp-dev:9 libcli11-dev:0 doctest-dev:0
 )
 case $purpose in

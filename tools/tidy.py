@@ -17,7 +17,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # A vendor's headers are included by their owner only (docs/dependencies.md); the first match wins.
 OWNERS = [
-    (r"boost/", {"net"}),
     (r"openssl/(ssl|bio)", {"net", "crypto"}),
     (r"openssl/", {"crypto", "net"}),
     (r"simdjson", {"json"}),

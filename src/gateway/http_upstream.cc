@@ -38,7 +38,7 @@ class HttpReply final : public Reply {
   Task<Result<std::optional<mcp::Message>>> next() override {
     if (cancelled_) co_return fail(Code::cancelled, "cancelled");
     if (done_) co_return std::nullopt;
-    if (!stream_) connection_->stream().set_deadline(loop_.clock().instant() + timeout_);
+    if (!stream_) connection_->stream().set_deadline(loop_.now() + timeout_);
     if (!events_) {
       done_ = true;
       auto body = co_await connection_->read_body();

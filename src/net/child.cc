@@ -35,6 +35,7 @@ class PipeStream final : public Stream {
       if (count >= 0) co_return static_cast<std::size_t>(count);
       if (errno == EINTR) continue;
       if (errno != EAGAIN) co_return fail(Code::closed, os_reason(errno));
+      descriptor_.drained();
       const Wake wake = co_await descriptor_.readable();
       if (wake != Wake::ready)
         co_return fail(wake == Wake::expired ? Code::timeout : Code::closed, "closed");

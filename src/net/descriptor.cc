@@ -1,36 +1,31 @@
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "net/detail/descriptor.h"
-#include "net/detail/reactor.h"
 
 namespace latticegate::net::detail {
 
-Descriptor::State::State(Loop& owner, int descriptor)
-    : loop(owner), handle(owner.reactor().io, descriptor) {}
-
-void Descriptor::State::start_read() {
-  read_armed = true;
-  handle.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                    [self = shared_from_this()](const boost::system::error_code&) {
-                      self->read_armed = false;
-                      if (self->closed) return;
-                      self->fired = true;
-                      if (self->reader) {
-                        std::exchange(self->reader, {}).resume();
-                      } else if (self->idle) {
-                        std::exchange(self->idle, nullptr)();
-                      }
-                    });
-}
-
-void Descriptor::State::start_write() {
-  write_armed = true;
-  handle.async_wait(boost::asio::posix::stream_descriptor::wait_write,
-                    [self = shared_from_this()](const boost::system::error_code&) {
-                      self->write_armed = false;
-                      if (self->writer) std::exchange(self->writer, {}).resume();
-                    });
+void Descriptor::State::ready(std::uint32_t events) {
+  if (closed) return;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ended = true;
+  if ((events & EPOLLIN) != 0 || ended) {
+    readable = true;
+    if (reader) {
+      // A writer of the same connection, if any, is told by the loop: this object may be closed by
+      // what the reader does.
+      if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && writer)
+        loop.resume_later(std::exchange(writer, {}));
+      std::exchange(reader, {}).resume();
+      return;
+    }
+    if (idle) {
+      std::exchange(idle, nullptr)();
+      if (closed) return;
+    }
+  }
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && writer)
+    std::exchange(writer, {}).resume();
 }
 
 // Waiters are resumed from the loop, never from inside the call that expires or closes.
@@ -53,22 +48,26 @@ void Descriptor::State::expire() {
   wake_all(Wake::expired);
 }
 
-Descriptor::Descriptor(Loop& loop, int fd) : loop_(loop), fd_(fd) {
+Descriptor::Descriptor(Loop& loop, int fd)
+    : loop_(loop), fd_(fd), state_(std::make_shared<State>(loop)) {
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-  state_ = std::make_shared<State>(loop, fd);
+  if (!loop.add(fd, *state_)) close();
 }
 
 Descriptor::~Descriptor() { close(); }
 
 void Descriptor::close() {
-  if (fd_ < 0) return;
-  fd_ = -1;
+  if (const int fd = release(); fd >= 0) ::close(fd);
+}
+
+int Descriptor::release() {
+  if (fd_ < 0) return -1;
   loop_.forget(*state_);
   state_->closed = true;
   state_->idle = nullptr;
-  boost::system::error_code ignored;
-  state_->handle.close(ignored);  // cancels the watches; their handlers see `closed`
+  loop_.remove(fd_, state_);
   state_->wake_all(Wake::closed);
+  return std::exchange(fd_, -1);
 }
 
 void Descriptor::set_deadline(base::Instant at) {
@@ -81,15 +80,12 @@ void Descriptor::clear_deadline() {
   loop_.forget(*state_);
 }
 
-void Descriptor::arm(std::function<void()> idle) {
-  state_->idle = std::move(idle);
-  if (state_->fired) {
-    if (const auto call = std::exchange(state_->idle, nullptr)) call();
-    return;
-  }
-  if (!state_->read_armed && fd_ >= 0) state_->start_read();
+void Descriptor::when_idle(std::function<void()> idle) {
+  if (state_->closed) return;
+  if (idle && state_->readable)
+    idle();
+  else
+    state_->idle = std::move(idle);
 }
-
-bool Descriptor::idle_fired() const { return state_->fired; }
 
 }  // namespace latticegate::net::detail

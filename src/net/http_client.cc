@@ -72,7 +72,7 @@ HttpPool::HttpPool(Loop& loop, Url url, std::shared_ptr<const TlsContext> tls,
 HttpPool::~HttpPool() = default;
 
 std::unique_ptr<ClientConnection> HttpPool::take_idle() {
-  const base::Instant now = loop_.clock().instant();
+  const base::Instant now = loop_.now();
   while (!idle_.empty()) {
     std::unique_ptr<ClientConnection> connection = std::move(idle_.back());
     idle_.pop_back();
@@ -125,7 +125,7 @@ Task<Result<void>> HttpPool::send(ClientConnection& connection, const ClientRequ
     out += "\r\n";
   }
   out += "\r\n";
-  connection.stream().set_deadline(loop_.clock().instant() + options_.write_timeout);
+  connection.stream().set_deadline(loop_.now() + options_.write_timeout);
   const std::string_view parts[] = {out, request.has_body ? request.body : std::string_view()};
   auto written = co_await connection.stream().write(parts);
   out_ = std::move(out);
@@ -159,7 +159,7 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientR
     if (sent) {
       const std::chrono::milliseconds patience =
           request.head_timeout.value_or(options_.head_timeout);
-      connection->stream().set_deadline(loop_.clock().instant() + patience);
+      connection->stream().set_deadline(loop_.now() + patience);
       auto head = co_await connection->reader_.read_head(request.method == "HEAD");
       while (head && *head && connection->head().status / 100 == 1)  // interim answers
         head = co_await connection->reader_.read_head(request.method == "HEAD");
@@ -183,7 +183,7 @@ void HttpPool::give_back(std::unique_ptr<ClientConnection> connection) {
       connection->reader_.has_more() || idle_.size() >= options_.idle_connections)
     return;
   connection->reused_ = true;
-  connection->idle_since_ = loop_.clock().instant();
+  connection->idle_since_ = loop_.now();
   ClientConnection* const watched = connection.get();
   // The watch serves twice: it tells of a server that closes, and the next answer is waited for on
   // it.

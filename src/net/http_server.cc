@@ -178,7 +178,7 @@ class HttpServer::Connection final : public ServerRequest {
 
  private:
   void deadline(std::chrono::milliseconds limit) {
-    stream_->set_deadline(server_.loop_.clock().instant() + limit);
+    stream_->set_deadline(server_.loop_.now() + limit);
   }
 
   void begin_answer() {

@@ -1,11 +1,19 @@
-// Loop: one thread's event loop. A gateway runs one per core; everything of a connection happens on
-// its loop, so that nothing there needs a lock. Only post() may be called from other threads.
+// Loop: one thread's event loop over epoll. A gateway runs one per core; everything of a connection
+// happens on its loop, so that nothing there needs a lock. Only post() and stop() may be called
+// from other threads.
+//
+// A descriptor is registered once, edge-triggered and for both directions; what is known of its
+// readiness is remembered by its Watcher (net/detail/descriptor.h), so that a call that is passed
+// on costs no system call but its reads and writes (docs/decisions/0007-own-loop-over-epoll.md).
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -50,9 +58,24 @@ class Deadline {
   base::Instant at_{};
 };
 
+// What a loop tells about a registered descriptor.
+class Watcher {
+ public:
+  Watcher() = default;
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+  virtual ~Watcher() = default;
+
+ protected:
+  friend class Loop;
+  // New readiness since the last call: bits as epoll's (EPOLLIN, EPOLLOUT, EPOLLRDHUP, ...).
+  virtual void ready(std::uint32_t events) = 0;
+};
+
 class Loop {
  public:
-  // `index` numbers the loops of the program from 0.
+  // `index` numbers the loops of the program from 0. Aborts when the system has no descriptors
+  // left for it: a program without a loop is none.
   Loop(std::uint32_t index, const base::Clock& clock);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -61,6 +84,10 @@ class Loop {
   std::uint32_t index() const { return index_; }
   const base::Clock& clock() const { return clock_; }
   BufferPool& buffers() { return buffers_; }
+
+  // The time when the loop last woke up. Free, at most as old as what runs now takes: for
+  // deadlines, not for measuring.
+  base::Instant now() const { return now_; }
 
   // Runs until stop(). The calling thread becomes the loop's thread.
   void run();
@@ -72,6 +99,12 @@ class Loop {
   void watch(Deadline& deadline, base::Instant at);
   void forget(Deadline& deadline);
 
+  // Registers a descriptor for both directions, edge-triggered. False when the system cannot.
+  [[nodiscard]] bool add(int fd, Watcher& watcher);
+  // Unregisters it; nothing is told any more. The watcher is kept until what runs now is over,
+  // because the readiness of it may lie in the same batch.
+  void remove(int fd, std::shared_ptr<Watcher> watcher);
+
   // Awaitable: lets everybody else on the loop go first.
   struct Yield {
     Loop& loop;
@@ -82,24 +115,58 @@ class Loop {
   Yield yield() { return {*this}; }
 
   // Awaitable: resumes after the duration (never early; precision a millisecond).
-  Task<void> sleep(std::chrono::milliseconds duration);
+  struct Sleep {
+    Loop& loop;
+    base::Instant until;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiting) const {
+      loop.sleep_until(until, awaiting);
+    }
+    void await_resume() const noexcept {}
+  };
+  Sleep sleep(std::chrono::milliseconds duration) { return {*this, clock_.instant() + duration}; }
 
-  // The reactor, for the files of this module that need it.
-  struct Reactor;
-  Reactor& reactor() { return *reactor_; }
+  // Runs work that blocks (looking up a name) on a thread beside the loop, one after the other;
+  // `work` posts its result itself. The loop's end waits for what runs.
+  void run_beside(std::move_only_function<void()> work);
 
  private:
-  void tick();
-  void schedule_tick();
+  class Side;
+  struct Sleeper {
+    base::Instant until;
+    std::coroutine_handle<> task;
+    bool operator<(const Sleeper& other) const { return until > other.until; }  // soonest on top
+  };
+
+  void sleep_until(base::Instant until, std::coroutine_handle<> task);
+  void take_posted();
+  void wait_for_events();
+  int patience();  // milliseconds that it may sleep; -1 for ever
+  void wake_sleepers();
+  void expire_deadlines();
+
   std::uint32_t index_;
   const base::Clock& clock_;
-  std::unique_ptr<Reactor> reactor_;
+  base::Instant now_;
+  int epoll_ = -1;
+  int bell_ = -1;  // an eventfd: written when something is posted to a loop that sleeps
   BufferPool buffers_;
+  std::vector<std::coroutine_handle<>> ready_;
+  std::vector<std::coroutine_handle<>> running_;
+  std::vector<Sleeper> sleepers_;  // a heap
+  std::vector<std::shared_ptr<Watcher>> retired_;
   struct Head final : Deadline {
     void expire() override {}
   };
   std::unique_ptr<Head> deadlines_;  // head of a circular list
-  bool ticking_ = false;
+  base::Instant next_tick_{};
+
+  std::mutex mutex_;
+  std::vector<std::move_only_function<void()>> posted_;
+  std::vector<std::move_only_function<void()>> taken_;
+  std::atomic<bool> asleep_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::unique_ptr<Side> side_;
 };
 
 // One waiting task and one signal, both on the same loop. set() before wait() is not lost.

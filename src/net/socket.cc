@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -11,14 +12,12 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <format>
 
 #include "net/detail/descriptor.h"
-#include "net/detail/reactor.h"
 
 namespace latticegate::net {
 namespace {
@@ -47,7 +46,7 @@ class SocketStream final : public Stream {
   Task<Result<std::size_t>> read(std::span<char> into) override {
     for (;;) {
       if (!descriptor_.open()) co_return fail(Code::closed, "closed");
-      if (drained_) {
+      if (!descriptor_.is_readable()) {
         fairness_.waited();
         const Wake wake = co_await descriptor_.readable();
         if (wake != Wake::ready) co_return woken(wake);
@@ -55,13 +54,13 @@ class SocketStream final : public Stream {
       const ssize_t count = ::recv(descriptor_.fd(), into.data(), into.size(), 0);
       if (count >= 0) {
         // A short read means that the kernel has no more: the next read waits instead of asking.
-        drained_ = static_cast<std::size_t>(count) < into.size();
+        if (static_cast<std::size_t>(count) < into.size()) descriptor_.drained();
         if (fairness_.turn_is_over()) co_await descriptor_.loop().yield();
         co_return static_cast<std::size_t>(count);
       }
       if (errno == EINTR) continue;
       if (errno != EAGAIN) co_return fail(Code::closed, os_reason(errno));
-      drained_ = true;
+      descriptor_.drained();
     }
   }
 
@@ -105,22 +104,17 @@ class SocketStream final : public Stream {
 
   Task<Result<void>> wait_readable() override {
     if (!descriptor_.open()) co_return fail(Code::closed, "closed");
-    if (!drained_) co_return Result<void>();
     const Wake wake = co_await descriptor_.readable();
     if (wake != Wake::ready) co_return woken(wake);
-    drained_ = false;
     co_return Result<void>();
   }
 
   void on_hangup(std::function<void()> callback) override {
     hangup_ = std::move(callback);
-    if (!hangup_ || !descriptor_.open()) return;
-    descriptor_.arm([this] {
-      char byte = 0;
-      const ssize_t count = ::recv(descriptor_.fd(), &byte, 1, MSG_PEEK);
-      if (count > 0 || (count < 0 && errno == EAGAIN)) return;
-      if (const auto call = std::exchange(hangup_, nullptr)) call();
-    });
+    if (hangup_)
+      watch_for_hangup();
+    else
+      descriptor_.when_idle(nullptr);
   }
 
   void set_deadline(base::Instant at) override {
@@ -138,11 +132,24 @@ class SocketStream final : public Stream {
   const Peer& peer() const override { return peer_; }
 
  private:
+  void watch_for_hangup() {
+    descriptor_.when_idle([this] {
+      char byte = 0;
+      const ssize_t count = ::recv(descriptor_.fd(), &byte, 1, MSG_PEEK);
+      if (count > 0) return;
+      if (count < 0 && errno == EAGAIN) {
+        descriptor_.drained();
+        watch_for_hangup();
+      } else if (const auto call = std::exchange(hangup_, nullptr)) {
+        call();
+      }
+    });
+  }
+
   detail::Descriptor descriptor_;
   Peer peer_;
   std::function<void()> hangup_;
   Fairness fairness_;
-  bool drained_ = false;
 };
 
 Peer peer_of(const sockaddr_storage& from) {
@@ -252,39 +259,48 @@ Task<Result<std::vector<Address>>> resolve(Loop& loop, std::string host, std::ui
     one.push_back(*std::move(address));
     co_return one;
   }
-  // Asio looks names up on a thread of its own and ends it with the loop.
+  // The system's resolver blocks, so it is asked beside the loop. The question is owned by both
+  // sides: the task that waits may be gone with its loop before the answer comes.
+  struct Question {
+    std::string host;
+    std::string service;
+    int error = 0;
+    int number = 0;
+    std::vector<Address> found;
+  };
   struct Lookup {
-    boost::asio::ip::tcp::resolver& resolver;
-    const std::string& host;
-    const std::string& service;
-    boost::system::error_code error;
-    boost::asio::ip::tcp::resolver::results_type found;
+    Loop& loop;
+    std::shared_ptr<Question> question;
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> awaiting) {
-      resolver.async_resolve(host, service,
-                             [this, awaiting](const boost::system::error_code& code, auto results) {
-                               error = code;
-                               found = std::move(results);
-                               awaiting.resume();
-                             });
+    void await_suspend(std::coroutine_handle<> awaiting) const {
+      loop.run_beside([&loop = loop, question = question, awaiting] {
+        addrinfo hints{};
+        hints.ai_socktype = SOCK_STREAM;
+        hints.ai_flags = AI_ADDRCONFIG;
+        addrinfo* list = nullptr;
+        question->error =
+            ::getaddrinfo(question->host.c_str(), question->service.c_str(), &hints, &list);
+        question->number = errno;
+        for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next)
+          question->found.push_back(
+              address_of(entry->ai_addr, entry->ai_addrlen, question->host, 0));
+        if (list != nullptr) ::freeaddrinfo(list);
+        loop.post([awaiting] { awaiting.resume(); });
+      });
     }
     void await_resume() const noexcept {}
   };
-  boost::asio::ip::tcp::resolver resolver(loop.reactor().io);
-  const std::string service = std::to_string(port);
-  Lookup lookup{resolver, host, service, {}, {}};
-  co_await lookup;
-  if (lookup.error)
+  auto question = std::make_shared<Question>();
+  question->host = host;
+  question->service = std::to_string(port);
+  co_await Lookup{loop, question};
+  if (question->error != 0)
     co_return fail(Code::unavailable,
-                   std::format("cannot resolve '{}': {}", host, lookup.error.message()));
-  std::vector<Address> addresses;
-  for (const auto& entry : lookup.found) {
-    const auto endpoint = entry.endpoint();
-    addresses.push_back(
-        address_of(static_cast<const sockaddr*>(static_cast<const void*>(endpoint.data())),
-                   static_cast<socklen_t>(endpoint.size()), host, port));
-  }
-  co_return addresses;
+                   std::format("cannot resolve '{}': {}", host,
+                               question->error == EAI_SYSTEM ? os_reason(question->number)
+                                                             : ::gai_strerror(question->error)));
+  for (Address& address : question->found) address.port = port;
+  co_return std::move(question->found);
 }
 
 Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& addresses,
@@ -295,7 +311,7 @@ Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& a
     const int fd = ::socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) co_return fail(Code::io, os_reason(errno));
     no_delay(fd);
-    detail::Descriptor descriptor(loop, ::dup(fd));
+    detail::Descriptor descriptor(loop, fd);
     const int status =
         ::connect(fd, socket_address(address), static_cast<socklen_t>(address.bytes.size()));
     int error = status == 0 ? 0 : errno;
@@ -308,14 +324,12 @@ Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& a
       if (wake == Wake::ready) ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
     }
     if (error == 0) {
-      descriptor.close();
       Peer peer;
       peer.address = address.text;
       peer.port = address.port;
       peer.loopback = address.loopback;
-      co_return Connected{fd, std::move(peer)};
+      co_return Connected{descriptor.release(), std::move(peer)};
     }
-    ::close(fd);
     failure =
         std::format("cannot connect to {}:{}: {}", address.text, address.port, os_reason(error));
   }
@@ -383,6 +397,7 @@ Task<void> Acceptor::run() {
       continue;
     }
     if (errno == EAGAIN) {
+      socket_->descriptor.drained();
       if (co_await socket_->descriptor.readable() == Wake::closed) co_return;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       co_await loop_.sleep(std::chrono::milliseconds(100));

@@ -1,9 +1,8 @@
 // Task<T>: a coroutine that runs when awaited and hands its value to the one who awaits it.
 //
-// Why not boost::asio::awaitable: a task here is a frame and a continuation, nothing else;
-// switching costs a jump, no Asio header is needed to write one, and every reason to wake up is
-// explicit (readiness, deadline, close). Asio stays the reactor underneath
-// (docs/decisions/0004-own-task-over-asio.md).
+// Why our own: a task here is a frame and a continuation, nothing else; switching costs a jump, and
+// every reason to wake up is explicit: readiness, deadline, close
+// (docs/decisions/0004-own-task.md).
 //
 // Rules. A task is awaited exactly once, at once, by its caller (then references and views as
 // parameters are fine) or given to a TaskGroup (then its parameters are values). A task is resumed

@@ -162,6 +162,61 @@ std::shared_ptr<const crypto::Certificate> certificate_of(SSL* ssl) {
 
 }  // namespace
 
+namespace {
+
+// OpenSSL's view of a descriptor. Its own socket BIO would do, but for one thing: here a short read
+// is told to the descriptor, so that the next read of the stream waits instead of asking the
+// kernel again.
+detail::Descriptor& descriptor_of(BIO* bio) {
+  return *static_cast<detail::Descriptor*>(BIO_get_data(bio));
+}
+
+int write_descriptor(BIO* bio, const char* data, int size) {
+  BIO_clear_retry_flags(bio);
+  const ssize_t count =
+      ::send(descriptor_of(bio).fd(), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
+  return static_cast<int>(count);
+}
+
+int read_descriptor(BIO* bio, char* into, int size) {
+  BIO_clear_retry_flags(bio);
+  detail::Descriptor& descriptor = descriptor_of(bio);
+  const ssize_t count = ::recv(descriptor.fd(), into, static_cast<std::size_t>(size), 0);
+  if (count < 0 && errno != EAGAIN && errno != EINTR) return -1;
+  if (count < size) descriptor.drained();
+  if (count < 0) BIO_set_retry_read(bio);
+  return static_cast<int>(count);
+}
+
+long control_descriptor(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;  // nothing is held back here
+}
+
+BIO* descriptor_bio(detail::Descriptor& descriptor) {
+  struct Free {
+    void operator()(BIO_METHOD* method) const { BIO_meth_free(method); }
+  };
+  static const std::unique_ptr<BIO_METHOD, Free> method = [] {
+    std::unique_ptr<BIO_METHOD, Free> made(
+        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "descriptor"));
+    if (made) {
+      BIO_meth_set_write(made.get(), write_descriptor);
+      BIO_meth_set_read(made.get(), read_descriptor);
+      BIO_meth_set_ctrl(made.get(), control_descriptor);
+    }
+    return made;
+  }();
+  if (!method) return nullptr;
+  BIO* const bio = BIO_new(method.get());
+  if (bio == nullptr) return nullptr;
+  BIO_set_data(bio, &descriptor);
+  BIO_set_init(bio, 1);
+  return bio;
+}
+
+}  // namespace
+
 struct TlsContext::State {
   Context context;
   pqc::Profile profile{};
@@ -185,20 +240,23 @@ class TlsStream final : public Stream {
   Task<Result<std::size_t>> read(std::span<char> into) override {
     for (;;) {
       if (!descriptor_->open()) co_return fail(Code::closed, "closed");
-      if (wait_first_) {
+      if (!descriptor_->is_readable() && SSL_has_pending(ssl_.get()) == 0) {
+        fairness_.waited();
         const Wake wake = co_await descriptor_->readable();
         if (wake != Wake::ready) co_return woken(wake);
-        wait_first_ = false;
       }
       std::size_t count = 0;
       ERR_clear_error();
       if (SSL_read_ex(ssl_.get(), into.data(), into.size(), &count) == 1) {
-        wait_first_ = SSL_has_pending(ssl_.get()) == 0;
         if (fairness_.turn_is_over()) co_await descriptor_->loop().yield();
         co_return count;
       }
       switch (SSL_get_error(ssl_.get(), 0)) {
-        case SSL_ERROR_WANT_READ: wait_first_ = true; break;
+        case SSL_ERROR_WANT_READ: {  // perhaps in the middle of a record
+          const Wake wake = co_await descriptor_->readable();
+          if (wake != Wake::ready) co_return woken(wake);
+          break;
+        }
         case SSL_ERROR_WANT_WRITE: {
           const Wake wake = co_await descriptor_->writable();
           if (wake != Wake::ready) co_return woken(wake);
@@ -233,33 +291,19 @@ class TlsStream final : public Stream {
 
   Task<Result<void>> wait_readable() override {
     if (!descriptor_->open()) co_return fail(Code::closed, "closed");
-    if (!wait_first_ || SSL_has_pending(ssl_.get()) != 0) {
-      wait_first_ = false;
-      co_return Result<void>();
-    }
+    if (SSL_has_pending(ssl_.get()) != 0) co_return Result<void>();
     if (scratch_.capacity() > 1024) scratch_ = {};  // an idle connection keeps no buffer
     const Wake wake = co_await descriptor_->readable();
     if (wake != Wake::ready) co_return woken(wake);
-    wait_first_ = false;
     co_return Result<void>();
   }
 
   void on_hangup(std::function<void()> callback) override {
     hangup_ = std::move(callback);
-    if (!hangup_ || !descriptor_->open()) return;
-    descriptor_->arm([this] {
-      char byte = 0;
-      ERR_clear_error();
-      wait_first_ = false;
-      const int count = SSL_peek(ssl_.get(), &byte, 1);
-      if (count > 0) return;
-      const int why = SSL_get_error(ssl_.get(), count);
-      if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
-        wait_first_ = true;
-        return;
-      }
-      if (const auto call = std::exchange(hangup_, nullptr)) call();
-    });
+    if (hangup_)
+      watch_for_hangup();
+    else
+      descriptor_->when_idle(nullptr);
   }
 
   void set_deadline(base::Instant at) override {
@@ -285,6 +329,21 @@ class TlsStream final : public Stream {
   static std::unexpected<base::Error> woken(Wake wake) {
     return wake == Wake::expired ? fail(Code::timeout, "the time limit passed")
                                  : fail(Code::closed, "closed");
+  }
+
+  void watch_for_hangup() {
+    descriptor_->when_idle([this] {
+      char byte = 0;
+      ERR_clear_error();
+      const int count = SSL_peek(ssl_.get(), &byte, 1);
+      if (count > 0) return;
+      const int why = SSL_get_error(ssl_.get(), count);
+      if (why == SSL_ERROR_WANT_READ) {  // half a record, or one without data
+        watch_for_hangup();
+      } else if (why != SSL_ERROR_WANT_WRITE) {
+        if (const auto call = std::exchange(hangup_, nullptr)) call();
+      }
+    });
   }
 
   Task<Result<void>> write_all(std::string_view text) {
@@ -317,7 +376,6 @@ class TlsStream final : public Stream {
   std::string scratch_;
   std::function<void()> hangup_;
   Fairness fairness_;
-  bool wait_first_ = false;
 };
 
 }  // namespace
@@ -390,8 +448,12 @@ Task<Result<std::unique_ptr<Stream>>> tls_handshake(Loop& loop,
   auto descriptor = std::make_unique<detail::Descriptor>(loop, fd);
   const TlsContext::State& state = context->state();
   Session ssl(SSL_new(state.context.get()));
-  if (!ssl || SSL_set_fd(ssl.get(), fd) != 1)
+  BIO* const bio = descriptor_bio(*descriptor);
+  if (!ssl || bio == nullptr) {
+    BIO_free(bio);
     co_return fail(Code::crypto, "no TLS session: " + ssl_reason());
+  }
+  SSL_set_bio(ssl.get(), bio, bio);  // owns it from here on
   if (state.is_server) {
     SSL_set_accept_state(ssl.get());
   } else {

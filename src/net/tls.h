@@ -1,6 +1,5 @@
 // TLS 1.3 over any socket, post-quantum first: OpenSSL works directly on the non-blocking
-// descriptor, with the group lists of a pqc::Profile. No Asio ssl stream: that costs two more
-// copies and about 68 KiB per connection.
+// descriptor, with the group lists of a pqc::Profile (docs/decisions/0005-own-tls-stream.md).
 //
 // Contexts are immutable once made and shared by all loops; a reload makes new ones. Errors:
 // Code::crypto with OpenSSL's reason for certificates, keys and handshakes that are not acceptable.

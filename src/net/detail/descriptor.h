@@ -1,10 +1,10 @@
 // Descriptor: readiness of one non-blocking file descriptor, as awaitables; private to net.
 //
-// A read watch is armed at most once per wait. It may be armed while nobody reads: then it tells
-// about a peer that went away, and it is the same watch that the next read waits for, so that
-// noticing costs no further system call.
+// The loop tells of edges only; what they said is remembered here until the owner has seen that
+// nothing is left. So the owner reads until a read comes up short or says "not now", tells
+// drained(), and waits then. A peer that ended its side stays readable for ever: the end is to be
+// read.
 #pragma once
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <coroutine>
 #include <functional>
 #include <memory>
@@ -28,17 +28,22 @@ class Descriptor {
   bool open() const { return fd_ >= 0; }
   Loop& loop() const { return loop_; }
   void close();
+  // Gives the descriptor away, unwatched and open.
+  int release();
   void set_deadline(base::Instant at);
   void clear_deadline();
 
-  // Starts watching for readability if that is not being done. `idle` is called when it fires while
-  // nobody waits.
-  void arm(std::function<void()> idle);
-  bool idle_fired() const;
+  // Whether readable() would return at once.
+  bool is_readable() const;
+  // A read said that nothing more is there: readable() waits for the next arrival.
+  void drained();
+  // `idle` is called once when there is something to read while nobody waits for it. Null ends it.
+  void when_idle(std::function<void()> idle);
 
   struct Readable;
   struct Writable;
   Readable readable();
+  // After a write said "not now".
   Writable writable();
 
  private:
@@ -48,22 +53,19 @@ class Descriptor {
   std::shared_ptr<State> state_;
 };
 
-struct Descriptor::State final : Deadline, std::enable_shared_from_this<Descriptor::State> {
-  explicit State(Loop& owner, int descriptor);
+struct Descriptor::State final : Watcher, Deadline {
+  explicit State(Loop& owner) : loop(owner) {}
+  void ready(std::uint32_t events) override;
   void expire() override;
-  void start_read();
-  void start_write();
   void wake_all(Wake reason);
 
   Loop& loop;
-  boost::asio::posix::stream_descriptor handle;
   std::coroutine_handle<> reader;
   std::coroutine_handle<> writer;
   Wake read_wake = Wake::ready;
   Wake write_wake = Wake::ready;
-  bool read_armed = false;
-  bool write_armed = false;
-  bool fired = false;  // readable, and nobody was told yet
+  bool readable = false;
+  bool ended = false;  // the peer sends nothing more, or the connection failed
   bool expired = false;
   bool closed = false;
   std::function<void()> idle;
@@ -71,11 +73,10 @@ struct Descriptor::State final : Deadline, std::enable_shared_from_this<Descript
 
 struct Descriptor::Readable {
   State& state;
-  bool await_ready() const noexcept { return state.fired || state.expired || state.closed; }
+  bool await_ready() const noexcept { return state.readable || state.expired || state.closed; }
   void await_suspend(std::coroutine_handle<> awaiting) const {
     state.reader = awaiting;
     state.read_wake = Wake::ready;
-    if (!state.read_armed) state.start_read();
   }
   Wake await_resume() const noexcept {
     if (state.closed) return Wake::closed;
@@ -83,7 +84,6 @@ struct Descriptor::Readable {
       state.expired = false;
       return Wake::expired;
     }
-    state.fired = false;
     return state.read_wake;
   }
 };
@@ -94,7 +94,6 @@ struct Descriptor::Writable {
   void await_suspend(std::coroutine_handle<> awaiting) const {
     state.writer = awaiting;
     state.write_wake = Wake::ready;
-    if (!state.write_armed) state.start_write();
   }
   Wake await_resume() const noexcept {
     if (state.closed) return Wake::closed;
@@ -108,5 +107,9 @@ struct Descriptor::Writable {
 
 inline Descriptor::Readable Descriptor::readable() { return {*state_}; }
 inline Descriptor::Writable Descriptor::writable() { return {*state_}; }
+inline bool Descriptor::is_readable() const { return state_->readable; }
+inline void Descriptor::drained() {
+  if (!state_->ended) state_->readable = false;
+}
 
 }  // namespace latticegate::net::detail
