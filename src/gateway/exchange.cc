@@ -14,10 +14,6 @@ using base::Code;
 using base::Result;
 using net::Task;
 
-void in_document_order(std::vector<json::Edit>& edits) {
-  std::ranges::sort(edits, {}, [](const json::Edit& edit) { return edit.at.node(); });
-}
-
 std::string_view effect_of(const policy::Effects& effects) {
   if (effects.destructive) return "delete";
   if (effects.egress) return "send";
@@ -52,6 +48,7 @@ Exchange::Exchange(Worker& worker, net::ServerRequest& request,
 // The life of a call. Each step answers the client itself when it ends the call.
 Task<void> Exchange::call() {
   started_ = worker_.loop().clock().instant();
+  at_ = now();
   worker_.shared().counters.calls.fetch_add(1, std::memory_order_relaxed);
   if (!co_await admit()) co_return;
 
@@ -109,7 +106,7 @@ Task<bool> Exchange::admit() {
   subject_ = mcp::subject_of(*message_);
   client_id_ = message_->id_text();
   conversation_ = conversation();
-  call_uid_ = crypto::uuid_v7(now(), worker_.random());
+  call_uid_ = crypto::uuid_v7(at_, worker_.random());
   call_text_ = crypto::to_string(call_uid_);
   if (message_->method() != mcp::Method::tools_call) co_return true;
   if (subject_.empty()) {
@@ -184,7 +181,7 @@ policy::Facts Exchange::facts() const {
   facts.risk = &risk_;
   facts.findings = &findings_;
   facts.records = asked_;
-  facts.now = now();
+  facts.now = at_;
   facts.peer = request_.peer().address;
   facts.kex = request_.peer().tls_group;
   return facts;
@@ -204,12 +201,12 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
                                                : std::optional<std::uint64_t>();
   risk_ = worker_.shared().watch.before(
       {admitted_->caller->agent.value(), route_.config->name, subject},
-      {.at = now(), .asked = asked_, .max_records = cap}, config.behaviour);
+      {.at = at_, .asked = asked_, .max_records = cap}, config.behaviour);
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
   policy::Decision decision = [&] {
     const std::scoped_lock lock(conversation_->mutex);
     ++conversation_->totals.calls;
-    conversation_->totals.last = now();
+    conversation_->totals.last = at_;
     return snapshot_->engine->decide(facts(), route_.mode, worker_.scratch());
   }();
   if (auto* const permit = std::get_if<policy::Permit>(&decision)) co_return std::move(*permit);
@@ -399,6 +396,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   const config::Config& config = *snapshot_->config;
   const json::Value content = response.result().exists() ? response.result() : response.error();
   const bool failed = response.error().exists() || content["isError"].boolean() == true;
+  at_ = now();
   const base::Instant inspecting = worker_.loop().clock().instant();
   const inspect::Findings found =
       inspect::scan(worker_.scanner(),
@@ -418,7 +416,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     const std::scoped_lock lock(conversation_->mutex);
     behaviour::Risk after = worker_.shared().watch.after(
         {admitted_->caller->agent.value(), route_.config->name, subject},
-        {.at = now(),
+        {.at = at_,
          .records = rows_,
          .bytes = bytes,
          .asked = asked_,
@@ -479,7 +477,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     worker_.shared().counters.redactions.fetch_add(redacted_, std::memory_order_relaxed);
   }
   if (response.id().exists()) edits.push_back({response.id(), client_id_});
-  in_document_order(edits);
+  json::in_document_order(edits);
   json::write(response.root(), edits, out);
   bytes_out_ = static_cast<std::int64_t>(out.size());
   const json::Value code = response.error()["code"];
@@ -581,7 +579,7 @@ Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
     client_token_ = json::to_string(token);
     edits.push_back({token, upstream_id_});
   }
-  in_document_order(edits);
+  json::in_document_order(edits);
   message.text.reserve(1024);
   json::write(message_->root(), edits, message.text);
   message.id = upstream_id_;

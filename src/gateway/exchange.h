@@ -115,6 +115,7 @@ class Exchange {
   crypto::Uuid call_uid_;
   std::string call_text_;
   base::Instant started_{};
+  base::Time at_{};  // of the call, then of its answer: what policy and behaviour take for now
   std::uint64_t rows_ = 0;
   std::int64_t bytes_in_ = 0;
   std::int64_t bytes_out_ = 0;

@@ -22,10 +22,6 @@ bool lists(std::string_view accept, std::string_view type) {
   return accept.contains(type) || accept.contains("*/*");
 }
 
-void in_document_order(std::vector<json::Edit>& edits) {
-  std::ranges::sort(edits, {}, [](const json::Edit& edit) { return edit.at.node(); });
-}
-
 }  // namespace
 
 Task<void> Exchange::post() {
@@ -106,7 +102,7 @@ Task<void> Exchange::post() {
     }
   }
   if (session_)
-    session_->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(),
+    session_->last_used_ns.store(worker_.loop().now().time_since_epoch().count(),
                                  std::memory_order_relaxed);
 
   if (message_->is_response()) {
@@ -230,7 +226,7 @@ Task<void> Exchange::initialize() {
         edits.push_back({instructions, ""});  // held back until approved
     }
   }
-  in_document_order(edits);
+  json::in_document_order(edits);
   (void)co_await request_.respond(200, headers, json_type, response->text(edits));
 }
 
@@ -306,7 +302,7 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
     for (json::Edit& edit : inspect::redact(
              message.params(), found, {.hidden = true, .key = worker_.shared().redaction_key}))
       edits.push_back(std::move(edit));
-  in_document_order(edits);
+  json::in_document_order(edits);
   if (!streaming_) {
     if (!co_await request_.start_events({})) co_return false;
     streaming_ = true;
@@ -332,7 +328,7 @@ std::string Exchange::filtered(const mcp::Message& response) {
     if (const json::Value instructions = result["instructions"]; instructions.is_string())
       if (!route_.catalogue->observe_instructions(*instructions.string(), now()))
         edits.push_back({instructions, ""});
-  in_document_order(edits);
+  json::in_document_order(edits);
   return response.text(edits);
 }
 

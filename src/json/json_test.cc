@@ -26,8 +26,11 @@ TEST_CASE("what is parsed is written back, order, digits and unknown members inc
         R"("x")", R"(12)", R"({"k\"ey":"a\\b\n\u0001"})", R"([[[[]]]])",
         R"({"a":{"a":{"a":"a"}}})"})
     CHECK(round(text) == text);
-  CHECK(round(" { \"a\" : [ 1 , 2 ] } ") == R"({"a":[1,2]})");
-  CHECK(round(R"("\u00e4\/\ud83d\ude00")") == "\"\xC3\xA4/\xF0\x9F\x98\x80\"");
+  CHECK(round(" { \"a\" : [ 1 , 2 ] } ") == R"({ "a" : [ 1 , 2 ] })");
+  CHECK(round("{\n  \"a\": [\r\n1 , 2 ] }\n") == R"({"a":[1,2]})");          // one line, always
+  CHECK(round(R"("\u00e4\/\ud83d\ude00")") == R"("\u00e4\/\ud83d\ude00")");  // as it came
+  CHECK(json::canonical(json::Document::parse(R"("\u00e4\/\ud83d\ude00")")->root()) ==
+        "\"\xC3\xA4/\xF0\x9F\x98\x80\"");
 }
 
 TEST_CASE("duplicate keys are refused at any depth, compared after unescaping") {

@@ -101,16 +101,24 @@ struct Document::Storage {
     return refuse(std::string(words_of(error)));
   }
 
-  bool add_string(std::string_view raw, sj::simdjson_result<std::string_view> unescaped, bool key) {
-    std::string_view text;
-    if (const auto error = std::move(unescaped).get(text)) return refuse(error);
+  // `raw` is what stands between the quotes; `unescape` is asked only where something is escaped.
+  bool add_string(std::string_view raw, bool key, auto&& unescape) {
     Node node;
     node.kind = Kind::string;
+    if (raw.find('\\') == std::string_view::npos) {
+      node.text = raw.data();
+      node.length = static_cast<std::uint32_t>(raw.size());
+      node.plain = true;
+      return add(node);
+    }
+    std::string_view text;
+    if (const auto error = unescape().get(text)) return refuse(error);
     node.text = text.data();
     node.length = static_cast<std::uint32_t>(text.size());
-    node.plain = raw.size() == text.size() + 2;
-    if (!node.plain && (key || !limits.allow_nul) && text.find('\0') != std::string_view::npos)
-      return refuse("the character U+0000 in a string");
+    node.raw = raw.data();
+    node.count = static_cast<std::uint32_t>(raw.size());
+    if ((key || !limits.allow_nul) && text.find('\0') != std::string_view::npos)
+      return refuse(key ? "the character U+0000 in a key" : "the character U+0000 in a string");
     return add(node);
   }
 
@@ -154,18 +162,9 @@ struct Document::Storage {
     for (auto&& item : object) {
       sj::ondemand::field field;
       if (const auto error = std::move(item).get(field)) return refuse(error);
-      // The raw key token runs to the colon; its length tells whether anything was escaped.
-      const std::string_view raw = field.escaped_key();
-      std::string_view key;
-      if (const auto error = field.unescaped_key().get(key)) return refuse(error);
-      Node key_node;
-      key_node.kind = Kind::string;
-      key_node.text = key.data();
-      key_node.length = static_cast<std::uint32_t>(key.size());
-      key_node.plain = raw.size() == key.size();
-      if (!key_node.plain && key.find('\0') != std::string_view::npos)
-        return refuse("the character U+0000 in a key");
-      if (!add(key_node) || !add_value(field.value(), depth)) return false;
+      if (!add_string(field.escaped_key(), true, [&] { return field.unescaped_key(); }) ||
+          !add_value(field.value(), depth))
+        return false;
       ++count;
     }
     nodes[self].count = count;
@@ -209,8 +208,9 @@ struct Document::Storage {
         return add_array(array, depth + 1);
       }
       case sj::ondemand::json_type::string: {
-        const std::string_view raw = trimmed(raw_token(value));
-        return add_string(raw, value.get_string(), false);
+        const std::string_view raw = trimmed(raw_token(value));  // with its quotes
+        if (raw.size() < 2 || raw.back() != '"') return refuse("a string that does not end");
+        return add_string(raw.substr(1, raw.size() - 2), false, [&] { return value.get_string(); });
       }
       case sj::ondemand::json_type::boolean: {
         node.kind = Kind::boolean;
@@ -266,6 +266,13 @@ struct Document::Storage {
     if (!document.at_end()) return refuse("something after the end");
     if (scalar && nodes.front().count != 1) return refuse("not valid JSON");
     root_node = scalar ? 1 : 0;
+    // A root without line breaks can be written again as it stands (write.cc).
+    const std::string_view whole = trimmed(std::string_view(to, length).substr(start));
+    if (!scalar && whole.find('\n') == std::string_view::npos &&
+        whole.find('\r') == std::string_view::npos) {
+      nodes.front().text = whole.data();
+      nodes.front().length = static_cast<std::uint32_t>(whole.size());
+    }
     return true;
   }
 

@@ -39,13 +39,15 @@ struct Limits {
 
 // One node of the tree; internal, public only because Value is inline.
 struct Node {
-  const char* text = nullptr;  // string: unescaped bytes; number: its digits; others: unused
+  const char* text = nullptr;  // string: unescaped bytes; number: its digits; a root that came as
+                               // one line: all of it
+  const char* raw = nullptr;   // string with escapes: as it came, behind its opening quote
   std::uint32_t length = 0;    // of text
   std::uint32_t span = 1;      // nodes of this subtree, itself included
-  std::uint32_t count = 0;     // elements or members
+  std::uint32_t count = 0;     // elements or members; string with escapes: length of raw
   Kind kind = Kind::null;
   bool truth = false;  // boolean: its value
-  bool plain = false;  // string: needs no escape when written
+  bool plain = false;  // string: came without an escape
 };
 
 struct Member;
@@ -85,7 +87,7 @@ class Value {
   std::string_view text_or(std::string_view fallback) const { return string().value_or(fallback); }
 
   // Number of elements or members; 0 for other kinds.
-  std::size_t size() const { return node_ != nullptr ? node_->count : 0; }
+  std::size_t size() const { return is_array() || is_object() ? node_->count : 0; }
   // The member of that name, or an absent Value.
   Value operator[](std::string_view key) const;
   // The element at that position, or an absent Value; linear.

@@ -19,13 +19,12 @@ void write_scalar(const Node& node, std::string& out) {
     case Kind::boolean: out += node.truth ? "true" : "false"; return;
     case Kind::number: out.append(node.text, node.length); return;
     case Kind::string:
-      if (node.plain) {
-        out += '"';
+      out += '"';
+      if (node.plain)
         out.append(node.text, node.length);
-        out += '"';
-      } else {
-        write_string({node.text, node.length}, out);
-      }
+      else
+        out.append(node.raw, node.count);
+      out += '"';
       return;
     case Kind::array:
     case Kind::object: break;
@@ -66,6 +65,31 @@ const Edit* write_tree(const Node* node, const Edit* edit, const Edit* last, std
   }
   out += object ? '}' : ']';
   return edit;
+}
+
+// Where a scalar stands in the text that was parsed; nothing for those whose place is not kept.
+std::string_view place_of(const Node& node) {
+  if (node.kind == Kind::number) return {node.text, node.length};
+  if (node.kind != Kind::string) return {};
+  return node.plain ? std::string_view(node.text - 1, node.length + 2)
+                    : std::string_view(node.raw - 1, node.count + 2);
+}
+
+// A root that came as one line, with some scalars replaced: copied piece by piece instead of value
+// by value. False, with nothing written, where that cannot be.
+bool write_verbatim(const Node& root, std::span<const Edit> edits, std::string& out) {
+  if (root.length == 0 || (root.kind != Kind::object && root.kind != Kind::array)) return false;
+  for (const Edit& edit : edits)
+    if (edit.text.empty() || place_of(*edit.at.node()).empty()) return false;
+  const char* at = root.text;
+  for (const Edit& edit : edits) {
+    const std::string_view old = place_of(*edit.at.node());
+    out.append(at, old.data());
+    out += edit.text;
+    at = old.data() + old.size();
+  }
+  out.append(at, root.text + root.length);
+  return true;
 }
 
 // Orders UTF-8 texts as their UTF-16 code units would order (RFC 8785 section 3.2.3): differs from
@@ -142,6 +166,8 @@ void canonical_tree(const Node* node, std::string& out) {
     out += '}';
   } else if (node->kind == Kind::number) {
     canonical_number(*node, out);
+  } else if (node->kind == Kind::string && !node->plain) {
+    write_string({node->text, node->length}, out);
   } else {
     write_scalar(*node, out);
   }
@@ -220,16 +246,20 @@ void write_string(std::string_view text, std::string& out) {
 }
 
 void write(Value value, std::string& out) {
-  if (value.exists())
-    write_tree(value.node(), nullptr, nullptr, out);
-  else
+  if (!value.exists())
     out += "null";
+  else if (!write_verbatim(*value.node(), {}, out))
+    write_tree(value.node(), nullptr, nullptr, out);
 }
 
 std::string to_string(Value value) {
   std::string out;
   write(value, out);
   return out;
+}
+
+void in_document_order(std::vector<Edit>& edits) {
+  std::ranges::sort(edits, {}, [](const Edit& edit) { return edit.at.node(); });
 }
 
 void write(Value value, std::span<const Edit> edits, std::string& out) {
@@ -241,7 +271,8 @@ void write(Value value, std::span<const Edit> edits, std::string& out) {
     out += edits.front().text;
     return;
   }
-  write_tree(value.node(), edits.data(), edits.data() + edits.size(), out);
+  if (!write_verbatim(*value.node(), edits, out))
+    write_tree(value.node(), edits.data(), edits.data() + edits.size(), out);
 }
 
 std::string canonical(Value value) {

@@ -1,12 +1,15 @@
 // Writing JSON: trees that were parsed, with some nodes replaced, and new objects piece by piece.
 //
-// All writers append to a string of the caller's, emit no white space and keep the order of
-// members, so that unknown fields survive verbatim; numbers keep their digits.
+// All writers append to a string of the caller's and keep the order of members, so that unknown
+// fields survive verbatim; numbers keep their digits and strings their escapes (canonical() alone
+// writes both in one form). What they write is one line, always: a whole document that came as one
+// line keeps its blanks, everything else is written without white space.
 #pragma once
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "json/value.h"
 
@@ -22,6 +25,8 @@ struct Edit {
   Value at;
   std::string text;
 };
+// Puts edits of one tree into document order.
+void in_document_order(std::vector<Edit>& edits);
 // Appends the value with the edits applied. Edits are in document order (ascending node) and do not
 // nest.
 void write(Value value, std::span<const Edit> edits, std::string& out);
