@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
+#include <cstring>
 
 namespace latticegate::behaviour {
 namespace {
@@ -27,21 +29,28 @@ std::string_view trimmed(std::string_view text) {
 // ------------------------------------------------------------------------------------------------
 
 // Where a JSON string ends: just behind its closing quote, or the end of the text. `at` is behind
-// the opening quote.
+// the opening quote. Eight bytes at a time while there are eight: the lowest high bit that is set
+// stands in the first byte that is a quote or a backslash.
 std::size_t skip_string(std::string_view text, std::size_t at) {
-  // Most strings are shorter than what a call of memchr costs.
-  constexpr std::size_t near = 24;
-  for (const std::size_t end = std::min(text.size(), at + near); at < end; ++at) {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  constexpr std::uint64_t highs = 0x8080808080808080U;
+  const auto zeros = [](std::uint64_t w) { return (w - ones) & ~w & highs; };
+  while (at + 8 <= text.size()) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, sizeof word);
+    if constexpr (std::endian::native == std::endian::big) word = std::byteswap(word);
+    const std::uint64_t found = zeros(word ^ ones * '"') | zeros(word ^ ones * '\\');
+    if (found == 0) {
+      at += 8;
+      continue;
+    }
+    at += static_cast<std::size_t>(std::countr_zero(found)) / 8;
+    if (text[at] == '"') return at + 1;
+    at += 2;
+  }
+  for (; at < text.size(); ++at) {
     if (text[at] == '"') return at + 1;
     if (text[at] == '\\') ++at;
-  }
-  while (at < text.size()) {
-    const std::size_t quote = text.find('"', at);
-    if (quote == std::string_view::npos) return text.size();
-    std::size_t slashes = 0;
-    while (quote - slashes > at && text[quote - slashes - 1] == '\\') ++slashes;
-    at = quote + 1;
-    if (slashes % 2 == 0) return at;
   }
   return text.size();
 }
