@@ -96,7 +96,7 @@ class Validator {
     result.violations = std::move(violations_);
     result.complete = !exhausted_;
     if (exhausted_)
-      result.violations.push_back({path_, "is too complex to be validated against its schema"});
+      result.violations.push_back({pointer(), "is too complex to be validated against its schema"});
     return result;
   }
 
@@ -201,10 +201,9 @@ class Validator {
     for (std::size_t i = 0; const Value element : value.elements()) {
       const std::uint32_t schema = i < s.prefix.size() ? s.prefix[i] : s.items;
       if (schema != none) {
-        const std::size_t length = path_.size();
-        path_ += std::format("/{}", i);
+        path_.push_back({.index = i});
         good = check(schema, element) && good;
-        path_.resize(length);
+        path_.pop_back();
       }
       if (s.contains != none && holds(s.contains, element)) ++contained;
       ++i;
@@ -264,8 +263,7 @@ class Validator {
   bool check_member(const Subschema& s, json::Member member) {
     bool good = true, known = false;
     spend(1 + s.properties.size() / 8);
-    const std::size_t length = path_.size();
-    escape_segment(member.key, path_);
+    path_.push_back({.key = member.key, .is_key = true});
     if (const auto own = std::ranges::find(s.properties, member.key, &Named::name);
         own != s.properties.end()) {
       known = true;
@@ -289,7 +287,7 @@ class Validator {
       else
         good = check(s.additional, member.value) && good;
     }
-    path_.resize(length);
+    path_.pop_back();
     return good;
   }
 
@@ -326,7 +324,7 @@ class Validator {
     if (!closest.empty()) {
       const Violation& first = closest.front();
       const std::string_view below =
-          std::string_view(first.pointer).substr(std::min(path_.size(), first.pointer.size()));
+          std::string_view(first.pointer).substr(std::min(pointer().size(), first.pointer.size()));
       words += std::format("; the closest says: {}{}{}", below, below.empty() ? "" : " ",
                            first.sentence);
     }
@@ -354,9 +352,21 @@ class Validator {
     return equal(a, b);
   }
 
+  // Where the value stands that is being looked at, as a JSON pointer. Made only for a violation.
+  std::string pointer() const {
+    std::string out;
+    for (const Step& step : path_) {
+      if (step.is_key)
+        escape_segment(step.key, out);
+      else
+        out += std::format("/{}", step.index);
+    }
+    return out;
+  }
+
   bool violate(std::string sentence) {
     if (quiet_ == 0 && violations_.size() < limits_.violations)
-      violations_.push_back({path_, std::move(sentence)});
+      violations_.push_back({pointer(), std::move(sentence)});
     return false;
   }
 
@@ -376,7 +386,12 @@ class Validator {
   std::uint32_t depth_ = 0;
   int quiet_ = 0;
   bool exhausted_ = false;
-  std::string path_;
+  struct Step {
+    std::string_view key{};
+    std::size_t index = 0;
+    bool is_key = false;
+  };
+  std::vector<Step> path_;
   std::vector<Violation> violations_;
 };
 
