@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <format>
 #include <string>
@@ -54,10 +56,19 @@ class SystemFile final : public File {
     return {};
   }
 
-  Result<void> reserve(std::uint64_t size) override {
-    while (::fallocate(descriptor_, 0, 0, static_cast<off_t>(size)) != 0) {
-      if (errno == EOPNOTSUPP || errno == ENOSYS) return {};
+  Result<void> reserve(std::uint64_t from, std::uint64_t to) override {
+    static constexpr std::array<std::byte, 65'536> zeros{};
+    // Space in one piece first, where the file system can do that.
+    while (::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from),
+                       static_cast<off_t>(to - from)) != 0) {
+      if (errno == EOPNOTSUPP || errno == ENOSYS) break;
       if (errno != EINTR) return refused("reserve space for", path_);
+    }
+    while (from < to) {
+      const auto wrote = write(
+          base::ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), to - from)), from);
+      if (!wrote) return std::unexpected(wrote.error());
+      from += *wrote;
     }
     return {};
   }

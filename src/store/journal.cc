@@ -29,9 +29,9 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-// Space is reserved in steps: one for every few thousand records, and little is left over when the
+// Space is reserved in steps: one for some hundred records, and little is left over when the
 // process dies.
-constexpr std::uint64_t reserve_step = std::uint64_t{8} * 1024 * 1024;
+constexpr std::uint64_t reserve_step = std::uint64_t{1} * 1024 * 1024;
 
 constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t post_soon = 65'536;  // posted bytes that are worth a commit of their own
@@ -322,6 +322,14 @@ void Journal::Writer::run() {
 bool Journal::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
   pace_.committed(queued_);
   const auto due = [&] { return stopping_ || queued_ > 0 || posted_.text.size() > post_soon; };
+  // Under load the first record of a batch is not worth being woken for: the others follow.
+  if (const std::size_t target = pace_.target(); target > 1) {
+    wanted_ = target;
+    if (!wake_.wait_for(lock, options_.gather, [&] {
+          return stopping_ || queued_ >= target || posted_.text.size() > post_soon;
+        }))
+      pace_.fell_short(queued_);
+  }
   // A posted leaf rides with the next batch; only if none comes for some time, it is one by itself.
   wanted_ = 1;
   if (!due() && !wake_.wait_for(lock, options_.post_delay, due)) {
@@ -332,11 +340,6 @@ bool Journal::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
       wake_.wait(lock);
     }
     want_posted_ = false;
-  } else if (queued_ > 0 && queued_ < pace_.target() && !stopping_) {
-    wanted_ = pace_.target();
-    if (!wake_.wait_for(lock, options_.gather,
-                        [&] { return stopping_ || queued_ >= pace_.target(); }))
-      pace_.fell_short(queued_);
   }
   wanted_ = never;
   return queued_ > 0 || !posted_.empty();
@@ -422,7 +425,8 @@ Result<void> Journal::Writer::write_out() {
     // itself tells.
     const std::uint64_t wanted =
         (size_ + out_.size() + reserve_step - 1) / reserve_step * reserve_step;
-    if (file_->reserve(wanted)) reserved_ = wanted;
+    // An earlier attempt may have failed and records been written all the same: never over those.
+    if (file_->reserve(std::max(reserved_, size_), wanted)) reserved_ = wanted;
   }
   std::string_view rest = out_;
   for (std::uint64_t at = size_; !rest.empty();) {

@@ -50,8 +50,8 @@ class FaultyFiles final : public Files {
     base::Result<void> truncate(std::uint64_t size) override {
       return owner_.ask("truncate").and_then([&] { return file_->truncate(size); });
     }
-    base::Result<void> reserve(std::uint64_t size) override {
-      return owner_.ask("reserve").and_then([&] { return file_->reserve(size); });
+    base::Result<void> reserve(std::uint64_t from, std::uint64_t to) override {
+      return owner_.ask("reserve").and_then([&] { return file_->reserve(from, to); });
     }
 
    private:
