@@ -15,7 +15,14 @@
 
 namespace latticegate::app {
 
-enum Exit : std::uint8_t { done = 0, wrong = 1, usage = 2, unknown = 3, refused = 4, unreachable = 5 };
+enum Exit : std::uint8_t {
+  done = 0,
+  wrong = 1,
+  usage = 2,
+  unknown = 3,
+  refused = 4,
+  unreachable = 5
+};
 
 // Set by the command that the arguments name; main calls it.
 using Chosen = std::function<int()>;
@@ -24,8 +31,8 @@ void add_run(CLI::App& parser, Chosen& chosen);   // run, config
 void add_call(CLI::App& parser, Chosen& chosen);  // call
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
-void add_audit(CLI::App& parser, Chosen& chosen);   // audit tail, query, show
-void add_policy(CLI::App& parser, Chosen& chosen);  // policy check, test
+void add_audit(CLI::App& parser, Chosen& chosen);            // audit tail, query, show
+void add_policy(CLI::App& parser, Chosen& chosen);           // policy check, test, format, convert
 void add_policy_validate(CLI::App& policy, Chosen& chosen);  // policy validate
 
 // "latticegate: <what>: <why>" on standard error; gives the exit code that fits.
