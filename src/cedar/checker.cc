@@ -396,8 +396,7 @@ Checker::Answer Checker::order(const Expression& expression) {
   const Expression& right = *expression.operands[1];
   const Answer a = typed(left);
   const Answer b = typed(right);
-  const Answer bad = failed(plain_type(TypeKind::boolean));
-  if (a.type == nullptr || b.type == nullptr) return bad;
+  if (a.type == nullptr || b.type == nullptr) return failed(plain_type(TypeKind::boolean));
   const bool nothing = a.is(TypeKind::never) || b.is(TypeKind::never);
   if (!nothing && ordered(*a.type) && a.type->kind == b.type->kind)
     return plain(TypeKind::boolean, a.ok && b.ok);
@@ -421,7 +420,7 @@ Checker::Answer Checker::order(const Expression& expression) {
     complain(left, *a.type, nullptr);
     complain(right, *b.type, nullptr);
   }
-  return bad;
+  return failed(plain_type(TypeKind::boolean));
 }
 
 Checker::Answer Checker::equality(const Expression& expression) {

@@ -53,7 +53,8 @@ class Resolver {
   base::Result<void> run() {
     const bool done = declare() && check_shadowing() && resolve_types() && resolve_entities() &&
                       close_entities() && resolve_actions() && close_actions();
-    if (!done) return std::unexpected(std::move(*error_));
+    if (error_) return std::unexpected(std::move(*error_));
+    base::check(done, "what went wrong left an error");
     return {};
   }
 
@@ -213,7 +214,7 @@ class Resolver {
   Sized type_inside(const Source::Type& written) {
     switch (written.kind) {
       case Kind::set: {
-        Sized element = type(written.element[0]);
+        const Sized element = type(written.element[0]);
         if (element.type == nullptr) return {};
         Type set{.kind = Type::Kind::set};
         set.element = element.type;
@@ -396,7 +397,7 @@ class Resolver {
       if (applies.context) action.context = record_type(*applies.context, "a context");
       if (action.context == nullptr) return false;
     }
-    places_.push_back({space_, &written});
+    places_.emplace_back(space_, &written);
     store_.actions.push_back(action);
     return true;
   }

@@ -95,8 +95,9 @@ class JsonReader {
     });
   }
   bool string(json::Value tree, std::string& out) {
-    if (!tree.is_string()) return fail("expected a string");
-    out = *tree.string();
+    const auto text = tree.string();
+    if (!text) return fail("expected a string");
+    out = *text;
     return true;
   }
   bool path(json::Value tree, std::string& out, bool builtin_too = false) {
@@ -219,8 +220,9 @@ class JsonReader {
     static constexpr std::array<std::string_view, 7> keys{
         "type", "element", "attributes", "name", "required", "annotations", "additionalAttributes"};
     if (!object(tree, keys)) return false;
-    if (!tree["type"].is_string()) return fail("`type` is missing");
-    const std::string_view word = *tree["type"].string();
+    const auto type_word = tree["type"].string();
+    if (!type_word) return fail("`type` is missing");
+    const std::string_view word = *type_word;
     if (word == "Set") {
       out.kind = Kind::set;
       if (!tree["element"]) return fail("`element` is missing");
