@@ -8,6 +8,7 @@ fails its row. Read bench/README.md before you quote a number.
 
   ./dev bench                        about two minutes: plain and TLS, memory with 5,000 open event streams
   ./dev bench --only tls --rounds 9  more rounds of one half
+  ./dev bench --soak 1000000         does memory grow over a million calls, and is each of them in the log
   ./dev bench -o json                for machines (one object; the rounds of each row are in it)
 """
 import argparse
@@ -431,6 +432,75 @@ def memory(args, rows, crt):
     return found
 
 
+# --- a long run ------------------------------------------------------------------------------------------------------
+def system_calls(row, args, crt):
+    """System calls per call under load, all threads; nothing where strace is absent. strace slows the row, so this is apart."""
+    if not shutil.which("strace"):
+        return None
+    out = row.process.log.with_suffix(".strace")
+    tracer = subprocess.Popen(["strace", "-f", "-c", "-o", out, "-p", str(row.process.pid)], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    seen = load(args, row, 3, crt)
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait(10)
+    counts = {line.split()[-1]: int(line.split()[3]) for line in out.read_text().splitlines()
+              if len(line.split()) >= 5 and line.split()[3].isdigit() and line.split()[-1] != "total"}
+    return {"calls": seen.get("requests", 0), "per_call": sum(counts.values()) / max(seen.get("requests", 0), 1),
+            "most": {name: count / max(seen.get("requests", 0), 1) for name, count in
+                     sorted(counts.items(), key=lambda each: -each[1])[:6]}}
+
+
+def decided(home):
+    """Decisions in the audit log of a gateway, as they stand in its segments."""
+    total = 0
+    for segment in sorted(home.rglob("seg/*.log")):
+        total += segment.read_bytes().count(b'"type":"call.decided"')
+    return total
+
+
+def soak(args, folder):
+    """One gateway, everything on, args.soak calls: does its memory grow, and is every call in its log?"""
+    key, crt, _ = certificate(folder)
+    started = []
+    try:
+        ports = free_port(), free_port()
+        started.append(upstream(args, folder, False, ports[0], key, crt))
+        process = latticegate(args, folder, False, ports[1], ports[0], key, crt, "latticegate-soak", {})
+        started.append(process)
+        row = Row("latticegate", False, ports[1], "/mcp/crm", process)
+        if failure := probe(args, row, crt):
+            give_up(failure)
+        calls, weights = 1, []
+        while calls < args.soak:
+            seen = load(args, row, 5, crt)
+            if seen.get("failure"):
+                give_up(f"after {calls} calls: {seen['failure']}")
+            calls += seen["requests"]
+            weights.append((calls, pss_kib(process.pid)))
+            say(f"{calls} calls, {weights[-1][1] / 1024:.1f} MiB")
+        traced = system_calls(row, args, crt)
+        calls += traced["calls"] if traced else 0
+        process.stop()
+        # wrk stops counting before the last answers arrive: one call of each connection and run may be in the log besides.
+        besides = args.connections * (len(weights) + (1 if traced else 0))
+        records = decided(folder / "latticegate-soak")
+        return {"calls": calls, "memory_kib": weights, "system_calls": traced, "decisions_recorded": records,
+                "complete": calls <= records <= calls + besides}
+    finally:
+        for process in reversed(started):
+            process.stop()
+
+
+def show_soak(found):
+    first, last = found["memory_kib"][0], found["memory_kib"][-1]
+    print(f"{found['calls']} calls: {first[1] / 1024:.1f} MiB after {first[0]}, {last[1] / 1024:.1f} MiB after {last[0]} (PSS)")
+    print(f"decisions in the audit log: {found['decisions_recorded']}, {'none' if found['complete'] else 'SOME'} missing or twice")
+    if found["system_calls"]:
+        most = ", ".join(f"{name} {count:.2f}" for name, count in found["system_calls"]["most"].items())
+        print(f"system calls per call: {found['system_calls']['per_call']:.2f} ({most})")
+
+
 # --- the run ---------------------------------------------------------------------------------------------------------
 def quartiles(values):
     values = sorted(values)
@@ -613,6 +683,18 @@ def raise_file_limit():
     return hard
 
 
+@contextlib.contextmanager
+def working_folder(args, where):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=where))
+    try:
+        yield folder
+    finally:
+        if args.keep:
+            say(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release", help="build folder with the program")
@@ -628,6 +710,8 @@ def main():
     parse.add_argument("--no-memory", dest="memory", action="store_false")
     parse.add_argument("--gateway-core", type=int, default=0)
     parse.add_argument("--load-core", type=int, default=1)
+    parse.add_argument("--soak", type=int, metavar="CALLS",
+                       help="instead: so many calls to one gateway; its memory, its system calls and its log (about 1.5 GB a million)")
     parse.add_argument("--keep", action="store_true", help="keep the working folder (configurations, logs, audit)")
     parse.add_argument("--save", action="store_true", help="write bench/results/last.json, to be committed")
     parse.add_argument("-o", "--output", choices=("table", "json"), default="table")
@@ -648,17 +732,16 @@ def main():
     # On the disk that builds use and not in memory: a durable record has to be durable.
     work = args.build if args.build.exists() else ROOT / "build"
     work.mkdir(parents=True, exist_ok=True)
+    if args.soak:
+        with working_folder(args, work) as folder:
+            found = soak(args, folder)
+        print(json.dumps(found, indent=1)) if args.output == "json" else show_soak(found)
+        return 0 if found["complete"] else 1
     for tls in (False, True):
         if args.only and tls != (args.only == "tls"):
             continue
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=work))
-        try:
+        with working_folder(args, work) as folder:
             rows, weighed = half(args, tls, folder)
-        finally:
-            if args.keep:
-                say(f"kept: {folder}")
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
         report["rows"] += summarise(rows)
         report["memory"] += weighed
         report["noisy"] = report["noisy"] or noisy(rows)
