@@ -1,15 +1,13 @@
 // policy check, test, format, convert: policies without a gateway.
 #include <fstream>
-#include <iterator>
 #include <print>
 
 #include "cedar/format.h"
 #include "cedar/policy_json.h"
 #include "commands.h"
-#include "config/files.h"
-#include "gateway/snapshot.h"
 #include "json/value.h"
 #include "policy/check.h"
+#include "policy_files.h"
 
 namespace latticegate::app {
 namespace {
@@ -29,35 +27,8 @@ struct Arguments {
   bool only_check = false;
 };
 
-Result<std::string> file_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Code::io, std::format("cannot read {}", path));
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  return text;
-}
-
-struct Texts {
-  std::vector<policy::PolicyText> policies;
-  std::optional<policy::World> world;
-};
-
-Result<Texts> texts_of(const Arguments& given) {
-  Texts texts;
-  std::filesystem::path directory = given.directory;
-  if (directory.empty()) {
-    auto loaded = config::load(given.config.empty() ? "latticegate.yaml" : given.config);
-    if (!loaded) return std::unexpected(std::move(loaded).error());
-    directory = loaded->config->policy.directory;
-    texts.world = gateway::world_of(*loaded->config);
-  }
-  auto read = gateway::read_policies(directory);
-  if (!read) return std::unexpected(std::move(read).error());
-  texts.policies = *std::move(read);
-  return texts;
-}
-
 int check(const Arguments& given) {
-  auto texts = texts_of(given);
+  auto texts = read_policy_files(given.directory, given.config);
   if (!texts) return complain("policies", texts.error());
   const policy::CheckReport report =
       policy::check_policies(texts->policies, texts->world ? &*texts->world : nullptr);
@@ -69,7 +40,7 @@ int check(const Arguments& given) {
 }
 
 int test(const Arguments& given) {
-  auto texts = texts_of(given);
+  auto texts = read_policy_files(given.directory, given.config);
   if (!texts) return complain("policies", texts.error());
   std::string entities;
   std::string schema;
