@@ -88,7 +88,9 @@ std::string phrase_of(std::uint8_t mask) {
 class Validator {
  public:
   Validator(std::span<const Subschema> subschemas, const SchemaLimits& limits)
-      : subschemas_(subschemas), limits_(limits), work_(limits.work) {}
+      : subschemas_(subschemas), limits_(limits), work_(limits.work) {
+    path_.reserve(8);
+  }
 
   Validation run(Value value) {
     check(0, value);

@@ -79,8 +79,12 @@ std::string_view place_of(const Node& node) {
 // by value. False, with nothing written, where that cannot be.
 bool write_verbatim(const Node& root, std::span<const Edit> edits, std::string& out) {
   if (root.length == 0 || (root.kind != Kind::object && root.kind != Kind::array)) return false;
-  for (const Edit& edit : edits)
+  std::size_t room = root.length;
+  for (const Edit& edit : edits) {
     if (edit.text.empty() || place_of(*edit.at.node()).empty()) return false;
+    room += edit.text.size();
+  }
+  out.reserve(out.size() + room);
   const char* at = root.text;
   for (const Edit& edit : edits) {
     const std::string_view old = place_of(*edit.at.node());

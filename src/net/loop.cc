@@ -138,9 +138,9 @@ void Loop::wait_for_events() {
     timeout = posted_.empty() ? patience() : 0;
   }
   const int count = ::epoll_wait(epoll_, events.data(), events_at_once, timeout);
+  base::check(count >= 0 || errno == EINTR, "an event loop waits for events");
   asleep_.store(false);
   now_ = clock_.instant();
-  base::check(count >= 0 || errno == EINTR, "an event loop waits for events");
   const auto told = static_cast<std::size_t>(std::max(count, 0));
   for (const epoll_event& event : std::span(events).first(told))
     if (event.data.ptr != nullptr) static_cast<Watcher*>(event.data.ptr)->ready(event.events);
