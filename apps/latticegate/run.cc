@@ -26,17 +26,23 @@ class Signals {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set_, signal);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
+  // Passes signals to the gateway, which must outlive what finish() ends.
   void serve(gateway::Gateway& gateway) {
     thread_ = std::jthread([this, &gateway](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
-        const timespec half_second{0, 500'000'000};
-        const int signal = ::sigtimedwait(&set_, nullptr, &half_second);
+        int signal = 0;
+        if (::sigwait(&set_, &signal) != 0 || stop.stop_requested()) continue;
         if (signal == SIGHUP)
           gateway.reload();
-        else if (signal == SIGTERM || signal == SIGINT)
+        else
           gateway.stop();
       }
     });
+  }
+  void finish() {
+    thread_.request_stop();
+    ::pthread_kill(thread_.native_handle(), SIGTERM);  // what it waits for
+    thread_.join();
   }
 
  private:
@@ -61,6 +67,7 @@ int run(const std::filesystem::path& file) {
   signals.serve(**gateway);
   std::println(stderr, "ready {}", (*gateway)->address());
   (*gateway)->run();
+  signals.finish();
   log.info("stopped");
   return done;
 }
