@@ -42,14 +42,17 @@ std::unexpected<base::Error> refused(std::string_view what) {
               std::format("{}: {}", what, reason == nullptr ? "no reason given" : reason));
 }
 
+// Terminated, as libcrypto wants it.
+const char* libcrypto_name(SignatureKind kind) {
+  return kind == SignatureKind::ed25519 ? "ED25519" : "ML-DSA-44";
+}
+
 // No passphrase is ever asked for, least of all on the terminal.
 int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*context*/) { return -1; }
 
 }  // namespace
 
-std::string_view name(SignatureKind kind) {
-  return kind == SignatureKind::ed25519 ? "ED25519" : "ML-DSA-44";
-}
+std::string_view name(SignatureKind kind) { return libcrypto_name(kind); }
 
 std::size_t public_key_size(SignatureKind kind) {
   return kind == SignatureKind::ed25519 ? 32 : 1312;
@@ -66,8 +69,8 @@ Result<PublicKey> PublicKey::from_bytes(SignatureKind kind, base::ByteView bytes
     return fail(Code::crypto, std::format("a public key of {} has {} bytes, not {}", name(kind),
                                           public_key_size(kind), bytes.size()));
   std::string copy(base::text_of(bytes));
-  KeyHandle key(
-      EVP_PKEY_new_raw_public_key_ex(nullptr, name(kind).data(), nullptr, raw(copy), copy.size()));
+  KeyHandle key(EVP_PKEY_new_raw_public_key_ex(nullptr, libcrypto_name(kind), nullptr, raw(copy),
+                                               copy.size()));
   if (key == nullptr) return refused("reading a public key");
   return PublicKey(kind, std::move(key), std::move(copy));
 }
@@ -85,7 +88,7 @@ bool PublicKey::verify(std::string_view message, std::string_view signature) con
 }
 
 Result<SigningKey> SigningKey::make(SignatureKind kind) {
-  KeyHandle key(EVP_PKEY_Q_keygen(nullptr, nullptr, name(kind).data()));
+  KeyHandle key(EVP_PKEY_Q_keygen(nullptr, nullptr, libcrypto_name(kind)));
   if (key == nullptr) return refused("making a signing key");
   return SigningKey(kind, std::move(key));
 }
@@ -96,8 +99,8 @@ Result<SigningKey> SigningKey::from_seed(SignatureKind kind, base::ByteView seed
                 std::format("a seed has {} bytes, not {}", signing_seed_size, seed.size()));
   const std::string_view bytes = base::text_of(seed);
   if (kind == SignatureKind::ed25519) {
-    KeyHandle key(EVP_PKEY_new_raw_private_key_ex(nullptr, name(kind).data(), nullptr, raw(bytes),
-                                                  bytes.size()));
+    KeyHandle key(EVP_PKEY_new_raw_private_key_ex(nullptr, libcrypto_name(kind), nullptr,
+                                                  raw(bytes), bytes.size()));
     if (key == nullptr) return refused("reading a seed");
     return SigningKey(kind, std::move(key));
   }
@@ -106,7 +109,7 @@ Result<SigningKey> SigningKey::from_seed(SignatureKind kind, base::ByteView seed
   const std::array parameters{
       OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_ML_DSA_SEED, copy.data(), copy.size()),
       OSSL_PARAM_construct_end()};
-  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, name(kind).data(), nullptr));
+  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, libcrypto_name(kind), nullptr));
   EVP_PKEY* made = nullptr;
   const bool good = context != nullptr && EVP_PKEY_keygen_init(context.get()) == 1 &&
                     EVP_PKEY_CTX_set_params(context.get(), parameters.data()) == 1 &&
@@ -125,7 +128,8 @@ Result<SigningKey> SigningKey::from_pem(std::string_view pem) {
                               : PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, nullptr));
   if (key == nullptr) return refused("reading a signing key");
   for (const SignatureKind kind : {SignatureKind::ed25519, SignatureKind::ml_dsa_44}) {
-    if (EVP_PKEY_is_a(key.get(), name(kind).data()) == 1) return SigningKey(kind, std::move(key));
+    if (EVP_PKEY_is_a(key.get(), libcrypto_name(kind)) == 1)
+      return SigningKey(kind, std::move(key));
   }
   return fail(Code::unsupported, "a signing key is neither Ed25519 nor ML-DSA-44");
 }
