@@ -210,7 +210,11 @@ struct Document::Storage {
       case sj::ondemand::json_type::string: {
         const std::string_view raw = trimmed(raw_token(value));  // with its quotes
         if (raw.size() < 2 || raw.back() != '"') return refuse("a string that does not end");
-        return add_string(raw.substr(1, raw.size() - 2), false, [&] { return value.get_string(); });
+        const std::string_view inner = raw.substr(1, raw.size() - 2);
+        // A string has to be consumed: one that is passed over may be taken for a key.
+        if (inner.find('\\') == std::string_view::npos)
+          if (const auto error = value.get_raw_json_string().error()) return refuse(error);
+        return add_string(inner, false, [&] { return value.get_string(); });
       }
       case sj::ondemand::json_type::boolean: {
         node.kind = Kind::boolean;
