@@ -31,9 +31,10 @@ void add_run(CLI::App& parser, Chosen& chosen);   // run, config
 void add_call(CLI::App& parser, Chosen& chosen);  // call
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
-void add_audit(CLI::App& parser, Chosen& chosen);            // audit tail, query, show
-void add_policy(CLI::App& parser, Chosen& chosen);           // policy check, test, format, convert
-void add_policy_validate(CLI::App& policy, Chosen& chosen);  // policy validate
+void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show
+void add_policy(CLI::App& parser, Chosen& chosen);            // policy check, test, format, convert
+void add_policy_validate(CLI::App& policy, Chosen& chosen);   // policy validate
+void add_policy_authorize(CLI::App& policy, Chosen& chosen);  // policy authorize
 
 // "latticegate: <what>: <why>" on standard error; gives the exit code that fits.
 int complain(std::string_view what, const base::Error& error);

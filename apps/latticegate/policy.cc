@@ -145,6 +145,7 @@ void add_policy(CLI::App& parser, Chosen& chosen) {
   common(check_command);
   check_command->callback([&chosen, given] { chosen = [given] { return check(*given); }; });
   add_policy_validate(*command, chosen);
+  add_policy_authorize(*command, chosen);
   CLI::App* const test_command = command->add_subcommand(
       "test", "Decide the requests of a test file (cedar run-tests format)");
   common(test_command);
