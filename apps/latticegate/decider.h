@@ -24,7 +24,8 @@ namespace latticegate::app {
 
 inline constexpr base::Bytes largest_file{std::uint64_t{16} * 1024 * 1024};
 // U+0000 may stand in ids and texts; the json module refuses it in keys.
-inline constexpr json::Limits lenient{.size = largest_file, .depth = 300, .allow_nul = true};
+inline constexpr json::Limits lenient{
+    .size = largest_file, .depth = 300, .allow_nul = true, .allow_nul_keys = true};
 
 // A file's text; `name` is for messages.
 struct Source {

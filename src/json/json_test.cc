@@ -89,6 +89,7 @@ TEST_CASE("hostile documents are refused") {
   }
   CHECK_FALSE(refused("\"\\u0000\"", {.allow_nul = true}));
   CHECK(refused("{\"\\u0000\":1}", {.allow_nul = true}));
+  CHECK_FALSE(refused("{\"\\u0000\":1}", {.allow_nul_keys = true}));
 }
 
 TEST_CASE("limits hold exactly") {

@@ -117,7 +117,8 @@ struct Document::Storage {
     node.length = static_cast<std::uint32_t>(text.size());
     node.raw = raw.data();
     node.count = static_cast<std::uint32_t>(raw.size());
-    if ((key || !limits.allow_nul) && text.find('\0') != std::string_view::npos)
+    if (!(key ? limits.allow_nul_keys : limits.allow_nul) &&
+        text.find('\0') != std::string_view::npos)
       return refuse(key ? "the character U+0000 in a key" : "the character U+0000 in a string");
     return add(node);
   }

@@ -34,7 +34,8 @@ struct Limits {
   base::Bytes size{std::uint64_t{4} * 1024 * 1024};
   std::uint32_t depth = 32;         // nested arrays and objects, the root counts as one
   std::uint32_t nodes = 1'000'000;  // values and keys together
-  bool allow_nul = false;           // accept \u0000 inside strings (never inside keys)
+  bool allow_nul = false;           // accept \u0000 inside strings
+  bool allow_nul_keys = false;      // and inside keys: for data that no protocol peer sends
 };
 
 // One node of the tree; internal, public only because Value is inline.
