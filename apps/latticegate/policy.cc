@@ -132,7 +132,7 @@ int convert(const Arguments& given) {
 
 void add_policy(CLI::App& parser, Chosen& chosen) {
   CLI::App* const command =
-      parser.add_subcommand("policy", "Check, test, format and convert policies");
+      parser.add_subcommand("policy", "Check, ask, test, format and convert policies");
   command->require_subcommand(1);
   auto given = std::make_shared<Arguments>();
   const auto common = [given](CLI::App* sub) {

@@ -9,6 +9,7 @@
 
 #include "cedar/conform.h"
 #include "cedar/detail/cursor.h"
+#include "cedar/detail/lexer.h"
 #include "cedar/extension.h"
 
 namespace latticegate::cedar {
@@ -19,17 +20,6 @@ using base::Code;
 std::unexpected<base::Error> bad(const std::string& place, std::string_view what) {
   return base::fail(Code::invalid,
                     place.empty() ? std::string(what) : std::format("at {}: {}", place, what));
-}
-
-// Type names in JSON are in normal form: identifiers joined by "::", nothing else.
-bool is_type_name(std::string_view text) {
-  while (true) {
-    const std::size_t end = text.find("::");
-    const std::string_view segment = text.substr(0, end);
-    if (!is_identifier(segment) || is_reserved(segment)) return false;
-    if (end == std::string_view::npos) return true;
-    text.remove_prefix(end + 2);
-  }
 }
 
 base::Result<EntityUid> read_uid(json::Value tree, const std::string& place) {

@@ -243,6 +243,16 @@ bool is_identifier(std::string_view text) {
   return !text.empty() && begins_word(text[0]) && word_end(text, 0) == text.size();
 }
 
+bool is_type_name(std::string_view text) {
+  while (true) {
+    const std::size_t end = text.find("::");
+    const std::string_view segment = text.substr(0, end);
+    if (!is_identifier(segment) || is_reserved(segment)) return false;
+    if (end == std::string_view::npos) return true;
+    text.remove_prefix(end + 2);
+  }
+}
+
 std::optional<std::string_view> unescape(std::string_view literal, Arena& arena, Span& bad_escape) {
   const std::string_view body = literal.substr(1, literal.size() - 2);
   if (!body.contains('\\')) return body;

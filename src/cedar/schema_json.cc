@@ -19,13 +19,7 @@ using Kind = Source::Type::Kind;
 // Identifiers joined by "::", nothing else; `__cedar::x` only where builtin types may stand.
 bool is_path(std::string_view text, bool builtin_too) {
   if (builtin_too && text.starts_with("__cedar::")) text.remove_prefix(9);
-  while (true) {
-    const std::size_t end = text.find("::");
-    const std::string_view segment = text.substr(0, end);
-    if (!is_identifier(segment) || is_reserved(segment)) return false;
-    if (end == std::string_view::npos) return true;
-    text.remove_prefix(end + 2);
-  }
+  return is_type_name(text);
 }
 
 class JsonReader {

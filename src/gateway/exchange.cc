@@ -569,8 +569,7 @@ std::shared_ptr<Conversation> Exchange::conversation() const {
   return admitted_->principal->conversation(now());
 }
 
-// Our own serialisation of what was judged: ids and progress tokens are ours, the rest is as it
-// came.
+// What was judged, written again: ids and progress tokens are ours, the rest is as it came.
 Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
   Outgoing message;
   upstream_id_ = std::to_string(worker_.shared().next_id.fetch_add(1, std::memory_order_relaxed));

@@ -24,7 +24,7 @@
 
 namespace latticegate::gateway {
 
-// One message on its way to a server, as our own serialisation.
+// One message on its way to a server, written from what was judged; always one line.
 struct Outgoing {
   std::string text;
   std::string id;      // JSON text of its id; empty for notifications and responses

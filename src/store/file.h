@@ -27,9 +27,9 @@ class File {
   // Returns when the data, and the size if it changed, are on stable storage.
   [[nodiscard]] virtual base::Result<void> sync() = 0;
   [[nodiscard]] virtual base::Result<void> truncate(std::uint64_t size) = 0;
-  // Fills what lies behind `from`, the end of the file, with zeros up to `to`. Written zeros, not
-  // only reserved space: a later sync() of bytes in their place changes nothing but those bytes,
-  // and costs the processor and the disk a third less than one that also notes a change of the
+  // Fills what lies behind `from`, the end of the file, with zeros up to `to` (byte offsets; what
+  // stood there is lost). Written zeros, not only reserved space: a later sync() of bytes in their
+  // place changes nothing but those bytes, and is cheaper than one that also notes a change of the
   // file.
   [[nodiscard]] virtual base::Result<void> reserve(std::uint64_t from, std::uint64_t to) = 0;
 };

@@ -77,6 +77,8 @@ std::string describe(const Lexeme& lexeme, std::string_view text);
 // An identifier that may not be used as a name: true, if, in, __cedar, ...
 bool is_reserved(std::string_view identifier);
 bool is_identifier(std::string_view text);
+// Identifiers joined by "::", none of them reserved, nothing else: a name as JSON has it.
+bool is_type_name(std::string_view text);
 
 // The content of a string literal (quotes included in `literal`). Without any backslash a view into
 // the literal; otherwise the text is made in the arena. On a bad escape nothing, and `bad_escape`
