@@ -18,3 +18,6 @@ set_tests_properties(faults PROPERTIES RUN_SERIAL ON)
 add_test(NAME conformance.authorize COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/conformance/authorize.py)
 set_tests_properties(conformance.authorize PROPERTIES TIMEOUT 300 LABELS scenario
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>;LATTICEGATE_SHARED_DATA=$ENV{LATTICEGATE_SHARED_DATA}")
+add_test(NAME conformance.policy COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/conformance/policy.py)
+set_tests_properties(conformance.policy PROPERTIES TIMEOUT 120 LABELS scenario
+  ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")

@@ -32,8 +32,9 @@ void add_call(CLI::App& parser, Chosen& chosen);  // call
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
 void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show
-void add_policy(CLI::App& parser, Chosen& chosen);            // policy check, test, format, convert
-void add_policy_validate(CLI::App& policy, Chosen& chosen);   // policy validate
+void add_policy(CLI::App& parser, Chosen& chosen);            // policy format, convert and:
+void add_policy_check(CLI::App& policy, Chosen& chosen);      // policy check
+void add_policy_test(CLI::App& policy, Chosen& chosen);       // policy test
 void add_policy_authorize(CLI::App& policy, Chosen& chosen);  // policy authorize
 
 // "latticegate: <what>: <why>" on standard error; gives the exit code that fits.

@@ -7,7 +7,9 @@
 
 #include "base/result.h"
 #include "config/config.h"
+#include "json/value.h"
 #include "policy/engine.h"
+#include "policy/tool.h"
 #include "policy/world.h"
 
 namespace latticegate::app {
@@ -25,5 +27,13 @@ struct PolicyFiles {
 // that is empty, too).
 [[nodiscard]] base::Result<PolicyFiles> read_policy_files(const std::string& directory,
                                                           const std::string& config);
+
+// The `tools` of what a server answers to tools/list: the whole answer, its result, or the list.
+json::Value tools_in(json::Value answer);
+
+// The tools of each SERVER=FILE, where the file is such an answer. What the configuration says
+// about servers and tools counts as in the gateway; it may be null.
+[[nodiscard]] base::Result<std::vector<std::shared_ptr<const policy::Tool>>> read_tools(
+    const std::vector<std::string>& given, const config::Config* config);
 
 }  // namespace latticegate::app

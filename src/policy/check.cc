@@ -3,181 +3,134 @@
 #include <algorithm>
 #include <format>
 #include <set>
+#include <string>
+#include <tuple>
 #include <utility>
 
-#include "cedar/authorize.h"
-#include "cedar/from_json.h"
-#include "cedar/schema.h"
+#include "cedar/validate.h"
+#include "json/value.h"
 #include "policy/detail/load.h"
+#include "policy/detail/model.h"
 
 namespace latticegate::policy {
 namespace {
 
-using base::Code;
+using cedar::Problem;
 
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    lines.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return lines;
-}
-
-std::string joined(const std::set<std::string>& ids) {
-  std::string text;
-  for (const std::string& id : ids) text += (text.empty() ? "" : ", ") + id;
-  return text.empty() ? "nothing" : text;
-}
-
-// What one test says, and what came out of it.
-class Test {
+// Which servers' tools the schema has.
+class Known {
  public:
-  Test(json::Value tree, const cedar::PolicySet& policies, std::set<std::string_view>& decisive)
-      : tree_(tree), policies_(policies), decisive_(decisive) {}
+  explicit Known(const CheckSettings& settings) : all_(!settings.schema.empty()) {
+    for (const auto& tool : settings.tools) servers_.insert(tool->server());
+    if (settings.world == nullptr) return;
+    for (const ServerFacts& server : settings.world->servers) configured_.insert(server.name);
+  }
 
-  TestOutcome run(const cedar::Entities& entities) {
-    outcome_.name = tree_["name"].text_or("(unnamed)");
-    cedar::Arena arena;
-    cedar::Request request;
-    if (auto read = read_request(arena, request); !read) {
-      outcome_.words = std::move(read).error().detail;
-      return std::move(outcome_);
-    }
-    cedar::Answer answer;
-    cedar::authorize(policies_, request, entities, arena, answer);
-    compare(answer);
-    return std::move(outcome_);
+  bool all() const { return all_; }
+  // Whether a policy that names the action cannot be judged.
+  bool leaves_open(const cedar::EntityUid& action) const {
+    if (all_ || action.type() != model::action) return false;
+    const std::size_t slash = action.id().find('/');
+    if (slash == std::string_view::npos) return false;
+    const std::string_view server = action.id().substr(0, slash);
+    // Of a server that the configuration does not have, nothing will ever be known.
+    return !servers_.contains(server) && (configured_.empty() || configured_.contains(server));
   }
 
  private:
-  base::Result<cedar::EntityUid> uid(std::string_view part, cedar::Arena& arena) const {
-    const json::Value given = tree_["request"][part];
-    auto read =
-        given.is_string() ? cedar::parse_uid(*given.string(), arena) : cedar::uid_from_json(given);
-    if (!read) return base::within(std::format("request.{}", part), std::move(read).error());
-    return read;
-  }
-
-  base::Result<void> read_request(cedar::Arena& arena, cedar::Request& request) const {
-    const std::pair<std::string_view, cedar::EntityUid*> parts[] = {
-        {"principal", &request.principal},
-        {"action", &request.action},
-        {"resource", &request.resource}};
-    for (const auto& [part, target] : parts) {
-      auto read = uid(part, arena);
-      if (!read) return std::unexpected(std::move(read).error());
-      *target = *read;
-    }
-    const json::Value context = tree_["request"]["context"];
-    if (!context) return {};
-    auto value = cedar::value_from_json(context, cedar::Escapes::honoured, arena);
-    if (!value) return base::within("request.context", std::move(value).error());
-    if (!value->is(cedar::Kind::record))
-      return base::fail(Code::invalid, "request.context: not an object");
-    request.context = *value;
-    return {};
-  }
-
-  void differ(std::string words) {
-    outcome_.words += (outcome_.words.empty() ? "" : "; ") + std::move(words);
-  }
-
-  void compare(const cedar::Answer& answer) {
-    std::set<std::string> reasons;
-    for (const cedar::PolicyIndex index : answer.reasons) {
-      reasons.emplace(policies_[index].id);
-      decisive_.insert(policies_[index].id);
-    }
-    const std::string_view expected = tree_["decision"].text_or("");
-    if (expected != "allow" && expected != "deny")
-      differ("decision: must be \"allow\" or \"deny\"");
-    else if (expected != cedar::name(answer.decision))
-      differ(std::format("decision: expected {}, got {} by {}", expected,
-                         cedar::name(answer.decision), joined(reasons)));
-    if (tree_["reason"].is_array()) {
-      std::set<std::string> wanted;
-      for (const json::Value id : tree_["reason"].elements()) wanted.emplace(id.text_or(""));
-      if (wanted != reasons)
-        differ(std::format("reason: expected {}, got {}", joined(wanted), joined(reasons)));
-    }
-    const auto errors = static_cast<std::int64_t>(answer.errors.size());
-    const auto expected_errors = tree_["num_errors"].integer();
-    if (expected_errors && *expected_errors != errors) {
-      differ(std::format("errors: expected {}, got {}", *expected_errors, errors));
-      for (const cedar::PolicyFailure& failure : answer.errors)
-        differ(std::format("{}: {}", policies_[failure.policy].id, failure.error.message));
-    }
-    outcome_.denied_on_error = answer.decision == cedar::Decision::allow && answer.forbid_failed;
-    outcome_.passed = outcome_.words.empty();
-  }
-
-  json::Value tree_;
-  const cedar::PolicySet& policies_;
-  std::set<std::string_view>& decisive_;
-  TestOutcome outcome_;
+  bool all_;
+  std::set<std::string_view> servers_;
+  std::set<std::string_view> configured_;
 };
 
-// The entities of a test: those of all tests or its own, and the actions of the schema.
-base::Result<cedar::Entities> entities_from(json::Value array, const cedar::Schema& schema) {
-  cedar::Entities::Builder builder;
-  if (array)
-    if (auto added = cedar::add_entities(array, builder); !added)
-      return base::within("entities", std::move(added).error());
-  schema.add_action_entities(builder);
-  return builder.build();
+bool names_open_action(const cedar::Expression& expression, const Known& known) {
+  if (expression.op == cedar::Op::literal && expression.value.is(cedar::Kind::entity) &&
+      known.leaves_open(expression.value.uid()))
+    return true;
+  return std::ranges::any_of(expression.operands, [&](const cedar::Expression* operand) {
+    return names_open_action(*operand, known);
+  });
+}
+
+bool is_open(const cedar::Policy& policy, const Known& known) {
+  return std::ranges::any_of(policy.action.uids,
+                             [&](const auto& uid) { return known.leaves_open(uid); }) ||
+         std::ranges::any_of(policy.conditions, [&](const cedar::Condition& condition) {
+           return names_open_action(*condition.expression, known);
+         });
+}
+
+// What holds whatever other tools there are.
+bool holds_of_texts(Problem problem) {
+  return problem == Problem::mixed_scripts || problem == Problem::bidirectional ||
+         problem == Problem::unusual_identifier || problem == Problem::unknown_entity_type;
+}
+
+void add_types(const cedar::PolicySet& policies, const cedar::Schema& schema, const Known& known,
+               const CheckSettings& settings, CheckReport& report) {
+  const cedar::Validation validation = cedar::validate(policies, schema, {.level = settings.level});
+  std::set<const cedar::Policy*> open;
+  for (const auto list : {policies.policies(), policies.templates()})
+    for (const cedar::Policy& policy : list)
+      if (is_open(policy, known)) open.insert(&policy);
+  report.untyped = open.size();
+  const cedar::Policy* inapplicable = nullptr;
+  // The same thing at the same place, said in other words for each kind of request, counts once.
+  std::set<std::tuple<const cedar::Policy*, Problem, std::uint32_t, std::uint32_t>> seen;
+  for (const cedar::Finding& finding : validation.findings) {
+    // That no action applies says more than that the policy is never true, and comes first.
+    if (finding.problem == Problem::no_applicable_action) inapplicable = finding.policy;
+    if (finding.problem == Problem::impossible && inapplicable == finding.policy) continue;
+    const bool of_tools =
+        finding.problem == Problem::no_applicable_action || finding.problem == Problem::impossible;
+    if (of_tools && !known.all() && settings.tools.empty()) continue;
+    if (open.contains(finding.policy) && !holds_of_texts(finding.problem)) continue;
+    if (!seen.emplace(finding.policy, finding.problem, finding.span.begin, finding.span.end).second)
+      continue;
+    Diagnostic one =
+        diagnostic_at(*finding.policy, finding.span, cedar::name(finding.problem), finding.message);
+    one.environment = finding.environment;
+    report.diagnostics.push_back(std::move(one));
+  }
 }
 
 }  // namespace
 
-CheckReport check_policies(std::span<const PolicyText> texts, const World* world) {
-  CheckReport report;
-  auto read = read_policies(texts, true);
-  if (!read) {
-    report.errors = lines_of(read.error().detail);
-    return report;
-  }
-  const auto built_in = read_policies({}, true);
-  report.policies = read->set.size() - (built_in ? built_in->set.size() : 0);
-  if (!world) return report;
-  if (auto store = entities_of(*world); !store) report.errors.push_back(store.error().detail);
-  report.warnings = unknown_names(read->set, *world);
-  return report;
+base::Result<cedar::Schema> read_schema(std::string_view text, std::string_view name,
+                                        std::span<const std::shared_ptr<const Tool>> tools) {
+  if (text.empty()) return cedar::parse_schema(schema_text(tools), "the model");
+  // No schema text begins with a brace.
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || text[first] != '{') return cedar::parse_schema(text, name);
+  const auto document = json::Document::parse(text, {.depth = 300});
+  if (!document) return base::within(name, document.error());
+  return cedar::parse_schema(document->root(), name);
 }
 
-base::Result<TestReport> run_tests(std::span<const PolicyText> texts, const TestFiles& files) {
-  auto policies = read_policies(texts, files.built_in);
-  if (!policies) return std::unexpected(std::move(policies).error());
-  const auto tests = json::Document::parse(files.tests);
-  if (!tests) return base::within("tests", tests.error());
-  if (!tests->root().is_array()) return base::fail(Code::invalid, "tests: not an array");
-  const auto entities = json::Document::parse(files.entities.empty() ? "[]" : files.entities);
-  if (!entities) return base::within("entities", entities.error());
-  const auto schema = files.schema.empty() ? cedar::parse_schema(schema_text({}), "the model")
-                                           : cedar::parse_schema(files.schema);
-  if (!schema) return base::within("schema", schema.error());
-  auto shared = entities_from(entities->root(), *schema);
-  if (!shared) return base::within("entities", std::move(shared).error());
-
-  TestReport report;
-  std::set<std::string_view> decisive;
-  for (const json::Value tree : tests->root().elements()) {
-    Test test(tree, policies->set, decisive);
-    if (!tree["entities"].exists()) {
-      report.outcomes.push_back(test.run(*shared));
-    } else if (auto own = entities_from(tree["entities"], *schema)) {
-      report.outcomes.push_back(test.run(*own));
-    } else {
-      report.outcomes.push_back({.name = std::string(tree["name"].text_or("(unnamed)")),
-                                 .words = std::move(own).error().detail});
-    }
+base::Result<CheckReport> check_policies(std::span<const PolicyText> texts,
+                                         const CheckSettings& settings) {
+  const auto schema = read_schema(settings.schema, settings.schema_name, settings.tools);
+  if (!schema) return std::unexpected(schema.error());
+  CheckReport report;
+  // With the built-in policies, so that their ids are seen to be taken.
+  const std::size_t built_in = cedar::parse_policies(built_in_policies())
+                                   .transform([](const auto& set) { return set.size(); })
+                                   .value_or(0);
+  const ReadPolicies all = read_policies(texts, true, report.diagnostics);
+  report.policies = all.set.size() + all.set.templates().size() - built_in;
+  if (settings.world != nullptr) {
+    if (auto store = entities_of(*settings.world); !store)
+      report.diagnostics.push_back({.rule = "world", .message = store.error().detail});
+    std::ranges::move(unknown_names(all.set, *settings.world),
+                      std::back_inserter(report.diagnostics));
   }
-  report.passed =
-      static_cast<std::size_t>(std::ranges::count(report.outcomes, true, &TestOutcome::passed));
-  for (const cedar::Policy& policy : policies->set.policies())
-    if (!decisive.contains(policy.id)) report.silent.emplace_back(policy.id);
+  std::vector<Diagnostic> repeated;
+  const ReadPolicies own = read_policies(texts, false, repeated);
+  add_types(own.set, *schema, Known(settings), settings, report);
+  const auto place = [](const Diagnostic& one) {
+    return std::tuple(std::string_view(one.file), one.begin.line, one.begin.column);
+  };
+  std::ranges::stable_sort(report.diagnostics, {}, place);
   return report;
 }
 

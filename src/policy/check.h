@@ -1,53 +1,51 @@
-// Policies without a gateway: `latticegate policy check` and `latticegate policy test`.
+// Policies without a gateway: what is wrong with them, `latticegate policy check`.
 //
-// Pure: whoever calls has read the files. Tests are in the format of Cedar's own `run-tests`: a
-// JSON array of
-//   {"name", "request": {"principal", "action", "resource", "context"}, "decision": "allow"|"deny",
-//    "reason": [policy ids], "num_errors": n, "entities": [...]}
-// where `entities` may be left out when one array serves all tests. They are trusted data of the
-// operator: {"__entity"} and {"__extn"} are honoured in contexts. What is compared is Cedar's own
-// decision; `denied_on_error` tells where the gateway would deny although Cedar allows.
+// What keeps them from being loaded (syntax, ids, obligations), names that nothing knows, and
+// types: each policy is checked against a schema for every kind of request that it may be asked
+// about (cedar/validate.h). The schema is the operator's, or the gateway's model with the tools
+// that are given. Tools that are not given may still exist: a policy that names an action
+// "server/tool" of a server whose tools are not known is not held to types, and that nothing
+// applies to a policy is then no finding.
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "cedar/schema.h"
+#include "policy/diagnostic.h"
 #include "policy/engine.h"
+#include "policy/tool.h"
+#include "policy/world.h"
 
 namespace latticegate::policy {
 
-struct CheckReport {
-  std::vector<std::string> errors;    // `file:line:column: ...`
-  std::vector<std::string> warnings;  // the same; only when there are no errors
-  std::size_t policies = 0;           // without the built-in ones
-  bool good() const { return errors.empty(); }
+struct CheckSettings {
+  const World* world = nullptr;  // null: names are not compared with anything
+  std::string_view schema{};  // Cedar schema as text or as JSON; empty: the model's, with `tools`
+  std::string_view schema_name = "schema.cedarschema";  // for messages
+  std::span<const std::shared_ptr<const Tool>> tools{};
+  std::optional<std::uint32_t> level{};  // see cedar::ValidationSettings
 };
-// `world` may be null: then names are not compared with anything.
-CheckReport check_policies(std::span<const PolicyText> texts, const World* world);
 
-struct TestFiles {
-  std::string_view tests;       // JSON
-  std::string_view entities{};  // JSON for all tests; may be empty
-  std::string_view schema{};    // Cedar schema, for the groups of actions; empty: the model's own
-  bool built_in = false;        // with the built-in policies
+struct CheckReport {
+  std::vector<Diagnostic> diagnostics;  // by file and place
+  std::size_t policies = 0;             // and templates, that could be read
+  std::size_t untyped =
+      0;  // of them not held to types, because the tools that they name are unknown
+  bool good() const { return count(diagnostics, Diagnostic::Severity::error) == 0; }
 };
-struct TestOutcome {
-  std::string name;
-  bool passed = false;
-  bool denied_on_error = false;
-  std::string words{};  // what differs: "decision: expected deny, got allow by seg-baseline"
-};
-struct TestReport {
-  std::vector<TestOutcome> outcomes;
-  std::vector<std::string> silent;  // policies that decided no test: not covered
-  std::size_t passed = 0;
-  bool good() const { return passed == outcomes.size(); }
-};
-// An error when policies, entities, schema or the file of tests cannot be read at all.
-[[nodiscard]] base::Result<TestReport> run_tests(std::span<const PolicyText> texts,
-                                                 const TestFiles& files);
+// An error when the schema cannot be read.
+[[nodiscard]] base::Result<CheckReport> check_policies(std::span<const PolicyText> texts,
+                                                       const CheckSettings& settings);
+
+// Text or JSON; empty: the model's, with the tools.
+[[nodiscard]] base::Result<cedar::Schema> read_schema(
+    std::string_view text, std::string_view name,
+    std::span<const std::shared_ptr<const Tool>> tools);
 
 }  // namespace latticegate::policy

@@ -98,7 +98,8 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   if (!policies) return std::unexpected(std::move(policies).error());
   auto store = entities_of(world);
   if (!store) return std::unexpected(std::move(store).error());
-  snapshot->warnings = unknown_names(policies->set, world);
+  for (const Diagnostic& warning : unknown_names(policies->set, world))
+    snapshot->warnings.push_back(describe(warning));
   snapshot->policies = std::move(policies->set);
   snapshot->program = cedar::Program::compile(snapshot->policies);
   snapshot->obligations = std::move(policies->obligations);

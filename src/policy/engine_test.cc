@@ -537,7 +537,7 @@ TEST_CASE("what does not load leaves nothing behind but words") {
   };
   CHECK(error("permit (principal, action, resource)", world()).starts_with("a.cedar:1:"));
   CHECK(error("@id(\"p\") @obligation(\"x\") permit (principal, action, resource);", world())
-            .starts_with("a.cedar:1:1: policy p: unknown obligation \"x\""));
+            .starts_with("a.cedar:1:1: policy `p`: unknown obligation \"x\""));
   World cycle;
   cycle.groups = {{"a", {"b"}}, {"b", {"a"}}};
   CHECK(error("", cycle) != "");

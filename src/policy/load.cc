@@ -21,38 +21,23 @@ using cedar::Value;
 constexpr std::string_view built_in_file = "latticegate-defaults.cedar";
 constexpr std::string_view reserved = "latticegate-";
 
-std::string place_of(const cedar::Policy& policy, cedar::Span span) {
-  const cedar::Location at = policy.locate(span);
-  return std::format("{}:{}:{}", at.file, at.line, at.column);
+// One per line, so that a log stays readable not all of them.
+std::string lines_of(std::span<const Diagnostic> errors) {
+  constexpr std::size_t most = 50;
+  std::string text;
+  for (const Diagnostic& error : errors.first(std::min(errors.size(), most)))
+    text += (text.empty() ? "" : "\n") + describe(error);
+  if (errors.size() > most) text += std::format("\n... and {} more", errors.size() - most);
+  return text;
 }
 
-// Collects errors; one per line.
-class Errors {
- public:
-  void add(std::string line) {
-    if (++count_ > most) return;
-    if (!text_.empty()) text_ += '\n';
-    text_ += line;
-  }
-  bool empty() const { return count_ == 0; }
-  std::string take() {
-    if (count_ > most) text_ += std::format("\n... and {} more", count_ - most);
-    return std::move(text_);
-  }
-
- private:
-  static constexpr std::size_t most = 50;
-  std::string text_;
-  std::size_t count_ = 0;
-};
-
-std::vector<Obligation> obligations_of(const cedar::Policy& policy, Errors& errors) {
+std::vector<Obligation> obligations_of(const cedar::Policy& policy,
+                                       std::vector<Diagnostic>& errors) {
   const auto text = policy.annotation("obligation");
   if (!text) return {};
   auto obligations = parse_obligations(*text);
   if (obligations) return *std::move(obligations);
-  errors.add(std::format("{}: policy {}: {}", place_of(policy, policy.span), policy.id,
-                         obligations.error().detail));
+  errors.push_back(diagnostic_at(policy, policy.span, "obligation", obligations.error().detail));
   return {};
 }
 
@@ -116,27 +101,34 @@ Value strings(const std::vector<std::string>& texts, cedar::Arena& arena) {
 
 }  // namespace
 
-base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts, bool built_in) {
+ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
+                           std::vector<Diagnostic>& errors) {
   cedar::PolicySet::Builder builder;
-  if (built_in)
-    if (auto added = builder.add(built_in_policies(), built_in_file); !added)
-      return std::unexpected(std::move(added).error());
-  Errors errors;
-  for (const PolicyText& text : texts)
-    if (auto added = builder.add(text.text, text.file); !added) errors.add(added.error().detail);
+  const auto add = [&](std::string_view text, std::string_view file) {
+    if (auto added = builder.add(text, file); !added)
+      errors.push_back(diagnostic_of(
+          added.error(), file, added.error().code == Code::conflict ? "duplicate_id" : "syntax"));
+  };
+  if (built_in) add(built_in_policies(), built_in_file);
+  for (const PolicyText& text : texts) add(text.text, text.file);
 
   ReadPolicies read{.set = builder.build(), .obligations = {}};
   for (const cedar::Policy& policy : read.set.policies()) {
     read.obligations.push_back(obligations_of(policy, errors));
     const cedar::Location at = policy.locate(policy.span);
     if (policy.id.starts_with(reserved) && !(built_in && at.file == built_in_file))
-      errors.add(
-          std::format("{}: policy {}: ids that begin with \"{}\" are those of built-in "
-                      "policies",
-                      place_of(policy, policy.span), policy.id, reserved));
+      errors.push_back(diagnostic_at(
+          policy, policy.span, "reserved_id",
+          std::format("ids that begin with \"{}\" are those of built-in policies", reserved)));
   }
   for (const cedar::Policy& policy : read.set.templates()) obligations_of(policy, errors);
-  if (!errors.empty()) return base::fail(Code::invalid, errors.take());
+  return read;
+}
+
+base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts, bool built_in) {
+  std::vector<Diagnostic> errors;
+  ReadPolicies read = read_policies(texts, built_in, errors);
+  if (!errors.empty()) return base::fail(Code::invalid, lines_of(errors));
   return read;
 }
 
@@ -180,9 +172,9 @@ base::Result<cedar::Entities> entities_of(const World& world) {
   return entities;
 }
 
-std::vector<std::string> unknown_names(const cedar::PolicySet& policies, const World& world) {
+std::vector<Diagnostic> unknown_names(const cedar::PolicySet& policies, const World& world) {
   const auto known = known_names(world);
-  std::vector<std::string> lines;
+  std::vector<Diagnostic> found;
   for (const cedar::Policy& policy : policies.policies()) {
     for (const Names::Entry& entry : Names(policy).all) {
       const std::string_view type = entry.uid.type();
@@ -195,13 +187,13 @@ std::vector<std::string> unknown_names(const cedar::PolicySet& policies, const W
       std::vector<std::string_view> candidates;
       if (names != known.end()) candidates.assign(names->second.begin(), names->second.end());
       const auto near = base::nearest(entry.uid.id(), candidates);
-      lines.push_back(std::format("{}: policy {} names {}, which nothing else knows{}",
-                                  place_of(policy, entry.span), policy.id,
-                                  cedar::to_text(entry.uid),
-                                  near ? std::format(" (did you mean \"{}\"?)", *near) : ""));
+      found.push_back(diagnostic_at(
+          policy, entry.span, "unknown_name",
+          std::format("names {}, which nothing else knows{}", cedar::to_text(entry.uid),
+                      near ? std::format(" (did you mean \"{}\"?)", *near) : "")));
     }
   }
-  return lines;
+  return found;
 }
 
 }  // namespace latticegate::policy

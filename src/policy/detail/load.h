@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "cedar/entity.h"
 #include "cedar/policy_set.h"
+#include "policy/diagnostic.h"
 #include "policy/engine.h"
 #include "policy/obligation.h"
 #include "policy/world.h"
@@ -19,11 +20,14 @@ struct ReadPolicies {
 };
 [[nodiscard]] base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts,
                                                        bool built_in);
+// What could be read; what could not goes to `errors`.
+ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
+                           std::vector<Diagnostic>& errors);
 
 // Code::invalid for a cycle or a name that is described twice.
 [[nodiscard]] base::Result<cedar::Entities> entities_of(const World& world);
 
-// A line for each policy that names what the World does not know.
-std::vector<std::string> unknown_names(const cedar::PolicySet& policies, const World& world);
+// Warnings about policies that name what the World does not know.
+std::vector<Diagnostic> unknown_names(const cedar::PolicySet& policies, const World& world);
 
 }  // namespace latticegate::policy

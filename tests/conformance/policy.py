@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""The policy commands of the built program: what they print and their exit codes. See README.md."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+CASES = HERE / "policy"
+MODEL = HERE.parent / "data/mcp-model"
+BINARY = os.environ.get("LATTICEGATE_BINARY") or str(HERE.parents[1] / "build/dev/latticegate")
+problems = []
+
+
+def expect(fine, words):
+    if not fine:
+        problems.append(words)
+
+
+def run(*arguments, folder=CASES):
+    done = subprocess.run([BINARY, "policy", *arguments], capture_output=True, cwd=folder)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+CRM = ["--tools", "crm=crm.json"]
+# What is given, the exit code, and patterns for the whole of what is printed and said.
+COMMANDS = [
+    (["check", "--directory", "good", *CRM], 0, r"1 policies in 1 files are good\n", ""),
+    (["check", "--directory", "good"], 0, r"1 policies in 1 files are good\n", r"note: 1 policies name tools [^\n]*\n"),
+    (["check", "--directory", "wrong", *CRM], 1,
+     r"error: wrong/a\.cedar:3:8: policy `read`: the attribute `limit` may be absent[^\n]*\n"
+     r"    when \{ context\.input\.limit <= 100 \};\n           \^~{18}\n", ""),
+    (["validate", "--directory", "wrong", *CRM], 1, r"error: wrong/a\.cedar:3:8: (.|\n)*", ""),
+    (["check", "--directory", "warned", *CRM], 0, r"warning: warned/a\.cedar:1:1: policy `never`: (.|\n)*are good\n", ""),
+    (["check", "--directory", "warned", *CRM, "--strict"], 1, r"warning: warned/a\.cedar:1:1: (.|\n)*", ""),
+    (["check", "--directory", "absent"], 2, "", r"latticegate: policies: [^\n]*absent[^\n]*\n"),
+    (["check", "--directory", "good", "--tools", "crm"], 2, "", r"latticegate: tools: [^\n]*SERVER=FILE[^\n]*\n"),
+    (["check", "--directory", "good", "--tools", "crm=absent.json"], 2, "", r"latticegate: tools: [^\n]*absent\.json\n"),
+    (["check", "--directory", "good", "--schema", "tests.json"], 2, "", r"latticegate: schema: [^\n]*\n"),
+    (["check", "--directory", "good", "-o", "xml"], 2, "", r"latticegate policy check: --output: [^\n]*\n"),
+    (["test", "--directory", "good", "tests.json"], 0,
+     r"2 passed, 0 failed\ncoverage: 75\.0 % \(6 of 8 outcomes of policies and clauses\)\n", ""),
+    (["test", "--directory", "good", "tests.json", "--coverage"], 0,
+     r"policy +true +false failed  covered\nread +1 +1 +0  6 of 8\n"
+     r"  good/a\.cedar:2:20: never false: action == [^\n]*\n  good/a\.cedar:3:8: never false: context\.input has limit\n"
+     r"2 passed, 0 failed\ncoverage: [^\n]*\n", ""),
+    (["test", "--directory", "good", "tests.json", "--coverage-min", "80"], 1, r"2 passed(.|\n)*",
+     r"coverage is below 80 %\n"),
+    (["test", "--directory", "warned", "tests.json"], 1, r"failed: few: (.|\n)*1 passed, 1 failed\n[^\n]*\n", ""),
+    (["test", "--directory", "good", "absent.json"], 2, "", r"latticegate: tests: [^\n]*\n"),
+    (["test", "--directory", "good", "crm.json"], 2, "", r"latticegate: tests: [^\n]*not an array\n"),
+]
+
+
+def commands():
+    for given, code, out, err in COMMANDS:
+        seen = run(*given)
+        expect(seen[0] == code and re.fullmatch(out, seen[1]) and re.fullmatch(err, seen[2]), f"{given}: {seen}")
+
+
+def check_for_programs():
+    code, out, _ = run("check", "--directory", "wrong", *CRM, "-o", "json")
+    report = json.loads(out)
+    expect(code == 1 and report["valid"] is False and report["errors"] == 1, f"check -o json: {out}")
+    finding = report["findings"][0]
+    expect([finding[key] for key in ("severity", "rule", "policy", "file", "line", "column", "endColumn")] ==
+           ["error", "optional_attribute", "read", "wrong/a.cedar", 3, 8, 27], f"check -o json: {out}")
+    expect(finding["excerpt"] == "when { context.input.limit <= 100 };", f"check -o json: {out}")
+    code, out, _ = run("check", "--directory", "wrong", *CRM, "-o", "sarif")
+    run_ = json.loads(out)["runs"][0]
+    result = run_["results"][0]
+    expect(code == 1 and result["ruleId"] == run_["tool"]["driver"]["rules"][result["ruleIndex"]]["id"], f"sarif: {out}")
+    place = result["locations"][0]["physicalLocation"]
+    expect(place["artifactLocation"]["uri"] == "wrong/a.cedar", f"sarif: {out}")
+    expect(place["region"] == {"startLine": 3, "startColumn": 8, "endLine": 3, "endColumn": 27}, f"sarif: {out}")
+
+
+def model_coverage():
+    code, out, _ = run("test", "--directory", ".", "--entities", "entities.json", "--schema", "mcp.cedarschema",
+                       "tests.json", "-o", "json", folder=MODEL)
+    report = json.loads(out)
+    expect(code == 0 and report["passed"] == 40 and report["failed"] == 0 and report["undecided"] == [], f"model: {out[:500]}")
+    policies = report["coverage"]["policies"]
+    expect(len(policies) == 19 and all(one["true"] > 0 and one["false"] > 0 for one in policies), "model: every policy both ways")
+
+
+for step in (commands, check_for_programs, model_coverage):
+    step()
+for words in problems:
+    print(words)
+print(f"{len(problems)} problems")
+sys.exit(1 if problems else 0)
