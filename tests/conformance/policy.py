@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 CASES = HERE / "policy"
@@ -50,6 +51,15 @@ COMMANDS = [
      r"coverage is below 80 %\n"),
     (["test", "--directory", "warned", "tests.json"], 1, r"failed: few: (.|\n)*1 passed, 1 failed\n[^\n]*\n", ""),
     (["test", "--directory", "good", "absent.json"], 2, "", r"latticegate: tests: [^\n]*\n"),
+    (["schema"], 0, r"namespace Mcp \{\n(.|\n)*action \"get_prompt\"(.|\n)*\}\n", ""),
+    (["schema", *CRM], 0, r"(.|\n)*action \"crm/search\" in \[\"read\"\] appliesTo \{\n[^\n]*\n    context: \{ input: "
+     r"\{ \"limit\"\?: Long, \"query\": String \},(.|\n)*", ""),
+    (["schema", "--tools", "absent.json"], 2, "", r"latticegate: schema: [^\n]*\n"),
+    (["schema", "--compatible", "stub.cedarschema", "--tools", "crm.json"], 0,
+     r"(.|\n)*type searchInput = \{(.|\n)*action \"?search\"? in (.|\n)*", ""),
+    (["schema", "--compatible", "stub.cedarschema"], 2, "", r"latticegate: schema: [^\n]*--tools[^\n]*\n"),
+    (["schema", "--compatible", "crm.json", "--tools", "crm.json"], 2, "", r"latticegate: schema: [^\n]*crm\.json:1:1[^\n]*\n"),
+    (["schema", "--objects-as-records"], 2, "", r"latticegate policy schema: [^\n]*\n"),
     (["test", "--directory", "good", "crm.json"], 2, "", r"latticegate: tests: [^\n]*not an array\n"),
 ]
 
@@ -77,6 +87,17 @@ def check_for_programs():
     expect(place["region"] == {"startLine": 3, "startColumn": 8, "endLine": 3, "endColumn": 27}, f"sarif: {out}")
 
 
+def schema_as_json():
+    """What is printed is a schema again, in both forms, and the policies hold under it."""
+    for form in ("cedar", "json"):
+        code, out, err = run("schema", *CRM, "-o", form)
+        with tempfile.TemporaryDirectory(prefix="latticegate-policy-") as folder:
+            path = pathlib.Path(folder) / "schema"
+            path.write_text(out)
+            checked = run("check", "--directory", "good", "--schema", str(path))
+        expect(code == 0 and checked[0] == 0, f"schema -o {form}: {code} {err} {checked}")
+
+
 def model_coverage():
     code, out, _ = run("test", "--directory", ".", "--entities", "entities.json", "--schema", "mcp.cedarschema",
                        "tests.json", "-o", "json", folder=MODEL)
@@ -86,7 +107,7 @@ def model_coverage():
     expect(len(policies) == 19 and all(one["true"] > 0 and one["false"] > 0 for one in policies), "model: every policy both ways")
 
 
-for step in (commands, check_for_programs, model_coverage):
+for step in (commands, check_for_programs, schema_as_json, model_coverage):
     step()
 for words in problems:
     print(words)
