@@ -14,18 +14,6 @@ policy::Effects effects_of(const config::Effects& effects) {
   return {effects.read, effects.write, effects.destructive, effects.egress, effects.actuate};
 }
 
-// Properties with x-mcp-header, reachable through `properties` only (2026-07-28, basic/transports).
-void find_mirrored(json::Value schema, std::vector<std::string>& path,
-                   std::vector<std::pair<std::vector<std::string>, std::string>>& out) {
-  for (const json::Member property : schema["properties"].members()) {
-    path.emplace_back(property.key);
-    if (const auto header = property.value["x-mcp-header"].string())
-      out.emplace_back(path, std::format("Mcp-Param-{}", *header));
-    find_mirrored(property.value, path, out);
-    path.pop_back();
-  }
-}
-
 }  // namespace
 
 policy::ToolFacts facts_of(const config::Server& server, std::string_view name) {
@@ -149,14 +137,18 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
       entry->why_held = "its inputSchema cannot be used: " + base::describe(compiled.error());
     }
   }
+  if (auto mirrors = mcp::mirrors_of(schema)) {
+    entry->mirrored = *std::move(mirrors);
+  } else {
+    entry->tool = nullptr;
+    entry->why_held = "its inputSchema cannot be used: " + base::describe(mirrors.error());
+  }
   if (!entry->tool) {
     entry->held = true;
     log_.warning(
         "a tool is hidden",
         {{"server", facts_.name}, {"tool", std::string(name)}, {"reason", entry->why_held}});
   }
-  std::vector<std::string> path;
-  find_mirrored(schema, path, entry->mirrored);
   entry->form = std::move(form);
   if (is_held && seen.first_news) held(*entry, seen.approved_hash);
   const std::unique_lock lock(mutex_);

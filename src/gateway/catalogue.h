@@ -20,6 +20,7 @@
 #include "inspect/pin.h"
 #include "inspect/schema.h"
 #include "json/value.h"
+#include "mcp/mirror.h"
 #include "policy/tool.h"
 
 namespace latticegate::gateway {
@@ -60,8 +61,8 @@ struct ToolEntry {
   std::string why_held;                      // for operators
   std::shared_ptr<const policy::Tool> tool;  // null when it cannot be judged; `why_held` says why
   std::optional<inspect::Schema> schema;
-  // Arguments that the modern era mirrors in headers: path of the argument and the header's name.
-  std::vector<std::pair<std::vector<std::string>, std::string>> mirrored;
+  // Arguments that the modern era mirrors in headers.
+  std::vector<mcp::Mirror> mirrored;
 };
 
 class Catalogue {

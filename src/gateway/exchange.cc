@@ -135,6 +135,15 @@ Task<bool> Exchange::admit() {
     co_await answer_unknown();
     co_return false;
   }
+  if (modern() && !tool_->mirrored.empty()) {
+    const net::Head& head = request_.head();
+    const auto wrong = mcp::mirror_mismatch(tool_->mirrored, message_->params()["arguments"],
+                                            [&](std::string_view name) { return head.find(name); });
+    if (wrong) {
+      co_await reject(400, mcp::header_mismatch_code, *wrong);
+      co_return false;
+    }
+  }
   co_return true;
 }
 
@@ -487,7 +496,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   else if (failed)
     outcome = audit::Outcome::tool_error;
   finish_record(outcome, code.integer(), {});
-  co_await final(out);
+  co_await final(out, mcp::http_status_of(era_, code.integer().value_or(0)));
 }
 
 void Exchange::carry_out(const std::vector<policy::Obligation>& obligations,
@@ -587,14 +596,8 @@ Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
   message.era = era_;
   message.version = modern() ? std::string(mcp::modern_revision) : session_->version;
   if (modern() && tool_)
-    for (const auto& [path, header] : tool_->mirrored) {
-      json::Value value = message_->params()["arguments"];
-      for (const std::string& step : path) value = value[step];
-      if (value.is_string())
-        message.parameter_headers.emplace_back(header, mcp::encode_header_value(*value.string()));
-      else if (value.is_number() || value.is_boolean())
-        message.parameter_headers.emplace_back(header, json::to_string(value));
-    }
+    message.parameter_headers =
+        mcp::mirrored_headers(tool_->mirrored, message_->params()["arguments"]);
   return message;
 }
 

@@ -109,6 +109,8 @@ Task<void> Exchange::post() {
     co_await server_answer();
   } else if (message_->is_notification()) {
     co_await notification();
+  } else if (!mcp::exists_in(era_, message_->method())) {
+    co_await reject(mcp::http_status_of(era_, -32601), -32601, "this method is not known");
   } else if (session_ && session_->requests.size() >= snapshot_->config->limits.calls) {
     co_await reject(429, mcp::unavailable_code,
                     "too many calls of this conversation are under way");
@@ -121,18 +123,6 @@ Task<void> Exchange::post() {
 
 // Requests that reach no data: answered here or passed on, their answers filtered.
 Task<void> Exchange::relay() {
-  const mcp::MethodRow* const row = mcp::find_method(message_->method_name());
-  const bool known = row != nullptr && row->from != mcp::From::server;
-  const bool legacy_only = message_->method() == mcp::Method::initialize ||
-                           message_->method() == mcp::Method::ping ||
-                           message_->method() == mcp::Method::logging_set_level ||
-                           message_->method() == mcp::Method::resources_unsubscribe;
-  const bool modern_only = message_->method() == mcp::Method::server_discover ||
-                           message_->method() == mcp::Method::subscriptions_listen;
-  if (!known || (modern() && legacy_only) || (!modern() && modern_only)) {
-    co_await reject(modern() ? 404 : 200, -32601, "this method is not known");
-    co_return;
-  }
   if (message_->method() == mcp::Method::initialize) {
     co_await initialize();
     co_return;
@@ -244,8 +234,8 @@ Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
     if (killed_) {
       co_await killed_answer();
     } else if (next && *next && answers(**next)) {
-      const int status = reply->status();
-      co_await final(filtered(**next), modern() && status / 100 == 4 ? status : 200);
+      co_await final(filtered(**next),
+                     mcp::http_status_of(era_, (*next)->error()["code"].integer().value_or(0)));
     } else if (gone_) {
       // nobody is there to be told
     } else if (next && message_->method() == mcp::Method::subscriptions_listen) {

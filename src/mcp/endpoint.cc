@@ -80,6 +80,7 @@ void Endpoint::request(Message message, Era era, std::uint64_t stream) {
   const std::string id = message.id_text();
   const bool modern = era == Era::modern;
   const auto unknown = [&] { fail(id, stream, {-32601, "this method is not known", {}}, era); };
+  if (!exists_in(era, message.method())) return unknown();
   const Handler* handler = nullptr;
   const std::string_view subject = subject_of(message);
   std::string missing;
@@ -88,14 +89,8 @@ void Endpoint::request(Message message, Era era, std::uint64_t stream) {
     case Method::ping:
     case Method::logging_set_level:
     case Method::resources_subscribe:
-    case Method::resources_unsubscribe:
-      if (modern)
-        unknown();
-      else
-        legacy_request(message, stream);
-      return;
+    case Method::resources_unsubscribe: return legacy_request(message, stream);
     case Method::server_discover: {
-      if (!modern) return unknown();
       std::string result;
       json::Writer writer(result);
       writer.begin_object().key("supportedVersions").begin_array().string(modern_revision);
@@ -105,9 +100,7 @@ void Endpoint::request(Message message, Era era, std::uint64_t stream) {
       writer.end_object();
       return complete(message, era, stream, result);
     }
-    case Method::subscriptions_listen:
-      if (!modern) return unknown();
-      return listen(std::move(message), stream);
+    case Method::subscriptions_listen: return listen(std::move(message), stream);
     case Method::tools_list:
       if (server_.tools_.empty()) return unknown();
       return complete(message, era, stream, list("tools", server_.tools_));
@@ -438,10 +431,8 @@ void Endpoint::complete(const Message& message, Era era, std::uint64_t stream,
 void Endpoint::fail(std::string_view id, std::uint64_t stream, const Failure& failure, Era era) {
   const bool modern = era == Era::modern;
   const int code = modern && failure.code == not_found_code ? -32602 : failure.code;
-  int status = 200;
-  if (modern && code == -32601) status = 404;
-  if (modern && code == missing_capability_code) status = 400;
-  send(stream, error_response(id, code, failure.sentence, failure.data), true, status);
+  send(stream, error_response(id, code, failure.sentence, failure.data), true,
+       http_status_of(era, code));
 }
 
 void Endpoint::send(std::uint64_t stream, std::string text, bool last, int status) {

@@ -8,13 +8,11 @@
 namespace latticegate::mcp {
 namespace {
 
-constexpr int header_mismatch = -32020;
-constexpr int unsupported_version = -32022;
 constexpr std::string_view wrap_begin = "=?base64?";
 constexpr std::string_view wrap_end = "?=";
 
 std::unexpected<Rejection> mismatch(std::string sentence) {
-  return std::unexpected(Rejection{400, header_mismatch, std::move(sentence), {}});
+  return std::unexpected(Rejection{400, header_mismatch_code, std::move(sentence), {}});
 }
 
 // What Mcp-Name repeats, for the methods that have it.
@@ -31,6 +29,31 @@ std::optional<std::string_view> named(const Message& message) {
 }
 
 }  // namespace
+
+int http_status_of(Era era, std::int64_t rpc_code) {
+  if (era == Era::legacy) return 200;
+  if (rpc_code == -32601) return 404;
+  return rpc_code == missing_capability_code ? 400 : 200;
+}
+
+bool exists_in(Era era, Method method) {
+  switch (method) {
+    case Method::initialize:
+    case Method::ping:
+    case Method::logging_set_level:
+    case Method::resources_subscribe:
+    case Method::resources_unsubscribe:
+    case Method::tasks_list:
+    case Method::tasks_result: return era == Era::legacy;
+    case Method::server_discover:
+    case Method::subscriptions_listen:
+    case Method::tasks_update: return era == Era::modern;
+    default: {
+      const auto* const row = std::ranges::find(methods, method, &MethodRow::method);
+      return row != methods.end() && row->from != From::server && !row->notification;
+    }
+  }
+}
 
 bool is_legacy_revision(std::string_view text) {
   return std::ranges::find(legacy_revisions, text) != legacy_revisions.end();
@@ -72,7 +95,7 @@ std::expected<Era, Rejection> classify(const Message& message, const MirroredHea
     std::string data = std::format(R"({{"supported":["{}"],"requested":)", modern_revision);
     json::write_string(version, data);
     data += '}';
-    return std::unexpected(Rejection{400, unsupported_version,
+    return std::unexpected(Rejection{400, unsupported_version_code,
                                      "this protocol version is not supported", std::move(data)});
   }
   if (message.is_notification()) return Era::modern;

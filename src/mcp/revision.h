@@ -33,6 +33,19 @@ struct MirroredHeaders {
   std::optional<std::string_view> name;     // Mcp-Name, as it came
 };
 
+inline constexpr int header_mismatch_code = -32020;
+inline constexpr int missing_capability_code = -32021;
+inline constexpr int unsupported_version_code = -32022;
+// What does not exist: -32002 to legacy clients, -32602 to modern ones.
+inline constexpr int not_found_code = -32002;
+
+// The HTTP status of an error that a server answers with (2026-07-28, basic/transports); 200 for
+// all that travel inside a good answer, and always in the legacy era.
+int http_status_of(Era era, std::int64_t rpc_code);
+
+// Whether a client's request of that method exists in the era.
+bool exists_in(Era era, Method method);
+
 // What answers a request that breaks the modern rules.
 struct Rejection {
   int http_status = 400;

@@ -63,10 +63,6 @@ struct Outcome : std::variant<Complete, Failure, Ask, Wait> {
 };
 using Handler = std::function<Outcome(Call&)>;
 
-// The code for what does not exist: sent as -32002 to legacy clients, as -32602 to modern ones.
-inline constexpr int not_found_code = -32002;
-inline constexpr int missing_capability_code = -32021;
-
 // The rank of a level of log messages, debug lowest; nothing for an unknown name.
 std::optional<std::size_t> log_level(std::string_view name);
 
