@@ -595,7 +595,7 @@ Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
   message.name = mcp::subject_of(*message_);
   message.era = era_;
   message.version = modern() ? std::string(mcp::modern_revision) : session_->version;
-  if (modern() && tool_)
+  if (tool_)  // a bridge may need them in either era
     message.parameter_headers =
         mcp::mirrored_headers(tool_->mirrored, message_->params()["arguments"]);
   return message;

@@ -48,6 +48,14 @@ class Exchange {
   // relay.cc: requests that are passed on, and everything that flows beside the answers
   net::Task<void> relay();
   net::Task<void> initialize();
+  // The server's answer to the client's handshake, and what came with it.
+  struct Handshake {
+    std::optional<mcp::Message> response;
+    std::string session_id;
+    std::string trouble;
+    bool opened() const { return response && response->result().exists(); }
+  };
+  net::Task<Handshake> shake_hands(Link& link, const Outgoing& message);
   net::Task<void> pump(std::unique_ptr<Reply> reply);
   net::Task<void> notification();
   net::Task<void> server_answer();
@@ -56,7 +64,7 @@ class Exchange {
   net::Task<bool> side_message(const mcp::Message& message);
   net::Task<base::Result<void>> learn_tools();
   void observe_tools(json::Value result);
-  base::Result<std::shared_ptr<Session>> modern_session();
+  net::Task<base::Result<std::shared_ptr<Session>>> modern_session();
 
   // From before anything is sent until the answer is complete: a kill, and in the modern era a
   // client that leaves, end it.

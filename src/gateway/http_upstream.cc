@@ -1,4 +1,5 @@
 #include <format>
+#include <mutex>
 
 #include "gateway/upstream.h"
 #include "net/sse.h"
@@ -138,7 +139,7 @@ class HttpLink final : public Link {
   Task<Result<std::unique_ptr<Reply>>> listen(net::Loop& loop) override {
     net::HttpPool& pool = pool_(loop);
     Outgoing nothing;
-    nothing.version = version_;
+    nothing.version = version();
     std::string headers = headers_for(nothing);
     CO_TRY(auto connection, co_await pool.exchange({.method = "GET",
                                                     .path = {},
@@ -160,15 +161,20 @@ class HttpLink final : public Link {
   }
 
   void opened(std::string_view session_id, std::string_view version) override {
+    const std::scoped_lock lock(mutex_);
     session_ = session_id;
     version_ = version;
   }
 
   Task<void> end(net::Loop& loop) override {
-    if (session_.empty()) co_return;
     Outgoing nothing;
-    nothing.version = version_;
+    nothing.version = version();
     const std::string headers = headers_for(nothing);
+    {
+      const std::scoped_lock lock(mutex_);
+      if (session_.empty()) co_return;
+      session_.clear();
+    }
     auto connection = co_await pool_(loop).exchange(
         {.method = "DELETE",
          .path = {},
@@ -177,7 +183,6 @@ class HttpLink final : public Link {
          .has_body = false,
          .idempotent = true,
          .head_timeout = std::chrono::seconds(2)});  // politeness has a limit
-    session_.clear();
     if (!connection) co_return;
     (void)co_await (*connection)->read_body();
     pool_(loop).give_back(*std::move(connection));
@@ -195,7 +200,7 @@ class HttpLink final : public Link {
       out += target_.authorization;
       out += "\r\n";
     }
-    if (!session_.empty()) {
+    if (const std::scoped_lock lock(mutex_); !session_.empty()) {
       out += "Mcp-Session-Id: ";
       out += session_;
       out += "\r\n";
@@ -224,10 +229,16 @@ class HttpLink final : public Link {
     return out;
   }
 
+  std::string version() const {
+    const std::scoped_lock lock(mutex_);
+    return version_;
+  }
+
   HttpTarget target_;
   std::function<net::HttpPool&(net::Loop&)> pool_;
   base::Bytes limit_;
-  std::string session_;  // set once, before any other request of the session
+  mutable std::mutex mutex_;
+  std::string session_;  // of the legacy era; empty before the handshake and after the end
   std::string version_;
 };
 

@@ -71,7 +71,7 @@ Task<void> Exchange::post() {
     co_return;
   }
   if (modern()) {
-    auto session = modern_session();
+    auto session = co_await modern_session();
     if (!session) {
       worker_.shared().log.warning(
           "server not available",
@@ -173,7 +173,6 @@ Task<void> Exchange::initialize() {
   auto session = std::make_shared<Session>();
   session->server = route_.config->name;
   session->principal = admitted_->principal;
-  session->link = *std::move(link);
   session->conversation = std::make_shared<Conversation>();
   session->conversation->totals.started = now();
   session->conversation->totals.last = now();
@@ -182,20 +181,37 @@ Task<void> Exchange::initialize() {
   session_ = session;
   const Outgoing message = outgoing({});
   watch_for_end();
-  auto reply = co_await pass(message_->method(), *session->link, worker_.loop(), message, abort_);
-  std::optional<mcp::Message> response;
-  std::string reason = reply ? "the server ended without an answer" : base::describe(reply.error());
-  while (reply && !response) {
-    auto next = co_await (*reply)->next();
-    if (!next) reason = base::describe(next.error());
-    if (!next || !*next) break;
-    if (answers(**next))
-      response = std::move(**next);  // before it, only notifications may come; none matters
+  // In the client's era first; a server that has no such handshake may be a modern one.
+  const config::Era era = route_.config->era;
+  Eras& eras = worker_.shared().eras;
+  const base::Instant at = worker_.loop().clock().instant();
+  const bool only_modern =
+      era == config::Era::modern ||
+      (era == config::Era::automatic && eras.speaks(route_.key, mcp::Era::legacy, at) == false);
+  Handshake hands;
+  if (!only_modern) {
+    session->link = *link;
+    hands = co_await shake_hands(**link, message);
+    if (hands.opened() && era == config::Era::automatic)
+      eras.note(route_.key, mcp::Era::legacy, true, at);
   }
+  if (!hands.opened() && era != config::Era::legacy && !killed_ && !stopping_) {
+    auto face = legacy_face(*link, worker_.bridging(route_));
+    Handshake bridged = co_await shake_hands(*face, message);
+    if (bridged.opened() || only_modern) {
+      session->link = std::move(face);
+      hands = std::move(bridged);
+      if (hands.opened() && !only_modern) {
+        eras.note(route_.key, mcp::Era::legacy, false, at);
+        eras.note(route_.key, mcp::Era::modern, true, at);
+      }
+    }
+  }
+  std::optional<mcp::Message> response = std::move(hands.response);
   if (!response) {
     worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
     worker_.shared().log.warning("server did not open a session",
-                                 {{"server", route_.config->name}, {"reason", reason}});
+                                 {{"server", route_.config->name}, {"reason", hands.trouble}});
     co_await final(
         mcp::error_response(client_id_, mcp::unavailable_code, "the server is not available"));
     co_return;
@@ -205,7 +221,7 @@ Task<void> Exchange::initialize() {
   std::string headers;
   if (const json::Value result = response->result(); result.exists()) {
     session->version = result["protocolVersion"].text_or("");
-    session->link->opened((*reply)->session_id(), session->version);
+    session->link->opened(hands.session_id, session->version);
     worker_.shared().sessions.add(session, worker_.random());
     headers = std::format("Mcp-Session-Id: {}\r\n", session->id);
     if (const json::Value instructions = result["instructions"]; instructions.is_string()) {
@@ -218,6 +234,21 @@ Task<void> Exchange::initialize() {
   }
   json::in_document_order(edits);
   (void)co_await request_.respond(200, headers, json_type, response->text(edits));
+}
+
+Task<Exchange::Handshake> Exchange::shake_hands(Link& link, const Outgoing& message) {
+  Handshake hands;
+  auto reply = co_await pass(message_->method(), link, worker_.loop(), message, abort_);
+  hands.trouble = reply ? "the server ended without an answer" : base::describe(reply.error());
+  while (reply && !hands.response) {
+    auto next = co_await (*reply)->next();
+    if (!next) hands.trouble = base::describe(next.error());
+    if (!next || !*next) break;
+    if (answers(**next))
+      hands.response = std::move(**next);  // before it, only notifications may come; none matters
+  }
+  if (reply) hands.session_id = (*reply)->session_id();
+  co_return hands;
 }
 
 // Passes messages on until the answer, which is filtered by what the caller may see.
@@ -542,20 +573,25 @@ Task<void> Exchange::end_session() {
   (void)co_await request_.respond(204, "", json_type, "");
 }
 
-Result<std::shared_ptr<Session>> Exchange::modern_session() {
-  if (auto known = worker_.shared().sessions.modern(*admitted_->principal, route_.config->name))
-    return known;
+Task<Result<std::shared_ptr<Session>>> Exchange::modern_session() {
+  Sessions& sessions = worker_.shared().sessions;
+  if (auto known = sessions.modern(*admitted_->principal, route_.config->name)) co_return known;
   if (!worker_.room_for_session(*admitted_->principal, *snapshot_))
-    return fail(Code::overloaded, "limits.conversations are all in use");
-  auto link = worker_.make_link(*snapshot_, route_);
-  if (!link) return std::unexpected(std::move(link).error());
+    co_return fail(Code::overloaded, "limits.conversations are all in use");
+  auto link = co_await worker_.modern_link(snapshot_, route_);
+  if (!link) co_return std::unexpected(std::move(link).error());
+  // Somebody may have been quicker while the server's era was found out.
+  if (auto known = sessions.modern(*admitted_->principal, route_.config->name)) {
+    co_await (*link)->end(worker_.loop());
+    co_return known;
+  }
   auto session = std::make_shared<Session>();
   session->server = route_.config->name;
   session->version = mcp::modern_revision;
   session->principal = admitted_->principal;
   session->link = *std::move(link);
-  worker_.shared().sessions.put_modern(*admitted_->principal, session);
-  return session;
+  sessions.put_modern(*admitted_->principal, session);
+  co_return session;
 }
 
 Task<void> Exchange::event(std::string_view text) {

@@ -4,7 +4,10 @@
 #include <cstdlib>
 #include <format>
 
+#include "base/bytes.h"
 #include "gateway/exchange.h"
+#include "gateway/ready.h"
+#include "mcp/translate.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -161,6 +164,104 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot,
     return shared.workers[loop.index()]->pool(route, config->limits);
   };
   return http_link(std::move(target), std::move(pool), snapshot.config->limits.answer);
+}
+
+BridgeOptions Worker::bridging(const ServerRoute& route) {
+  BridgeOptions options;
+  options.answer = route.config->timeouts.request;
+  options.next_id = [&shared = shared_] {
+    return std::to_string(shared.next_id.fetch_add(1, std::memory_order_relaxed));
+  };
+  options.handle = [] {
+    std::array<std::byte, 24> bytes{};
+    crypto::SystemRandom().fill(bytes);
+    return base::to_base64(bytes);
+  };
+  options.spawn = [&shared = shared_](net::Loop& loop, Task<void> task) {
+    shared.workers[loop.index()]->tasks_.spawn(std::move(task));
+  };
+  return options;
+}
+
+// Asks for server/discover. Anything but an answer that a modern server gives means legacy; over
+// HTTP only an answer means anything.
+Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe) {
+  Outgoing probe;
+  probe.id = std::to_string(shared_.next_id.fetch_add(1, std::memory_order_relaxed));
+  probe.method = "server/discover";
+  probe.era = mcp::Era::modern;
+  probe.version = mcp::modern_revision;
+  probe.idempotent = true;
+  probe.text = mcp::to_modern(
+      own_message(std::format(
+          R"({{"jsonrpc":"2.0","id":{},"method":"server/discover","params":{{}}}})", probe.id)),
+      {});
+  net::Abort abort;
+  auto reply = co_await link.request(loop_, probe, abort);
+  if (!reply) {
+    if (pipe) co_return false;
+    co_return std::unexpected(std::move(reply).error());
+  }
+  const int status = (*reply)->status();
+  if (status == 401 || status == 403 || status >= 500)
+    co_return fail(Code::unavailable, std::format("the server answered {}", status));
+  // Silence on a pipe is an old server; over HTTP it is an outage, and the reply's own limit ends
+  // the wait.
+  const auto waiting = std::make_shared<Reply*>(reply->get());
+  if (pipe)
+    tasks_.spawn([](net::Loop& loop, std::shared_ptr<Reply*> probed) -> Task<void> {
+      for (int i = 0; i < 30 && *probed != nullptr; ++i)
+        co_await loop.sleep(std::chrono::milliseconds(100));
+      if (*probed != nullptr) (*probed)->cancel();
+    }(loop_, waiting));
+  std::optional<mcp::Message> response;
+  for (bool over = false; !over;) {
+    auto next = co_await (*reply)->next();
+    if (!next && !pipe && next.error().code != Code::malformed) {
+      *waiting = nullptr;
+      co_return std::unexpected(std::move(next).error());
+    }
+    over = !next || !*next || (*next)->is_response();
+    if (next && *next && over) response = std::move(**next);
+  }
+  *waiting = nullptr;
+  if (!response) co_return false;
+  const auto named = [](json::Value versions) {
+    return std::ranges::any_of(versions.elements(), [](json::Value version) {
+      return version.string() == mcp::modern_revision;
+    });
+  };
+  co_return named(response->result()["supportedVersions"]) ||
+      (response->error()["code"].integer() == mcp::unsupported_version_code &&
+       named(response->error()["data"]["supported"]));
+}
+
+Task<Result<std::shared_ptr<Link>>> Worker::modern_link(std::shared_ptr<const Snapshot> snapshot,
+                                                        const ServerRoute& route) {
+  auto link = make_link(*snapshot, route);
+  if (!link || route.config->era == config::Era::modern) co_return link;
+  if (route.config->era == config::Era::legacy)
+    co_return modern_face(*std::move(link), bridging(route));
+  const base::Instant now = loop_.clock().instant();
+  std::optional<bool> modern = shared_.eras.speaks(route.key, mcp::Era::modern, now);
+  if (!modern) {
+    const bool pipe = std::holds_alternative<config::Stdio>(route.config->transport);
+    auto answer = co_await speaks_modern(**link, pipe);
+    if (!answer) co_return std::unexpected(std::move(answer).error());
+    modern = *answer;
+    shared_.eras.note(route.key, mcp::Era::modern, *modern, now);
+    shared_.log.info("a server's era was found out",
+                     {{"server", route.config->name}, {"era", *modern ? "modern" : "legacy"}});
+    if (!*modern && pipe) {
+      // Some end when they are asked anything before the handshake: this one was for the question.
+      backoffs_.erase(route.config->name);
+      co_await (*link)->end(loop_);
+      link = make_link(*snapshot, route);
+      if (!link) co_return link;
+    }
+  }
+  if (*modern) co_return link;
+  co_return modern_face(*std::move(link), bridging(route));
 }
 
 void Worker::end_sessions(std::vector<std::shared_ptr<Session>> sessions) {

@@ -9,7 +9,9 @@
 
 #include "audit/record.h"
 #include "behaviour/watch.h"
+#include "gateway/bridge.h"
 #include "gateway/conversation.h"
+#include "gateway/eras.h"
 #include "gateway/memory.h"
 #include "gateway/recorder.h"
 #include "gateway/session.h"
@@ -61,6 +63,7 @@ struct Shared {
       0};  // of the snapshot; a worker that has an older one takes the new one
   std::atomic<std::shared_ptr<const Snapshot>> snapshot;
   std::atomic<std::uint64_t> next_id{1};  // of requests that we send upstream
+  Eras eras;
   Counters counters;
 };
 
@@ -102,6 +105,11 @@ class Worker final : public net::Handler {
   net::HttpPool& pool(const ServerRoute& route, const config::Limits& limits);
   // Makes the link to a server: HTTP, or a new child process on this loop.
   base::Result<std::shared_ptr<Link>> make_link(const Snapshot& snapshot, const ServerRoute& route);
+  // A link that speaks modern, to a server of either era, which is found out if need be.
+  net::Task<base::Result<std::shared_ptr<Link>>> modern_link(
+      std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route);
+  // How bridges of a server work.
+  BridgeOptions bridging(const ServerRoute& route);
 
   // Stops a principal: everything open ends, what comes is refused, what it taught lately is taken
   // back.
@@ -120,6 +128,7 @@ class Worker final : public net::Handler {
   void finish_kill(Principal& principal);
   void record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
                    std::string_view reason);
+  net::Task<base::Result<bool>> speaks_modern(Link& link, bool pipe);
   net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
   std::shared_ptr<Principal> principal_of(const identity::Caller& caller, const Snapshot& snapshot);
   base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request,

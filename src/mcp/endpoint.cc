@@ -25,18 +25,6 @@ std::string with_members(std::string_view members, std::string_view object) {
   return out;
 }
 
-bool has_cache_hints(Method method) {
-  switch (method) {
-    case Method::server_discover:
-    case Method::tools_list:
-    case Method::prompts_list:
-    case Method::resources_list:
-    case Method::resources_templates_list:
-    case Method::resources_read: return true;
-    default: return false;
-  }
-}
-
 bool may_ask(Method method) {
   return method == Method::tools_call || method == Method::prompts_get ||
          method == Method::resources_read;
@@ -327,7 +315,13 @@ void Endpoint::ask(const std::shared_ptr<Call>& call, const Ask& ask) {
   }
   for (const Input& input : ask.inputs) {
     std::string text;
-    const std::string id = std::to_string(next_question_++);
+    // The key names the question in this era, too, as far as it is free.
+    std::string id;
+    json::write_string(input.key, id);
+    if (questions_.contains(id)) {
+      id.clear();
+      json::write_string(std::format("{}-{}", input.key, ++more_questions_), id);
+    }
     json::Writer writer(text);
     writer.begin_object()
         .member("jsonrpc", "2.0")

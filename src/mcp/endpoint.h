@@ -90,8 +90,8 @@ class Endpoint {
   std::vector<std::shared_ptr<Call>> calls_;
   std::vector<Waiting> waiting_;
   std::vector<Listen> listens_;
-  std::map<std::string, Question, std::less<>> questions_;
-  std::uint64_t next_question_ = 1;
+  std::map<std::string, Question, std::less<>> questions_;  // by their id, JSON text
+  std::uint64_t more_questions_ = 0;
 };
 
 }  // namespace latticegate::mcp

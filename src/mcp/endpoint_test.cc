@@ -130,10 +130,10 @@ TEST_CASE("questions: a request of the server in one era, another round in the o
       bench.send(legacy,
                  R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})", 2) ==
       Lines{
-          R"(2 {"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"m"}})"});
+          R"(2 {"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"m"}})"});
   CHECK(bench.send(legacy, R"({"jsonrpc":"2.0","id":9,"result":{}})", 3).empty());  // nobody asked
   CHECK(
-      bench.send(legacy, R"({"jsonrpc":"2.0","id":1,"result":{"action":"accept"}})", 4) ==
+      bench.send(legacy, R"({"jsonrpc":"2.0","id":"q","result":{"action":"accept"}})", 4) ==
       Lines{
           R"(2 {"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"got":{"action":"accept"},"state":"s1"}}}!)"});
 

@@ -36,6 +36,18 @@ int http_status_of(Era era, std::int64_t rpc_code) {
   return rpc_code == missing_capability_code ? 400 : 200;
 }
 
+bool has_cache_hints(Method method) {
+  switch (method) {
+    case Method::server_discover:
+    case Method::tools_list:
+    case Method::prompts_list:
+    case Method::resources_list:
+    case Method::resources_templates_list:
+    case Method::resources_read: return true;
+    default: return false;
+  }
+}
+
 bool exists_in(Era era, Method method) {
   switch (method) {
     case Method::initialize:

@@ -43,6 +43,9 @@ inline constexpr int not_found_code = -32002;
 // all that travel inside a good answer, and always in the legacy era.
 int http_status_of(Era era, std::int64_t rpc_code);
 
+// Whether the results of that method carry ttlMs and cacheScope (2026-07-28, server/utilities).
+bool has_cache_hints(Method method);
+
 // Whether a client's request of that method exists in the era.
 bool exists_in(Era era, Method method);
 

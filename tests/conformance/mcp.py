@@ -23,7 +23,7 @@ ROOT = HERE.parent.parent
 MODULES = ROOT / 'tests' / 'e2e' / 'node_modules'
 SETS = ('2025-11-25', '2026-07-28')
 CELLS = [f'{s}/direct' for s in SETS] + [
-    f'{s}/{u}/{t}' for s in SETS for u in ('both',) for t in ('http', 'stdio')]
+    f'{s}/{u}/{t}' for s in SETS for u in ('both', 'legacy', 'modern') for t in ('http', 'stdio')]
 
 
 def free_port():
