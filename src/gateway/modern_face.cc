@@ -124,6 +124,8 @@ class ModernFace final : public Link, public std::enable_shared_from_this<Modern
                                     std::vector<std::string> uris, bool subscribe);
   std::string park(net::Loop& loop, const std::shared_ptr<Run>& run,
                    std::vector<Question> questions);
+  static Task<void> expire(std::weak_ptr<ModernFace> weak, net::Loop& loop, std::string handle,
+                           std::chrono::milliseconds time);
   void cancel(net::Loop& loop, const std::shared_ptr<Run>& run);
   bool heard() const {
     const std::scoped_lock lock(mutex_);
@@ -449,23 +451,31 @@ std::string ModernFace::park(net::Loop& loop, const std::shared_ptr<Run>& run,
     run->questions = std::move(questions);
     parked_.emplace(handle, run);
   }
-  options_.spawn(loop,
-                 [](std::weak_ptr<ModernFace> weak, net::Loop& here, std::string name,
-                    std::chrono::milliseconds time) -> Task<void> {
-                   co_await here.sleep(time);
-                   const auto self = weak.lock();
-                   if (!self) co_return;
-                   std::shared_ptr<Run> late;
-                   {
-                     const std::scoped_lock lock(self->mutex_);
-                     const auto found = self->parked_.find(name);
-                     if (found == self->parked_.end()) co_return;
-                     late = std::move(found->second);
-                     self->parked_.erase(found);
-                   }
-                   self->cancel(here, late);
-                 }(weak_from_this(), loop, handle, options_.parked));
+  options_.spawn(loop, expire(weak_from_this(), loop, handle, options_.parked));
   return handle;
+}
+
+// Looks several times a second, so that nothing waits for a call that went on, or for a gateway
+// that stops.
+Task<void> ModernFace::expire(std::weak_ptr<ModernFace> weak, net::Loop& loop, std::string handle,
+                              std::chrono::milliseconds time) {
+  const base::Instant end = loop.clock().instant() + time;
+  for (;;) {
+    co_await loop.sleep(std::chrono::milliseconds(200));
+    const auto self = weak.lock();
+    if (!self) co_return;
+    std::shared_ptr<Run> late;
+    {
+      const std::scoped_lock lock(self->mutex_);
+      const auto found = self->parked_.find(handle);
+      if (found == self->parked_.end()) co_return;
+      if (loop.clock().instant() < end) continue;
+      late = std::move(found->second);
+      self->parked_.erase(found);
+    }
+    self->cancel(loop, late);
+    co_return;
+  }
 }
 
 // The server hears that nobody waits any more.
