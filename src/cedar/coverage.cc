@@ -190,4 +190,10 @@ void Coverage::add(const Request& request, const EntityView& entities, Arena& sc
     add_policy(policies_[i], evaluator, covered_[i]);
 }
 
+void Coverage::add(PolicyIndex policy, const Request& request, const EntityView& entities,
+                   Arena& scratch) {
+  Evaluator evaluator(request, entities, scratch);
+  add_policy(policies_[policy], evaluator, covered_[policy]);
+}
+
 }  // namespace latticegate::cedar

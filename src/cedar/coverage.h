@@ -52,6 +52,8 @@ class Coverage {
   // The policies outlive it.
   explicit Coverage(const PolicySet& policies);
   void add(const Request& request, const EntityView& entities, Arena& scratch);
+  // Of one policy only.
+  void add(PolicyIndex policy, const Request& request, const EntityView& entities, Arena& scratch);
   const std::vector<PolicyCoverage>& policies() const [[clang::lifetimebound]] { return covered_; }
 
  private:
