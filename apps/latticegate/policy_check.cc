@@ -50,8 +50,8 @@ void print_json(const policy::CheckReport& report, const PolicyFiles& files) {
 
 void print_text(const policy::CheckReport& report, const PolicyFiles& files) {
   for (const Diagnostic& one : report.diagnostics)
-    std::print("{}: {}\n{}", one.severity == Severity::error ? "error" : "warning",
-               policy::describe(one), policy::excerpt(one, files.policies));
+    std::print("{}: {}\n{}", policy::name(one.severity), policy::describe(one),
+               policy::excerpt(one, files.policies));
   if (report.good())
     std::println("{} policies in {} files are good", report.policies, files.policies.size());
 }

@@ -16,7 +16,7 @@ using Severity = Diagnostic::Severity;
 
 constexpr std::size_t widest_excerpt = 160;  // characters
 
-constexpr std::array<DiagnosticRule, 30> rules{{
+constexpr std::array<DiagnosticRule, 33> rules{{
     {"syntax", Severity::error, "The text is not Cedar."},
     {"duplicate_id", Severity::error, "Two policies have one id."},
     {"reserved_id", Severity::error, "The id is one of the built-in policies'."},
@@ -45,8 +45,11 @@ constexpr std::array<DiagnosticRule, 30> rules{{
     {"unknown_name", Severity::warning, "The configuration does not know the name."},
     {"redundant", Severity::warning, "Another policy says the same or more."},
     {"overridden", Severity::warning, "A forbid always wins over the permit."},
-    {"useless_forbid", Severity::warning, "The forbid forbids nothing that is permitted."},
-    {"unreachable_clause", Severity::warning, "A clause never makes a difference."},
+    {"unreachable_clause", Severity::warning, "A clause never counts."},
+    {"constant_clause", Severity::note, "A clause is always true."},
+    {"gained", Severity::warning, "The new policies allow what the old ones did not."},
+    {"lost", Severity::warning, "The old policies allowed what the new ones do not."},
+    {"idle_forbid", Severity::note, "The forbid forbids nothing that is permitted."},
 }};
 
 // One character of UTF-8, which the text need not be; takes at least one byte.
@@ -86,6 +89,15 @@ std::size_t characters_in(std::string_view text) {
 }
 
 }  // namespace
+
+std::string_view name(Severity severity) {
+  switch (severity) {
+    case Severity::error: return "error";
+    case Severity::warning: return "warning";
+    case Severity::note: return "note";
+  }
+  return "";
+}
 
 std::span<const DiagnosticRule> diagnostic_rules() { return rules; }
 
@@ -180,7 +192,7 @@ std::string excerpt(const Diagnostic& diagnostic, std::span<const PolicyText> te
 void write(const Diagnostic& diagnostic, std::span<const PolicyText> texts, json::Writer& writer) {
   const auto number = [](std::uint32_t of) { return static_cast<std::int64_t>(of); };
   writer.begin_object()
-      .member("severity", diagnostic.severity == Severity::error ? "error" : "warning")
+      .member("severity", std::string(name(diagnostic.severity)))
       .member("rule", diagnostic.rule)
       .member("policy", diagnostic.policy)
       .member("file", diagnostic.file)

@@ -19,7 +19,7 @@
 namespace latticegate::policy {
 
 struct Diagnostic {
-  enum class Severity : std::uint8_t { error, warning };
+  enum class Severity : std::uint8_t { error, warning, note };
   struct Place {
     std::uint32_t line = 0;  // 0: no place
     std::uint32_t column = 0;
@@ -34,6 +34,9 @@ struct Diagnostic {
   std::string message{};
   std::string environment{};  // the kind of request that it holds for; "" for any
 };
+
+// "error", "warning", "note".
+std::string_view name(Diagnostic::Severity severity);
 
 struct DiagnosticRule {
   std::string_view name;

@@ -8,8 +8,6 @@
 namespace latticegate::policy {
 namespace {
 
-using Severity = Diagnostic::Severity;
-
 std::string uri_of(std::string_view path) {
   std::string uri = path.starts_with('/') ? "file://" : "";
   if (path.starts_with("./")) path.remove_prefix(2);
@@ -31,10 +29,6 @@ std::int64_t character_column(std::string_view line, std::uint32_t column) {
   // Behind the end of the line bytes and characters count alike.
   return std::ranges::count_if(before, starts) + 1 +
          static_cast<std::int64_t>(column - 1 - before.size());
-}
-
-std::string_view level(Severity severity) {
-  return severity == Severity::error ? "error" : "warning";
 }
 
 void write_location(const Diagnostic& diagnostic, std::span<const PolicyText> texts,
@@ -79,7 +73,7 @@ std::string to_sarif(std::span<const Diagnostic> diagnostics, std::span<const Po
     writer.key("shortDescription").begin_object();
     writer.member("text", std::string(rule->words)).end_object();
     writer.key("defaultConfiguration").begin_object();
-    writer.member("level", std::string(level(rule->severity))).end_object();
+    writer.member("level", std::string(name(rule->severity))).end_object();
     writer.end_object();
   }
   writer.end_array().end_object().end_object();
@@ -89,7 +83,7 @@ std::string to_sarif(std::span<const Diagnostic> diagnostics, std::span<const Po
     const auto rule = std::ranges::find(used, diagnostic.rule, &DiagnosticRule::name);
     writer.begin_object().member("ruleId", diagnostic.rule);
     if (rule != used.end()) writer.member("ruleIndex", rule - used.begin());
-    writer.member("level", std::string(level(diagnostic.severity)));
+    writer.member("level", std::string(name(diagnostic.severity)));
     Diagnostic words = diagnostic;
     words.file.clear();
     words.begin = {};

@@ -60,6 +60,19 @@ COMMANDS = [
     (["schema", "--compatible", "stub.cedarschema"], 2, "", r"latticegate: schema: [^\n]*--tools[^\n]*\n"),
     (["schema", "--compatible", "crm.json", "--tools", "crm.json"], 2, "", r"latticegate: schema: [^\n]*crm\.json:1:1[^\n]*\n"),
     (["schema", "--objects-as-records"], 2, "", r"latticegate policy schema: [^\n]*\n"),
+    (["analyse", "--directory", "good", *CRM], 0, r"1 policies, 9 questions: 0 proved, 9 refuted by an example, 0 unknown\n", ""),
+    (["analyse", "--directory", "warned", *CRM], 1,
+     r"warning: warned/a\.cedar:1:1: policy `never`: never holds, whatever the request\n(.|\n)*: 1 proved, 0 refuted [^\n]*\n", ""),
+    (["analyze", "--directory", "good", *CRM, "--all"], 0, r"not so: good/a\.cedar:1:1: policy `read`: never holds[^\n]*\n"
+     r"    \{\"request\":\{\"principal\":\"Mcp::Agent::[^\n]*\n(.|\n)*", ""),
+    (["analyse", "--directory", "good", *CRM, "--against", "good"], 0, r"both sets allow the same\n", ""),
+    (["analyse", "--directory", "good", *CRM, "--against", "warned"], 1,
+     r"gained: good/a\.cedar:1:1: policy `read`: allows what was not allowed\n    \{\"request\":[^\n]*\n1 permits make a "
+     r"difference, 1 none, 0 unknown\n", ""),
+    (["analyse", "--directory", "warned", *CRM, "--against", "good", "-o", "json"], 1,
+     r'\{"same":false,"differ":1,"unknown":0,"findings":\[\{"change":"lost",[^\n]*\}\]\}\n', ""),
+    (["analyse", "--directory", "good", "--against", "absent"], 2, "", r"latticegate: policies: [^\n]*absent[^\n]*\n"),
+    (["analyse", "--directory", "absent"], 2, "", r"latticegate: policies: [^\n]*absent[^\n]*\n"),
     (["test", "--directory", "good", "crm.json"], 2, "", r"latticegate: tests: [^\n]*not an array\n"),
 ]
 
@@ -87,6 +100,28 @@ def check_for_programs():
     expect(place["region"] == {"startLine": 3, "startColumn": 8, "endLine": 3, "endColumn": 27}, f"sarif: {out}")
 
 
+def analysis_for_programs():
+    """The examples of the analysis are tests that pass."""
+    code, out, _ = run("analyse", "--directory", ".", "-o", "json", "--all", folder=MODEL)
+    report = json.loads(out)
+    expect(code == 1 and report["policies"] == 19 and report["unknown"] <= 5, f"analyse: {out[:300]}")
+    found = {(one["claim"], one["finding"]["policy"], one.get("other")) for one in report["findings"] if one["verdict"] == "proved"}
+    expect(("redundant", "rug-pull", "latticegate-unpinned-tool") in found, f"analyse: {found}")
+    expect(("redundant", "quarantined-agent", "latticegate-quarantined-agent") in found, f"analyse: {found}")
+    tests = []
+    for one in report["findings"]:
+        # Refuted: the forbid that overrides the permit. It permits, if nothing else forbids.
+        if one["claim"] == "never_permits" and one["verdict"] == "refuted":
+            tests.append({"name": one["finding"]["policy"], "decision": "allow", **one["example"]})
+    with tempfile.TemporaryDirectory(prefix="latticegate-policy-") as folder:
+        path = pathlib.Path(folder) / "tests.json"
+        path.write_text(json.dumps(tests))
+        ran = run("test", "--directory", ".", str(path), folder=MODEL)
+    expect(len(tests) > 0 and ran[0] == 0, f"{len(tests)} examples: {ran}")
+    code, out, _ = run("analyse", "--directory", "warned", *CRM, "-o", "sarif")
+    expect(code == 1 and json.loads(out)["runs"][0]["results"][0]["ruleId"] == "impossible", f"analyse -o sarif: {out}")
+
+
 def schema_as_json():
     """What is printed is a schema again, in both forms, and the policies hold under it."""
     for form in ("cedar", "json"):
@@ -107,7 +142,7 @@ def model_coverage():
     expect(len(policies) == 19 and all(one["true"] > 0 and one["false"] > 0 for one in policies), "model: every policy both ways")
 
 
-for step in (commands, check_for_programs, schema_as_json, model_coverage):
+for step in (commands, check_for_programs, schema_as_json, analysis_for_programs, model_coverage):
     step()
 for words in problems:
     print(words)
