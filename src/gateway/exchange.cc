@@ -21,6 +21,11 @@ std::string_view effect_of(const policy::Effects& effects) {
   return effects.read ? "read" : "";
 }
 
+bool is_about_task(mcp::Method method) {
+  return method == mcp::Method::tasks_get || method == mcp::Method::tasks_result ||
+         method == mcp::Method::tasks_update || method == mcp::Method::tasks_cancel;
+}
+
 // Records of the findings; at most 32 are named.
 std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
   std::vector<audit::Finding> list;
@@ -52,10 +57,9 @@ Task<void> Exchange::call() {
   worker_.shared().counters.calls.fetch_add(1, std::memory_order_relaxed);
   if (!co_await admit()) co_return;
 
-  const json::Value arguments = message_->params()["arguments"];
   findings_ = inspect::scan(worker_.scanner(), inspect::Surface::arguments, message_->params());
   inspect_ns_ = (worker_.loop().clock().instant() - started_).count();
-  asked_ = behaviour::asked_records(arguments);
+  asked_ = behaviour::asked_records(arguments());
 
   std::optional<policy::Permit> permit = co_await decide();
   if (!permit) co_return;
@@ -99,6 +103,9 @@ Task<void> Exchange::call() {
   }
   request_.on_hangup(nullptr);
   session_->requests.remove(client_id_);
+  if (!task_.empty())
+    session_->tasks.add(std::move(task_),
+                        std::make_shared<const mcp::Message>(*std::move(message_)));
 }
 
 // Who, where, what: the tool as it was pinned. What the caller may not see does not exist.
@@ -108,18 +115,26 @@ Task<bool> Exchange::admit() {
   conversation_ = conversation();
   call_uid_ = crypto::uuid_v7(at_, worker_.random());
   call_text_ = crypto::to_string(call_uid_);
-  if (message_->method() != mcp::Method::tools_call) co_return true;
+  if (is_about_task(message_->method())) {
+    task_call_ = session_->tasks.find(subject_);
+    if (!task_call_) {
+      co_await reject(modern() ? 400 : 200, -32602, "no call of this conversation began this task");
+      co_return false;
+    }
+  } else if (message_->method() != mcp::Method::tools_call) {
+    co_return true;
+  }
   if (subject_.empty()) {
     co_await reject(modern() ? 400 : 200, -32602, "tools/call needs a name");
     co_return false;
   }
-  tool_ = route_.catalogue->find(subject_);
+  tool_ = route_.catalogue->find(tool_name());
   if (!tool_) {
     if (auto learned = co_await learn_tools(); !learned) {
       co_await reject(200, mcp::unavailable_code, "the server is not available");
       co_return false;
     }
-    tool_ = route_.catalogue->find(subject_);
+    tool_ = route_.catalogue->find(tool_name());
   }
   const bool usable = tool_ && tool_->tool && !tool_->held;
   const bool visible = usable && (route_.mode == policy::Mode::observe || may_see());
@@ -135,7 +150,7 @@ Task<bool> Exchange::admit() {
     co_await answer_unknown();
     co_return false;
   }
-  if (modern() && !tool_->mirrored.empty()) {
+  if (modern() && !task_call_ && !tool_->mirrored.empty()) {
     const net::Head& head = request_.head();
     const auto wrong = mcp::mirror_mismatch(tool_->mirrored, message_->params()["arguments"],
                                             [&](std::string_view name) { return head.find(name); });
@@ -166,7 +181,7 @@ Task<void> Exchange::answer_unknown() {
 // Violations go back as a tool error, in words by which a model can correct its call.
 bool Exchange::arguments_fit(std::string& sentence) const {
   if (!tool_ || !tool_->schema || route_.mode == policy::Mode::observe) return true;
-  const inspect::Validation validation = tool_->schema->validate(message_->params()["arguments"]);
+  const inspect::Validation validation = tool_->schema->validate(arguments());
   if (validation.valid()) return true;
   sentence = "The arguments do not fit the tool's input schema:\n" + validation.text();
   return false;
@@ -184,7 +199,7 @@ policy::Facts Exchange::facts() const {
   else
     facts.target = policy::ResourceTarget{&route_.catalogue->facts(), subject_};
   facts.call = call_text_;
-  facts.arguments = message_->params()["arguments"];
+  facts.arguments = arguments();
   facts.conversation = admitted_->principal->id();
   facts.totals = conversation_ ? &conversation_->totals : nullptr;
   facts.risk = &risk_;
@@ -476,6 +491,11 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
       co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
     co_return;
   }
+  if (message_->method() == mcp::Method::tools_call) {
+    const json::Value begun = content["task"].is_object() ? content["task"] : content;
+    if (begun["taskId"].is_string() && begun["status"].is_string())
+      task_ = *begun["taskId"].string();
+  }
   std::vector<json::Edit> edits;
   const bool strip = config.inspect.hidden_text_in_results == config::Treatment::redact;
   if (!found.empty() && (redact || strip)) {
@@ -595,7 +615,7 @@ Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
   message.name = mcp::subject_of(*message_);
   message.era = era_;
   message.version = modern() ? std::string(mcp::modern_revision) : session_->version;
-  if (tool_)  // a bridge may need them in either era
+  if (tool_ && !task_call_)  // a bridge may need them in either era
     message.parameter_headers =
         mcp::mirrored_headers(tool_->mirrored, message_->params()["arguments"]);
   return message;

@@ -31,6 +31,14 @@ class Exchange {
   net::Task<void> call();
   net::Task<bool> admit();
   bool may_see();
+  // The arguments that are judged: of the call, or of the call that began a task.
+  json::Value arguments() const {
+    return (task_call_ ? *task_call_ : *message_).params()["arguments"];
+  }
+  // What the client calls the tool that this is about.
+  std::string_view tool_name() const {
+    return task_call_ ? mcp::subject_of(*task_call_) : subject_;
+  }
   bool arguments_fit(std::string& sentence) const;
   policy::Facts facts() const;
   net::Task<std::optional<policy::Permit>> decide();
@@ -115,6 +123,8 @@ class Exchange {
 
   // of a decided call
   std::shared_ptr<const ToolEntry> tool_;
+  std::shared_ptr<const mcp::Message> task_call_;  // that began the task which this is about
+  std::string task_;                               // id of the task that this call began
   std::string_view subject_;
   std::shared_ptr<Conversation> conversation_;
   inspect::Findings findings_;

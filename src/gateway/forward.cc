@@ -10,7 +10,11 @@ bool needs_permit(mcp::Method method) {
     case mcp::Method::resources_read:
     case mcp::Method::resources_subscribe:
     case mcp::Method::prompts_get:
-    case mcp::Method::completion_complete: return true;
+    case mcp::Method::completion_complete:
+    case mcp::Method::tasks_get:
+    case mcp::Method::tasks_result:
+    case mcp::Method::tasks_update:
+    case mcp::Method::tasks_cancel: return true;
     default: return false;
   }
 }

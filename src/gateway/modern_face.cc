@@ -20,7 +20,8 @@ using mcp::Message;
 using mcp::Method;
 using net::Task;
 
-constexpr std::size_t most_waiting = 256;  // messages of one call that nobody takes
+constexpr std::size_t most_questions = 16;  // of one round
+constexpr std::size_t most_waiting = 256;   // messages of one call that nobody takes
 // A server that asks several things at once is given this time to send the rest.
 constexpr auto gathering = std::chrono::milliseconds(50);
 
@@ -213,6 +214,8 @@ class ModernFace::CallReply final : public Reply {
         over_ = true;
         co_return own_message(face_->answer(id_, message, request_.method()));
       }
+      if (message.is_request() && questions_.size() + run_->refused.size() >= most_questions)
+        co_return fail(Code::unavailable, "the server asked too many things at once");
       if (message.is_request())
         co_await take_question(message);
       else if (auto passed = notification(message))
@@ -257,6 +260,9 @@ class ModernFace::CallReply final : public Reply {
     }
     std::string key(message.id().string().value_or(std::string_view()));
     if (key.empty()) key = std::format("question-{}", message.id_text());
+    // The server chose the id: two questions under one id are two keys, and too many end the call.
+    for (int more = 2; std::ranges::contains(questions_, key, &Question::key); ++more)
+      key = std::format("{}-{}", key, more);
     questions_.push_back(
         {std::move(key), message.id_text(), std::string(message.method_name()),
          message.params().exists() ? json::to_string(message.params()) : std::string("{}")});

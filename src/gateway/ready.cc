@@ -1,5 +1,7 @@
 #include "gateway/ready.h"
 
+#include <limits>
+
 namespace latticegate::gateway {
 namespace {
 
@@ -18,10 +20,10 @@ class ReadyReply final : public Reply {
 }  // namespace
 
 mcp::Message own_message(std::string_view text) {
-  // What is in it came through the limits of whoever sent it.
-  auto message = mcp::Message::parse(text, {.size = {std::uint64_t{64} * 1024 * 1024},
-                                            .depth = 80,
-                                            .nodes = 4'000'000,
+  // What is in it came through the limits of whoever sent it, which are all far below these.
+  auto message = mcp::Message::parse(text, {.size = {std::uint64_t{1} << 40},
+                                            .depth = 1024,
+                                            .nodes = std::numeric_limits<std::uint32_t>::max(),
                                             .allow_nul = true});
   base::check(message.has_value(), "a message of our own is none");
   return *std::move(message);

@@ -131,7 +131,18 @@ Task<void> Exchange::relay() {
     co_await final(mcp::result_response(client_id_, "{}"));
     co_return;
   }
-  Outgoing message = outgoing({});
+  std::vector<json::Edit> edits;
+  if (message_->method() == mcp::Method::subscriptions_listen)
+    // What may not be read is not watched either.
+    for (const json::Value uri :
+         message_->params()["notifications"]["resourceSubscriptions"].elements()) {
+      subject_ = uri.text_or({});
+      if (route_.mode != policy::Mode::observe &&
+          !snapshot_->engine->may_see(facts(), worker_.scratch()))
+        edits.push_back({uri, ""});
+    }
+  subject_ = {};
+  Outgoing message = outgoing(std::move(edits));
   message.idempotent = message_->method_name().ends_with("/list") ||
                        message_->method() == mcp::Method::server_discover;
   message.stream = message_->method() == mcp::Method::subscriptions_listen;
@@ -378,7 +389,10 @@ std::vector<json::Edit> Exchange::list_edits(json::Value result) {
     }
     subject_ = {};
   };
-  if (message_->method() == mcp::Method::resources_list)
+  if (message_->method() == mcp::Method::tasks_list) {
+    for (const json::Value task : result["tasks"].elements())
+      if (!session_->tasks.find(task["taskId"].text_or({}))) edits.push_back({task, ""});
+  } else if (message_->method() == mcp::Method::resources_list)
     filter("resources", "uri");
   else if (message_->method() == mcp::Method::prompts_list)
     filter("prompts", "name");

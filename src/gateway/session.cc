@@ -13,6 +13,7 @@ namespace latticegate::gateway {
 namespace {
 
 constexpr std::size_t most_server_requests = 64;
+constexpr std::size_t most_tasks = 256;
 
 bool in_use(const Session& session) {
   return session.streams.load() > 0 || session.requests.size() > 0;
@@ -35,6 +36,19 @@ std::optional<ServerRequests::Origin> ServerRequests::take(std::string_view clie
   Origin origin = std::move(found->second);
   waiting_.erase(found);
   return origin;
+}
+
+void Tasks::add(std::string id, std::shared_ptr<const mcp::Message> call) {
+  const std::scoped_lock lock(mutex_);
+  if (calls_.size() >= most_tasks) calls_.pop_front();
+  calls_.emplace_back(std::move(id), std::move(call));
+}
+
+std::shared_ptr<const mcp::Message> Tasks::find(std::string_view id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = std::ranges::find(
+      calls_, id, [](const auto& entry) { return std::string_view(entry.first); });
+  return found == calls_.end() ? nullptr : found->second;
 }
 
 void RequestIds::add(std::string client_id, std::string upstream_id) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,19 @@ class RequestIds {
   std::map<std::string, std::string, std::less<>> ids_;
 };
 
+// Calls whose result is fetched later, by the id that the server gave them. Whoever fetches is
+// judged as for the call itself, so the call is kept. At most 256 a session; the oldest are
+// forgotten, and then nobody can ask for them any more.
+class Tasks {
+ public:
+  void add(std::string id, std::shared_ptr<const mcp::Message> call);
+  std::shared_ptr<const mcp::Message> find(std::string_view id) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<std::pair<std::string, std::shared_ptr<const mcp::Message>>> calls_;
+};
+
 struct Session {
   std::string id;  // ours, for the client; empty for modern access
   std::string server;
@@ -60,6 +74,7 @@ struct Session {
   std::shared_ptr<Link> link;
   ServerRequests server_requests;
   RequestIds requests;
+  Tasks tasks;
   std::atomic<std::uint32_t> streams{0};
   std::atomic<std::int64_t> last_used_ns{0};  // steady clock; for expiry
 };

@@ -278,7 +278,18 @@ class Scenario:
             message["id"] = self.next_id
             self.next_id += 1
         message.update(given)
-        return message
+        return self.filled(message)
+
+    def filled(self, value):
+        """"$reply.NAME.PATH" stands for what came back in that reply."""
+        if isinstance(value, dict):
+            return {key: self.filled(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.filled(each) for each in value]
+        if isinstance(value, str) and value.startswith("$reply."):
+            name, path = value.removeprefix("$reply.").split(".", 1)
+            return at_path(self.replies[name], path)
+        return value
 
     def open(self, step):
         """initialize and initialized; the session's name is the step's."""
