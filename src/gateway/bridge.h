@@ -5,9 +5,10 @@
 // bridged (elicitation, sampling, roots); it does not depend on what a single request declares.
 // When the server asks during a call, the call is parked and the client gets input_required;
 // requestState is a random handle of the parked call, usable once and only by the same principal
-// for the same request. What the request did not declare is refused to the server. Parked calls
-// have limits in number and time; at either the server hears notifications/cancelled. Handles
-// belong to this process: a client that comes back to another replica begins anew.
+// for the same request. What the request did not declare is refused to the server; if the call
+// fails over it, the client hears which capability was missing. Parked calls have limits in number
+// and time; at either the server hears notifications/cancelled. Handles belong to this process: a
+// client that comes back to another replica begins anew.
 //
 // Legacy client, modern server. The handshake is answered from server/discover; each request
 // carries what the client declared then. input_required becomes requests of the server on the

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <format>
 #include <mutex>
 
@@ -16,16 +17,25 @@ json::Limits answer_limits(base::Bytes size) {
   return {.size = size, .depth = 64, .nodes = 4'000'000, .allow_nul = true};
 }
 
+// Of streams that are taken up again.
+constexpr std::uint64_t longest_retry = 30'000;  // milliseconds, whatever a server asks for
+constexpr int most_attempts = 5;
+constexpr std::chrono::milliseconds step{50};  // in which a wait hears that it is cancelled
+
 class HttpReply final : public Reply {
  public:
+  // `resume_headers` makes the headers of a GET that takes an interrupted stream up again behind
+  // the event of that id; without it no stream is taken up.
   HttpReply(net::Loop& loop, net::HttpPool& pool, std::unique_ptr<net::ClientConnection> connection,
-            base::Bytes limit, std::chrono::milliseconds timeout, bool stream)
+            base::Bytes limit, std::chrono::milliseconds timeout, bool stream,
+            std::function<std::string(std::string_view)> resume_headers = {})
       : loop_(loop),
         pool_(pool),
         connection_(std::move(connection)),
         limit_(limit),
         timeout_(timeout),
         stream_(stream),
+        resume_headers_(std::move(resume_headers)),
         sse_(limit) {
     const auto type = connection_->head().find("content-type").value_or("");
     events_ = net::is_media_type(type, "text/event-stream");
@@ -53,10 +63,24 @@ class HttpReply final : public Reply {
       co_return parse(*body);
     }
     for (;;) {
-      while (const auto event = sse_.next())
-        if (!event->data.empty()) co_return parse(event->data);
+      while (const auto event = sse_.next()) {
+        if (event->id) last_event_ = *event->id;
+        if (event->retry_ms)
+          retry_ = std::chrono::milliseconds(std::min(*event->retry_ms, longest_retry));
+        if (event->data.empty()) continue;
+        attempts_ = 0;
+        auto message = parse(event->data);
+        answered_ = answered_ || (message && (*message)->is_response());
+        co_return message;
+      }
       auto piece = co_await connection_->read_piece();
       if (cancelled_) co_return fail(Code::cancelled, "cancelled");
+      const bool broken = !piece && piece.error().code != Code::timeout;
+      if ((broken || (piece && piece->empty())) && !answered_ && resume_headers_ &&
+          !last_event_.empty() && attempts_ < most_attempts) {
+        CO_CHECK(co_await take_up());
+        continue;
+      }
       if (!piece) co_return std::unexpected(std::move(piece).error());
       if (piece->empty()) {
         done_ = true;
@@ -69,12 +93,38 @@ class HttpReply final : public Reply {
 
   void cancel() override {
     cancelled_ = true;
+    abort_.request();
     if (connection_) connection_->cancel();
   }
   int status() const override { return status_; }
   std::string_view session_id() const override { return session_id_; }
 
  private:
+  // The server let the stream go before its answer and keeps the rest (2025-11-25,
+  // basic/transports): it is fetched after the time that the server named.
+  Task<Result<void>> take_up() {
+    ++attempts_;
+    pool_.give_back(std::move(connection_));
+    for (auto left = retry_; left.count() > 0 && !cancelled_; left -= std::min(left, step))
+      co_await loop_.sleep(std::min(left, step));
+    if (cancelled_) co_return fail(Code::cancelled, "cancelled");
+    const std::string headers = resume_headers_(last_event_);
+    CO_TRY(connection_, co_await pool_.exchange({.method = "GET",
+                                                 .path = {},
+                                                 .headers = headers,
+                                                 .body = {},
+                                                 .has_body = false,
+                                                 .idempotent = true},
+                                                &abort_));
+    const auto type = connection_->head().find("content-type").value_or("");
+    if (connection_->head().status != 200 || !net::is_media_type(type, "text/event-stream"))
+      co_return fail(Code::unavailable, "the server keeps nothing of the stream that it ended");
+    connection_->release_head();
+    sse_ = net::SseParser(limit_);
+    if (!stream_) connection_->stream().set_deadline(loop_.now() + timeout_);
+    co_return Result<void>();
+  }
+
   Result<std::optional<mcp::Message>> parse(std::string_view text) const {
     auto message = mcp::Message::parse(text, answer_limits(limit_));
     if (message) return std::optional<mcp::Message>(*std::move(message));
@@ -88,7 +138,13 @@ class HttpReply final : public Reply {
   base::Bytes limit_;
   std::chrono::milliseconds timeout_;
   bool stream_;
+  std::function<std::string(std::string_view)> resume_headers_;
   net::SseParser sse_;
+  net::Abort abort_;
+  std::string last_event_;
+  std::chrono::milliseconds retry_{1'000};
+  int attempts_ = 0;  // since the last message
+  bool answered_ = false;
   std::string session_id_;
   int status_ = 0;
   bool events_ = false;
@@ -97,7 +153,7 @@ class HttpReply final : public Reply {
   bool cancelled_ = false;
 };
 
-class HttpLink final : public Link {
+class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink> {
  public:
   HttpLink(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool, base::Bytes limit)
       : target_(std::move(target)), pool_(std::move(pool)), limit_(limit) {}
@@ -113,8 +169,20 @@ class HttpLink final : public Link {
                                                     .has_body = true,
                                                     .idempotent = message.idempotent},
                                                    &abort));
-    std::unique_ptr<Reply> reply = std::make_unique<HttpReply>(
-        loop, pool, std::move(connection), limit_, target_.request_timeout, message.stream);
+    std::function<std::string(std::string_view)> resume;
+    if (message.era == mcp::Era::legacy)
+      resume = [self = shared_from_this(), version = message.version](std::string_view event) {
+        Outgoing nothing;
+        nothing.version = version;
+        // An id that cannot stand in a header was no id of an event.
+        const bool printable =
+            std::ranges::all_of(event, [](char c) { return c >= 0x20 && c <= 0x7E; });
+        return self->headers_for(nothing) +
+               (printable ? std::format("Last-Event-ID: {}\r\n", event) : std::string());
+      };
+    std::unique_ptr<Reply> reply =
+        std::make_unique<HttpReply>(loop, pool, std::move(connection), limit_,
+                                    target_.request_timeout, message.stream, std::move(resume));
     co_return reply;
   }
 

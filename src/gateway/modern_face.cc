@@ -193,12 +193,16 @@ class ModernFace::CallReply final : public Reply {
 
   Task<Result<std::optional<Message>>> next() override {
     while (!over_ && !cancelled_) {
-      const bool asked = !questions_.empty() || !refused_.empty();
+      const bool asked = !questions_.empty() || !run_->refused.empty();
       const auto until = loop_.clock().instant() + (asked ? gathering : face_->options_.answer);
       Run::Inbox::Popped popped = co_await inbox_->pop(until);
       if (cancelled_) break;
       if (!popped.value) {
-        if (asked) co_return co_await put_questions();
+        if (!questions_.empty()) co_return co_await put_questions();
+        if (asked) {
+          co_await face_->refuse(loop_, *run_);
+          continue;
+        }
         if (popped.ended == Run::Inbox::Ended::timeout)
           co_return fail(Code::timeout, "the server did not answer in time");
         co_return fail(Code::overloaded, "the server sends more than is taken");
@@ -212,6 +216,9 @@ class ModernFace::CallReply final : public Reply {
       Message& message = *item.message;
       if (message.is_response()) {
         over_ = true;
+        const bool failed =
+            message.error().exists() || message.result()["isError"].boolean() == true;
+        if (failed && !refused_.empty()) co_return missing_capability();
         co_return own_message(face_->answer(id_, message, request_.method()));
       }
       if (message.is_request() && questions_.size() + run_->refused.size() >= most_questions)
@@ -255,7 +262,6 @@ class ModernFace::CallReply final : public Reply {
     if (!mcp::may_be_asked(declared, message.method(), message.params())) {
       run_->refused.push_back(message.id_text());
       if (refused_.empty()) refused_ = mcp::capability_for(message.method());
-      if (refused_.empty()) refused_ = message.method_name();
       co_return;
     }
     std::string key(message.id().string().value_or(std::string_view()));
@@ -268,16 +274,16 @@ class ModernFace::CallReply final : public Reply {
          message.params().exists() ? json::to_string(message.params()) : std::string("{}")});
   }
 
+  // A server may do without what it was refused; a call that failed over it says what was missing.
+  Message missing_capability() const {
+    return own_message(
+        mcp::error_response(id_, mcp::missing_capability_code,
+                            std::format("the server needs the capability {} for this", refused_),
+                            std::format(R"({{"requiredCapabilities":{{"{}":{{}}}}}})", refused_)));
+  }
+
   Task<std::optional<Message>> put_questions() {
     over_ = true;
-    if (questions_.empty()) {
-      co_await face_->refuse(loop_, *run_);
-      face_->cancel(loop_, run_);
-      co_return own_message(mcp::error_response(
-          id_, mcp::missing_capability_code,
-          std::format("the server needs the capability {} for this", refused_),
-          std::format(R"({{"requiredCapabilities":{{"{}":{{}}}}}})", refused_)));
-    }
     {
       // What nobody took goes before what comes from now on.
       const std::scoped_lock lock(run_->mutex);
