@@ -37,6 +37,7 @@ void add_policy_check(CLI::App& policy, Chosen& chosen);      // policy check
 void add_policy_test(CLI::App& policy, Chosen& chosen);       // policy test
 void add_policy_schema(CLI::App& policy, Chosen& chosen);     // policy schema
 void add_policy_analyse(CLI::App& policy, Chosen& chosen);    // policy analyse
+void add_policy_translate(CLI::App& policy, Chosen& chosen);  // policy translate
 void add_policy_authorize(CLI::App& policy, Chosen& chosen);  // policy authorize
 
 // "latticegate: <what>: <why>" on standard error; gives the exit code that fits.

@@ -73,6 +73,14 @@ COMMANDS = [
      r'\{"same":false,"differ":1,"unknown":0,"findings":\[\{"change":"lost",[^\n]*\}\]\}\n', ""),
     (["analyse", "--directory", "good", "--against", "absent"], 2, "", r"latticegate: policies: [^\n]*absent[^\n]*\n"),
     (["analyse", "--directory", "absent"], 2, "", r"latticegate: policies: [^\n]*absent[^\n]*\n"),
+    (["translate", "--from", "toolhive", "toolhive.yaml", "--server", "weather"], 0,
+     r'(.|\n)*@id\("toolhive-1"\)\npermit \((.|\n)*// not carried over: rule 2: [^\n]*claim_level(.|\n)*',
+     r"note: put the agents with roles = admin [^\n]*\nnot carried over: rule 2: [^\n]*\n"),
+    (["translate", "--from", "toolhive", "toolhive.yaml", "--server", "weather", "--strict"], 1, r"(.|\n)*", r"(.|\n)*"),
+    (["translate", "--from", "agentgateway", "agentgateway.yaml", "--strict"], 0, r'(.|\n)*@id\("agentgateway-2"\)(.|\n)*', ""),
+    (["translate", "--from", "agentgateway", "toolhive.yaml"], 2, "", r"latticegate: rules: [^\n]*no rules of agentgateway[^\n]*\n"),
+    (["translate", "--from", "pomerium", "absent.yaml"], 2, "", r"latticegate: rules: [^\n]*\n"),
+    (["translate", "--from", "somebody", "toolhive.yaml"], 2, "", r"latticegate policy translate: --from: [^\n]*\n"),
     (["test", "--directory", "good", "crm.json"], 2, "", r"latticegate: tests: [^\n]*not an array\n"),
 ]
 
@@ -122,6 +130,18 @@ def analysis_for_programs():
     expect(code == 1 and json.loads(out)["runs"][0]["results"][0]["ruleId"] == "impossible", f"analyse -o sarif: {out}")
 
 
+def translations_hold():
+    """What is translated is loaded and has no errors of types."""
+    for source, *given in (("toolhive", "toolhive.yaml", "--server", "weather"), ("agentgateway", "agentgateway.yaml"),
+                           ("envoy-ai-gateway", "envoy.yaml"), ("pomerium", "pomerium.yaml")):
+        code, out, err = run("translate", "--from", source, *given)
+        with tempfile.TemporaryDirectory(prefix="latticegate-policy-") as folder:
+            (pathlib.Path(folder) / "a.cedar").write_text(out)
+            checked = run("check", "--directory", folder, "--strict")
+            formatted = run("format", "--check", str(pathlib.Path(folder) / "a.cedar"))
+        expect(code == 0 and checked[0] == 0 and formatted[0] == 0, f"{source}: {code} {err} {checked} {formatted}")
+
+
 def schema_as_json():
     """What is printed is a schema again, in both forms, and the policies hold under it."""
     for form in ("cedar", "json"):
@@ -142,7 +162,7 @@ def model_coverage():
     expect(len(policies) == 19 and all(one["true"] > 0 and one["false"] > 0 for one in policies), "model: every policy both ways")
 
 
-for step in (commands, check_for_programs, schema_as_json, analysis_for_programs, model_coverage):
+for step in (commands, check_for_programs, schema_as_json, analysis_for_programs, translations_hold, model_coverage):
     step()
 for words in problems:
     print(words)
