@@ -538,6 +538,8 @@ Checker::Answer Checker::has(const Expression& expression) {
 }
 
 Checker::Answer Checker::attribute(const Expression& expression) {
+  // Whoever makes the context adds it, whatever the action.
+  if (expression.temporal != nullptr) return {plain_type(TypeKind::boolean), true, {}};
   const Expression& of = *expression.operands[0];
   const std::string_view name = expression.path[0].text();
   const Answer base = expect(of, {plain_type(TypeKind::any_entity), plain_type(TypeKind::record)});

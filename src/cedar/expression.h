@@ -96,6 +96,8 @@ struct PatternPart {
   std::string_view text;
 };
 
+struct TemporalBlock;  // cedar/temporal.h
+
 struct Expression {
   Op op = Op::literal;
   Function function = Function::decimal;
@@ -108,6 +110,8 @@ struct Expression {
   std::string_view type{};  // is, is_in: normal form
   std::string_view signs{};
   std::span<const PatternPart> pattern{};
+  // Set: written `temporal { ... }`. To Cedar it is an attribute of the context, a Bool.
+  const TemporalBlock* temporal = nullptr;
 };
 
 // Structural equality: same meaning and same shape; places in the source do not count.

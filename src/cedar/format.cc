@@ -29,6 +29,7 @@ struct Item {
   std::vector<Comment> before;  // on lines of their own
   std::string_view after;       // on the same line; empty: none
   bool apart = false;           // an empty line stood before it, or before its comments
+  bool glued = false;           // nothing stood before it
 
   bool is(std::string_view word) const { return token == Token::identifier && text == word; }
 };
@@ -75,6 +76,7 @@ std::vector<Item> items_of(std::string_view text) {
               .after = {}};
     add_comments(text.substr(end, lexeme.begin - end), items.empty() ? nullptr : &items.back(),
                  item);
+    item.glued = lexeme.begin == end && end != 0;
     items.push_back(std::move(item));
     end = lexeme.end;
   }
@@ -167,8 +169,13 @@ class Layout {
         condition(at, until);
       if (next == end) return;
       at = next;
-      next = matching(at + 1) + 1;
+      next = matching(brace_of(at)) + 1;
     }
+  }
+
+  // The opening brace of a condition: `when {`, `unless temporal {`.
+  std::size_t brace_of(std::size_t at) const {
+    return items_[at + 1].token == Token::left_brace ? at + 1 : at + 2;
   }
 
   void condition(std::size_t at, std::size_t until) {
@@ -178,11 +185,12 @@ class Layout {
       end_line(one, until);
       return;
     }
-    const std::size_t close = matching(at + 1);
+    const std::size_t inside = brace_of(at) + 1;
+    const std::size_t close = matching(inside - 1);
     comments(items_[at], 0);
-    hoist(at, at + 2, 0);
-    end_line(one_line(at, at + 2), at + 2);
-    lines(at + 2, close, step, false);
+    hoist(at, inside, 0);
+    end_line(one_line(at, inside), inside);
+    lines(inside, close, step, false);
     comments(items_[close], step);
     hoist(close, until, step);
     end_line(one_line(close, until), until);
@@ -310,6 +318,14 @@ class Layout {
   bool space_between(std::size_t i) const {  // items_[i - 1] and items_[i]
     const Item& left = items_[i - 1];
     const Item& right = items_[i];
+    // The window of a temporal operator: 15m.
+    if (left.token == Token::integer && right.token == Token::identifier && right.glued)
+      return false;
+    if (begins_condition(i)) return true;
+    // An event and its fields: Action::"a"::request{...}.
+    if (right.token == Token::left_brace && left.token == Token::identifier && i >= 2 &&
+        items_[i - 2].token == Token::path)
+      return false;
     switch (left.token) {
       case Token::left_paren:
       case Token::left_bracket:
@@ -337,8 +353,25 @@ class Layout {
       default: return true;
     }
   }
+  // In a temporal condition: what comes behind a window, a list of variables, or one of its words.
+  bool begins_condition(std::size_t i) const {
+    static constexpr std::array<std::string_view, 3> words = {"where", "for", "exists"};
+    static constexpr std::array<std::string_view, 4> after = {"where", "formerly", "previous",
+                                                              "exists"};
+    const Item& left = items_[i - 1];
+    const Item& right = items_[i];
+    const bool opens = right.token == Token::left_paren;
+    if (left.token == Token::dot)
+      return i >= 2 && items_[i - 2].token == Token::right_paren &&
+             (opens ||
+              (right.token == Token::identifier && std::ranges::contains(after, right.text)));
+    if (left.token != Token::identifier || !opens) return false;
+    return std::ranges::contains(words, left.text) ||
+           (left.glued && i >= 2 && items_[i - 2].token == Token::integer);
+  }
   bool opens_condition(std::size_t brace) const {
-    return items_[brace - 1].is("when") || items_[brace - 1].is("unless");
+    const std::size_t word = items_[brace - 1].is("temporal") ? brace - 2 : brace - 1;
+    return items_[word].is("when") || items_[word].is("unless");
   }
   bool closes_condition(std::size_t brace) const {
     const Item& next = items_[brace + 1];
@@ -365,14 +398,15 @@ bool same_policies(std::span<const Policy> a, std::span<const Policy> b) {
 }  // namespace
 
 base::Result<std::string> format_policies(std::string_view text, std::string_view file) {
-  const auto before = parse_policies(text, file, Naming::by_order);
+  constexpr PolicyLimits limits{.temporal = true};
+  const auto before = parse_policies(text, file, Naming::by_order, limits);
   if (!before) return std::unexpected(before.error());
   // A comment that moved up lets the lines around it be joined: until nothing moves any more.
   constexpr int most_rounds = 16;
   std::string out(text);
   for (int round = 0; round < most_rounds; ++round) {
     std::string next = Layout(items_of(out)).run();
-    const auto after = parse_policies(next, file, Naming::by_order);
+    const auto after = parse_policies(next, file, Naming::by_order, limits);
     if (!after || !same_policies(before->policies(), after->policies()) ||
         !same_policies(before->templates(), after->templates()))
       return base::fail(base::Code::internal,

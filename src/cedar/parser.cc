@@ -16,12 +16,15 @@
 #include "base/suggest.h"
 #include "cedar/detail/cursor.h"
 #include "cedar/detail/parser.h"
+#include "cedar/detail/temporal_parser.h"
 #include "cedar/extension.h"
+#include "cedar/temporal.h"
 
 namespace latticegate::cedar {
 namespace {
 
 constexpr std::size_t most_annotations = 256;
+constexpr std::size_t most_temporal = 64;
 
 struct NamedFunction {
   std::string_view name;
@@ -87,6 +90,7 @@ class Parser {
   Parser(const SourceFile& file, Arena& arena) : cursor_(file, arena), arena_(arena) {}
 
   base::Result<std::vector<Policy>> policies(const PolicyLimits& limits) {
+    reads_temporal_ = limits.temporal;
     std::vector<Policy> all;
     while (!cursor_.at(Token::end)) {
       const std::uint32_t begin = cursor_.begin();
@@ -283,18 +287,57 @@ class Parser {
       const std::uint32_t begin = cursor_.begin();
       Condition condition;
       condition.unless = cursor_.text(cursor_.next()) == "unless";
-      if (!cursor_.expect(Token::left_brace, "`{`")) return false;
-      if (cursor_.at(Token::right_brace))
-        return cursor_.expected("a condition", "it cannot be empty; write `true`");
-      condition.expression = expression();
-      if (condition.expression == nullptr ||
-          !cursor_.expect(Token::right_brace, "an operator or `}`"))
-        return false;
+      if (cursor_.at_word("temporal")) {
+        condition.expression = temporal(cursor_.begin());
+        if (condition.expression == nullptr) return false;
+      } else {
+        if (!cursor_.expect(Token::left_brace, "`{`")) return false;
+        if (cursor_.at(Token::right_brace))
+          return cursor_.expected("a condition", "it cannot be empty; write `true`");
+        condition.expression = expression();
+        if (condition.expression == nullptr ||
+            !cursor_.expect(Token::right_brace, "an operator or `}`"))
+          return false;
+      }
       condition.span = {begin, cursor_.end()};
       conditions.push_back(condition);
     }
     policy.conditions = arena_.copy(std::span<const Condition>(conditions));
+    const auto blocks = arena_.array<TemporalBlock>(blocks_.size());
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i] = *blocks_[i];
+    policy.temporal = blocks;
+    blocks_.clear();
     return true;
+  }
+
+  // temporal { condition }: what it computes comes to Cedar as an attribute of the context, which
+  // gets its name together with the policy.
+  Node temporal(std::uint32_t begin) {
+    if (!reads_temporal_) {
+      cursor_.expected("an expression", "temporal conditions are not part of plain Cedar");
+      return nullptr;
+    }
+    if (blocks_.size() >= most_temporal)
+      return fail(begin,
+                  std::format("more than {} temporal conditions in one policy", most_temporal));
+    cursor_.next();
+    if (!cursor_.expect(Token::left_brace, "`{`")) return nullptr;
+    if (cursor_.at(Token::right_brace)) {
+      cursor_.expected("a temporal condition", "it cannot be empty");
+      return nullptr;
+    }
+    TemporalBlock block{.formula = parse_formula(cursor_)};
+    if (block.formula == nullptr || !cursor_.expect(Token::right_brace, "`&&` or `}`"))
+      return nullptr;
+    block.span = {begin, cursor_.end()};
+    block.text = arena_.copy(std::string_view(print(*block.formula)));
+    const auto names = arena_.array<Name>(1);
+    names[0] = Name();
+    block.attribute = names.data();
+    const Node context = finish({.op = Op::context}, begin, {});
+    Expression node{.op = Op::attribute, .indexed = true, .path = names};
+    node.temporal = blocks_.emplace_back(arena_.make(block));
+    return finish(node, begin, {{context}});
   }
 
   // ---- expressions
@@ -581,6 +624,7 @@ class Parser {
       return entity(uid) ? literal(Value::entity(uid, arena_), begin) : nullptr;
     }
     const std::string_view name = cursor_.text(cursor_.peek());
+    if (name == "temporal" && cursor_.peek(1).token == Token::left_brace) return temporal(begin);
     if (is_reserved(name)) {
       cursor_.expected("an expression");
       return nullptr;
@@ -686,6 +730,8 @@ class Parser {
   Cursor cursor_;
   Arena& arena_;
   std::uint32_t nesting_ = 0;
+  bool reads_temporal_ = false;
+  std::vector<const TemporalBlock*> blocks_;  // of the policy that is read
 };
 
 }  // namespace

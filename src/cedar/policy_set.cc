@@ -8,6 +8,7 @@
 
 #include "cedar/detail/parser.h"
 #include "cedar/detail/store.h"
+#include "cedar/temporal.h"
 
 namespace latticegate::cedar {
 namespace {
@@ -19,6 +20,13 @@ ScopeConstraint fill(ScopeConstraint scope, const std::optional<EntityUid>& uid,
   scope.slot = false;
   scope.uids = arena.copy(std::span<const EntityUid>(&mine, 1));
   return scope;
+}
+
+// The attributes by which Cedar knows the temporal conditions of a policy.
+void name_temporal(const Policy& policy, Arena& arena) {
+  for (std::size_t i = 0; i < policy.temporal.size(); ++i)
+    *policy.temporal[i].attribute =
+        Name(arena.copy(std::string_view(std::format("{}__temporal_{}", policy.id, i))));
 }
 
 std::unexpected<base::Error> wrong_slot(std::string_view template_id, std::string_view slot,
@@ -100,6 +108,7 @@ base::Result<void> PolicySet::Builder::add_one(std::string_view text, std::strin
                       std::format("{}: the policy id `{}` is taken", file, id));
   Policy& policy = parsed->front();
   policy.id = draft_->arena.copy(id);
+  name_temporal(policy, draft_->arena);
   draft_->ids.emplace(policy.id, policy.locate(policy.span));
   (slots ? draft_->templates : draft_->policies).push_back(policy);
   return {};
@@ -116,6 +125,7 @@ base::Result<void> PolicySet::Builder::add(std::string_view text, std::string_vi
     const Location place = policy.locate(policy.span);
     if (draft_->naming == Naming::by_annotation)
       policy.id = policy.annotation("id").value_or(policy.id);
+    name_temporal(policy, draft_->arena);
     const auto twin = draft_->ids.find(policy.id);
     const bool here = fresh.contains(policy.id);
     if (here || twin != draft_->ids.end()) {
@@ -178,9 +188,9 @@ PolicySet PolicySet::Builder::build() {
   return PolicySet(store);
 }
 
-base::Result<PolicySet> parse_policies(std::string_view text, std::string_view file,
-                                       Naming naming) {
-  PolicySet::Builder builder(naming);
+base::Result<PolicySet> parse_policies(std::string_view text, std::string_view file, Naming naming,
+                                       const PolicyLimits& limits) {
+  PolicySet::Builder builder(naming, limits);
   if (auto added = builder.add(text, file); !added)
     return std::unexpected(std::move(added).error());
   return builder.build();

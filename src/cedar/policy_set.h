@@ -65,6 +65,7 @@ struct Location {
 };
 
 struct SourceFile;
+struct TemporalBlock;  // cedar/temporal.h
 
 struct Policy {
   std::string_view id;
@@ -75,6 +76,7 @@ struct Policy {
   ScopeConstraint resource;
   std::span<const Annotation> annotations;
   std::span<const Condition> conditions;
+  std::span<const TemporalBlock> temporal{};  // in the order of the text; a link has its template's
   Span span{};
   const SourceFile* source = nullptr;
 
@@ -124,6 +126,7 @@ struct PolicyLimits {
   base::Bytes size{std::uint64_t{16} * 1024 * 1024};  // of one text
   std::uint32_t policies = 100'000;                   // in one text
   bool templates = true;                              // whether policies with slots are allowed
+  bool temporal = false;                              // whether `temporal { ... }` is read
 };
 
 class PolicySet::Builder {
@@ -158,7 +161,8 @@ class PolicySet::Builder {
 // One text, in one step. Templates are allowed in it.
 [[nodiscard]] base::Result<PolicySet> parse_policies(std::string_view text,
                                                      std::string_view file = "policies.cedar",
-                                                     Naming naming = Naming::by_annotation);
+                                                     Naming naming = Naming::by_annotation,
+                                                     const PolicyLimits& limits = {});
 
 // A policy, a whole set, an expression as Cedar text in one normal layout. parse(print(x)) is x
 // again.

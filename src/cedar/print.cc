@@ -9,6 +9,7 @@
 #include "cedar/detail/lexer.h"
 #include "cedar/expression.h"
 #include "cedar/policy_set.h"
+#include "cedar/temporal.h"
 
 namespace latticegate::cedar {
 namespace {
@@ -156,6 +157,10 @@ class Printer {
         write(*e.operands[1], Bond::sum);
         break;
       case Op::attribute:
+        if (e.temporal != nullptr) {
+          out_ += std::format("temporal {{ {} }}", e.temporal->text);
+          break;
+        }
         write(*e.operands[0], Bond::member);
         if (!e.indexed && plain_name(e.path[0].text())) {
           out_ += '.';
@@ -318,6 +323,8 @@ std::string print(const PolicySet& set) {
 }
 
 bool same(const Expression& a, const Expression& b) {
+  if (a.temporal != nullptr || b.temporal != nullptr)
+    return a.temporal != nullptr && b.temporal != nullptr && a.temporal->text == b.temporal->text;
   if (a.op != b.op || a.function != b.function || a.type != b.type || a.signs != b.signs ||
       !std::ranges::equal(a.path, b.path) || a.operands.size() != b.operands.size())
     return false;
