@@ -74,6 +74,10 @@ void add_types(const cedar::PolicySet& policies, const cedar::Schema& schema, co
     for (const cedar::Policy& policy : list)
       if (is_open(policy, known)) open.insert(&policy);
   report.untyped = open.size();
+  const auto unjudged = [&](const cedar::EntityUid& action) {
+    return known.leaves_open(action) || (!known.all() && settings.tools.empty());
+  };
+  temporal_types(policies, schema, unjudged, report.diagnostics);
   const cedar::Policy* inapplicable = nullptr;
   // The same thing at the same place, said in other words for each kind of request, counts once.
   std::set<std::tuple<const cedar::Policy*, Problem, std::uint32_t, std::uint32_t>> seen;
@@ -116,7 +120,7 @@ base::Result<CheckReport> check_policies(std::span<const PolicyText> texts,
   const std::size_t built_in = cedar::parse_policies(built_in_policies())
                                    .transform([](const auto& set) { return set.size(); })
                                    .value_or(0);
-  const ReadPolicies all = read_policies(texts, true, report.diagnostics);
+  const ReadPolicies all = read_policies(texts, true, report.diagnostics, settings.world);
   report.policies = all.set.size() + all.set.templates().size() - built_in;
   if (settings.world != nullptr) {
     if (auto store = entities_of(*settings.world); !store)

@@ -45,6 +45,7 @@ constexpr auto plain_words = std::to_array<Words>({
     {"context.session.recordsRead", "this conversation has read too much"},
     {"context.session.bytesRead", "this conversation has read too much"},
     {"context.session", "what this conversation has done before does not allow it"},
+    {"temporal {", "what was done before does not allow it"},
     {"context.env.now", "it is not allowed at this time"},
     {"context.env.kex", "this connection is not protected well enough"},
     {"context.env", "it is not allowed from here"},

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "cedar/value.h"
 #include "policy/obligation.h"
 
 namespace latticegate::policy {
@@ -101,6 +102,8 @@ class Permit {
   std::uint64_t epoch_ = 0;
   Mode mode_ = Mode::enforce;
   std::unique_ptr<const Challenge> would_;
+  // What temporal conditions said: they hold for the call as they did when it was decided.
+  std::vector<std::pair<cedar::Name, cedar::Value>> recalled_;
   std::shared_ptr<const void> snapshot_;
 };
 

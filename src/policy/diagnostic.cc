@@ -16,11 +16,12 @@ using Severity = Diagnostic::Severity;
 
 constexpr std::size_t widest_excerpt = 160;  // characters
 
-constexpr std::array<DiagnosticRule, 33> rules{{
+constexpr std::array<DiagnosticRule, 34> rules{{
     {"syntax", Severity::error, "The text is not Cedar."},
     {"duplicate_id", Severity::error, "Two policies have one id."},
     {"reserved_id", Severity::error, "The id is one of the built-in policies'."},
     {"obligation", Severity::error, "The obligation does not exist."},
+    {"temporal", Severity::error, "The temporal condition cannot be watched."},
     {"world", Severity::error, "The names of the configuration contradict each other."},
     {"unknown_entity_type", Severity::error, "The entity type is not declared."},
     {"unknown_action", Severity::error, "The action is not declared."},

@@ -27,6 +27,7 @@ struct Engine::Snapshot {
   cedar::Program program;
   cedar::PolicySet policies;                         // of the program
   std::vector<std::vector<Obligation>> obligations;  // by policy
+  TemporalRules temporal;
   cedar::Entities store;
   std::vector<std::string> warnings;
   std::string hash;
@@ -94,7 +95,7 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
                                                          std::span<const PolicyText> texts,
                                                          const Options& options) {
   auto snapshot = std::make_unique<Snapshot>();
-  auto policies = read_policies(texts, options.built_in);
+  auto policies = read_policies(texts, options.built_in, &world);
   if (!policies) return std::unexpected(std::move(policies).error());
   auto store = entities_of(world);
   if (!store) return std::unexpected(std::move(store).error());
@@ -103,6 +104,7 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   snapshot->policies = std::move(policies->set);
   snapshot->program = cedar::Program::compile(snapshot->policies);
   snapshot->obligations = std::move(policies->obligations);
+  snapshot->temporal = std::move(policies->temporal);
   snapshot->store = *std::move(store);
   snapshot->epoch = options.epoch;
   crypto::Sha256 hash;
@@ -124,6 +126,7 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
   if (!ask(snapshot.store, facts, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
+    if (!snapshot.temporal.empty()) recall(facts, state, question);
     const cedar::EntityView entities(snapshot.store, question.extra);
     cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
                   state.answer);
@@ -145,6 +148,9 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
   permit.epoch_ = snapshot.epoch;
   permit.mode_ = mode;
   permit.snapshot_ = shared_from_this();
+  if (!snapshot.temporal.empty())
+    for (const Recalled& one : state.recalled)
+      permit.recalled_.emplace_back(one.attribute, one.truth);
   if (refused) {
     permit.would_ = std::make_unique<const Challenge>(*std::move(refused));
   } else {
@@ -154,6 +160,81 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
     permit.obligations_ = snapshot.of(state.answer.reasons);
   }
   return permit;
+}
+
+namespace {
+
+// What an event of the call says, as a record.
+cedar::Value event_of(const Facts& facts, const Question& question, cedar::Arena& arena) {
+  constexpr cedar::Name input{"input"};
+  constexpr cedar::Name derived{"derived"};
+  constexpr cedar::Name output{"output"};
+  constexpr cedar::Name session{"session"};
+  constexpr cedar::Name user{"user"};
+  const cedar::Value& context = question.request.context;
+  cedar::RecordBuilder record(arena);
+  for (const cedar::Name& part : {input, derived, output})
+    if (const cedar::Value value = context.field(part)) record.add(part, value);
+  record.add("callerPrincipal", cedar::Value::entity(&question.request.principal))
+      .add("callerResource", cedar::Value::entity(&question.request.resource))
+      .add("requestId", cedar::Value::string(facts.call));
+  if (const cedar::Value who = context.field(session).field(user)) record.add("callerUser", who);
+  return record.finish();
+}
+
+}  // namespace
+
+void Engine::recall(const Facts& facts, Scratch::State& state, Question& question) const {
+  const TemporalRules& temporal = snapshot_->temporal;
+  state.recalled.clear();
+  const RecordFields fields(event_of(facts, question, state.arena));
+  const temporal::Event event{.action = question.request.action,
+                              .groups = question.extra[2].ancestors,
+                              .kind = "request",
+                              .at = facts.now,
+                              .fields = &fields};
+  const cedar::EntityView entities(snapshot_->store, question.extra);
+  for (std::size_t i = 0; i < whose_count; ++i) {
+    History* const history = facts.histories.at(i);
+    if (history == nullptr || temporal.monitors.at(i) == nullptr) continue;
+    const std::scoped_lock lock(history->mutex_);
+    history->changed_ = true;
+    if (history->epoch_ > snapshot_->epoch) {
+      history->state_.observe(event);
+      continue;
+    }
+    history->epoch_ = snapshot_->epoch;
+    history->state_.attend(temporal.monitors.at(i));
+    policy::recall(temporal, static_cast<Whose>(i), history->state_, event, question.request,
+                   entities, state.recalled);
+  }
+  question.request.context = with_recalled(question.request.context, state.recalled, state.arena);
+}
+
+bool Engine::looks_back() const { return !snapshot_->temporal.empty(); }
+
+void Engine::remember(const Facts& after, Scratch& scratch) const {
+  const TemporalRules& temporal = snapshot_->temporal;
+  if (temporal.empty()) return;
+  Scratch::State& state = scratch.state();
+  state.begin(*this);
+  Question question;
+  Refusal refusal;
+  if (!ask(snapshot_->store, after, state, question, refusal)) return;  // it was not decided either
+  const RecordFields fields(event_of(after, question, state.arena),
+                            after.output ? after.output->structured : json::Value());
+  const temporal::Event event{.action = question.request.action,
+                              .groups = question.extra[2].ancestors,
+                              .kind = after.output ? "response" : "error",
+                              .at = after.now,
+                              .fields = &fields};
+  for (std::size_t i = 0; i < whose_count; ++i) {
+    History* const history = after.histories.at(i);
+    if (history == nullptr || temporal.monitors.at(i) == nullptr) continue;
+    const std::scoped_lock lock(history->mutex_);
+    history->state_.observe(event);
+    history->changed_ = true;
+  }
 }
 
 // Obligations, and the level of an approval that would lift every forbid, if there is one.
@@ -179,6 +260,12 @@ bool Engine::may_see(const Facts& facts, Scratch& scratch) const {
   state.begin(*this);
   Question question;
   ask_ahead(snapshot_->store, facts, state, question);
+  if (!snapshot_->temporal.empty()) {
+    state.recalled.clear();
+    for (const TemporalRules::Rule& rule : snapshot_->temporal.rules)
+      state.recalled.push_back({rule.attribute, cedar::Value::unknown()});
+    question.request.context = with_recalled(question.request.context, state.recalled, state.arena);
+  }
   const cedar::EntityView entities(snapshot_->store, question.extra);
   return cedar::foresee(snapshot_->program, question.request, entities, state.arena, state.slate)
       .may_allow();
@@ -197,6 +284,13 @@ Release Engine::release(const Permit& permit, const Facts& after, Scratch& scrat
   if (!ask(snapshot.store, after, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
+    if (!permit.recalled_.empty()) {
+      state.recalled.clear();
+      for (const auto& [attribute, truth] : permit.recalled_)
+        state.recalled.push_back({attribute, truth});
+      question.request.context =
+          with_recalled(question.request.context, state.recalled, state.arena);
+    }
     const cedar::EntityView entities(snapshot.store, question.extra);
     const cedar::Answer& answer = state.answer;
     cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,

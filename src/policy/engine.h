@@ -4,6 +4,10 @@
 // Immutable: a reload makes a new Engine with a higher epoch and swaps the pointer; calls under way
 // keep theirs. Safe from any thread, with one Scratch per thread. Pure.
 //
+// Temporal conditions are asked when a call is decided, about the histories of Facts, in which the
+// call itself is the latest event. One without an answer (its history is missing, full or lost) is
+// an attribute that is not there: the policy fails.
+//
 // Posture: closed when in doubt
 //   a forbid policy fails               denial `forbid_error`, whatever the permits say
 //   a permit policy fails               it does not permit
@@ -80,6 +84,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // much as decide().
   bool may_see(const Facts& facts, Scratch& scratch) const;
 
+  // Whether there are temporal conditions: only then remember() has to be called.
+  bool looks_back() const;
+  // After the call: the server answered, with `after.output`, or with an error (without). For the
+  // histories of `after`; conditions of this call are not asked again.
+  void remember(const Facts& after, Scratch& scratch) const;
+
   // After the call, for an answer that raised risk or findings: the same policies over the facts as
   // they are now, with `after.output` set. `after` names the same call. In observe mode always
   // Released. A forbid with the obligation `redact` does not withhold but redacts.
@@ -95,6 +105,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
  private:
   struct Snapshot;
+  // Adds what temporal conditions say to the question's context.
+  void recall(const Facts& facts, Scratch::State& state, struct Question& question) const;
   void complete(const cedar::Answer& answer, Challenge& refused) const;
   explicit Engine(std::unique_ptr<const Snapshot> snapshot);
   std::unique_ptr<const Snapshot> snapshot_;

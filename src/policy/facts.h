@@ -12,6 +12,7 @@
 //              derived   {estimatedRecords?, sql?, destHost?, destIp?, hosts, findings}
 //              approval? {approver, level, expiresAt}
 //              output?   {records, bytes, findings}: only in the second decision, on the answer
+//              and, for each temporal condition that has an answer, that answer
 // A set of labels that is not complete holds the label "incomplete" besides.
 //
 // Lifetimes: everything that Facts points to outlives the call of the Engine; nothing is kept.
@@ -27,6 +28,7 @@
 #include "identity/caller.h"
 #include "inspect/finding.h"
 #include "json/value.h"
+#include "policy/history.h"
 #include "policy/tool.h"
 
 namespace latticegate::policy {
@@ -57,6 +59,7 @@ struct Output {
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
   const inspect::Findings* findings = nullptr;  // of the answer; null: not inspected
+  json::Value structured{};                     // its structured content, if it has any
 };
 
 struct Facts {
@@ -73,6 +76,7 @@ struct Facts {
   std::optional<std::uint64_t> records{};       // asked_records(), or another estimate
   std::optional<Approval> approval{};
   std::optional<Output> output{};
+  Histories histories{};  // for policies with temporal conditions
 
   base::Time now{};
   std::string_view peer{};    // address of the client; one that is no IP address is left out

@@ -102,8 +102,8 @@ Value strings(const std::vector<std::string>& texts, cedar::Arena& arena) {
 }  // namespace
 
 ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
-                           std::vector<Diagnostic>& errors) {
-  cedar::PolicySet::Builder builder;
+                           std::vector<Diagnostic>& errors, const World* world) {
+  cedar::PolicySet::Builder builder(cedar::Naming::by_annotation, {.temporal = true});
   const auto add = [&](std::string_view text, std::string_view file) {
     if (auto added = builder.add(text, file); !added)
       errors.push_back(diagnostic_of(
@@ -112,7 +112,7 @@ ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
   if (built_in) add(built_in_policies(), built_in_file);
   for (const PolicyText& text : texts) add(text.text, text.file);
 
-  ReadPolicies read{.set = builder.build(), .obligations = {}};
+  ReadPolicies read{.set = builder.build(), .obligations = {}, .temporal = {}};
   for (const cedar::Policy& policy : read.set.policies()) {
     read.obligations.push_back(obligations_of(policy, errors));
     const cedar::Location at = policy.locate(policy.span);
@@ -122,12 +122,14 @@ ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
           std::format("ids that begin with \"{}\" are those of built-in policies", reserved)));
   }
   for (const cedar::Policy& policy : read.set.templates()) obligations_of(policy, errors);
+  read.temporal = temporal_rules(read.set, world, errors);
   return read;
 }
 
-base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts, bool built_in) {
+base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts, bool built_in,
+                                         const World* world) {
   std::vector<Diagnostic> errors;
-  ReadPolicies read = read_policies(texts, built_in, errors);
+  ReadPolicies read = read_policies(texts, built_in, errors, world);
   if (!errors.empty()) return base::fail(Code::invalid, lines_of(errors));
   return read;
 }

@@ -302,6 +302,7 @@ void finish(Question& question, const Value& context) {
 void Scratch::State::begin(const Engine& next) {
   arena.reset();
   seen.clear();
+  recalled.clear();
   if (engine.get() == &next && callers.size() < most_kept && tools.size() < most_kept) return;
   callers.clear();
   tools.clear();

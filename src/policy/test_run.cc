@@ -10,6 +10,7 @@
 #include "cedar/schema.h"
 #include "policy/check.h"
 #include "policy/detail/load.h"
+#include "policy/detail/told_history.h"
 
 namespace latticegate::policy {
 namespace {
@@ -25,9 +26,13 @@ std::string joined(const std::set<std::string>& ids) {
 // What one test says, and what came out of it.
 class Test {
  public:
-  Test(json::Value tree, const cedar::PolicySet& policies, std::set<std::string_view>& decisive,
+  Test(json::Value tree, const ReadPolicies& read, std::set<std::string_view>& decisive,
        cedar::Coverage& coverage)
-      : tree_(tree), policies_(policies), decisive_(decisive), coverage_(coverage) {}
+      : tree_(tree),
+        policies_(read.set),
+        temporal_(read.temporal),
+        decisive_(decisive),
+        coverage_(coverage) {}
 
   TestOutcome run(const cedar::Entities& entities) {
     outcome_.name = tree_["name"].text_or("(unnamed)");
@@ -37,6 +42,12 @@ class Test {
       outcome_.words = std::move(read).error().detail;
       return std::move(outcome_);
     }
+    auto context = context_after(temporal_, tree_["history"], request, entities, arena);
+    if (!context) {
+      outcome_.words = std::move(context).error().detail;
+      return std::move(outcome_);
+    }
+    request.context = *context;
     cedar::Answer answer;
     cedar::authorize(policies_, request, entities, arena, answer);
     coverage_.add(request, entities, arena);
@@ -108,6 +119,7 @@ class Test {
 
   json::Value tree_;
   const cedar::PolicySet& policies_;
+  const TemporalRules& temporal_;
   std::set<std::string_view>& decisive_;
   cedar::Coverage& coverage_;
   TestOutcome outcome_;
@@ -142,7 +154,7 @@ base::Result<TestReport> run_tests(std::span<const PolicyText> texts, const Test
   std::set<std::string_view> decisive;
   cedar::Coverage coverage(policies->set);
   for (const json::Value tree : tests->root().elements()) {
-    Test test(tree, policies->set, decisive, coverage);
+    Test test(tree, *policies, decisive, coverage);
     if (!tree["entities"].exists()) {
       report.outcomes.push_back(test.run(*shared));
     } else if (auto own = entities_from(tree["entities"], *schema)) {

@@ -4,9 +4,11 @@
 // JSON array of
 //   {"name", "request": {"principal", "action", "resource", "context"}, "decision": "allow"|"deny",
 //    "reason": [policy ids], "num_errors": n, "entities": [...]}
-// where `entities` may be left out when one array serves all tests. They are trusted data of the
-// operator: {"__entity"} and {"__extn"} are honoured in contexts. What is compared is Cedar's own
-// decision; `denied_on_error` tells where the gateway would deny although Cedar allows.
+// where `entities` may be left out when one array serves all tests, and, for policies with temporal
+// conditions, "history": [{"ago": "10m", "action": ..., "kind": "response", "input": {...}, ...}]
+// says what happened before (policy/detail/told_history.h). They are trusted data of the operator:
+// {"__entity"} and {"__extn"} are honoured in contexts. What is compared is Cedar's own decision;
+// `denied_on_error` tells where the gateway would deny although Cedar allows.
 //
 // Coverage tells what the tests did not try: clauses (scope constraints and the conjuncts and
 // alternatives of conditions, cedar/coverage.h) that were never true or never false in them.

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "cedar/entity.h"
 #include "cedar/policy_set.h"
+#include "policy/detail/temporal_rules.h"
 #include "policy/diagnostic.h"
 #include "policy/engine.h"
 #include "policy/obligation.h"
@@ -17,12 +18,14 @@ namespace latticegate::policy {
 struct ReadPolicies {
   cedar::PolicySet set;
   std::vector<std::vector<Obligation>> obligations;  // by policy
+  TemporalRules temporal;                            // points into the set
 };
+// `world` may be null: then temporal conditions may name any server.
 [[nodiscard]] base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts,
-                                                       bool built_in);
+                                                       bool built_in, const World* world = nullptr);
 // What could be read; what could not goes to `errors`.
 ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
-                           std::vector<Diagnostic>& errors);
+                           std::vector<Diagnostic>& errors, const World* world = nullptr);
 
 // Code::invalid for a cycle or a name that is described twice.
 [[nodiscard]] base::Result<cedar::Entities> entities_of(const World& world);

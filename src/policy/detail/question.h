@@ -10,6 +10,7 @@
 #include "cedar/entity.h"
 #include "cedar/program.h"
 #include "policy/argument.h"
+#include "policy/detail/temporal_rules.h"
 #include "policy/engine.h"
 
 namespace latticegate::policy {
@@ -30,6 +31,7 @@ struct Scratch::State {
   cedar::Slate slate;
   cedar::Answer answer;
   Sightings seen;
+  std::vector<Recalled> recalled;  // by temporal conditions
 
   // Kept from call to call, for one Engine.
   std::shared_ptr<const Engine> engine;
