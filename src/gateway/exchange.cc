@@ -205,6 +205,8 @@ policy::Facts Exchange::facts() const {
   facts.risk = &risk_;
   facts.findings = &findings_;
   facts.records = asked_;
+  for (std::size_t i = 0; i < facts.histories.size(); ++i)
+    facts.histories.at(i) = admitted_->histories.at(i).get();
   facts.now = at_;
   facts.peer = request_.peer().address;
   facts.kex = request_.peer().tls_group;
@@ -433,6 +435,11 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
   const auto configured = route_.config->tools.find(subject);
   const std::uint64_t bytes = content.exists() ? found.scanned + found.skipped : 0;
+  if (snapshot_->engine->looks_back()) {
+    policy::Facts after = facts();
+    if (!failed) after.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
+    snapshot_->engine->remember(after, worker_.scratch());
+  }
   bool conspicuous = !found.empty();
   std::optional<policy::Withheld> withheld;
   bool redact = config.inspect.secrets_in_results == config::Treatment::redact;

@@ -71,6 +71,7 @@ struct Gateway::Parts {
   std::unique_ptr<Principals> principals;
   Sessions sessions;
   std::unique_ptr<behaviour::Watch> watch;
+  std::unique_ptr<Histories> histories;
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Shared> shared;
@@ -121,6 +122,8 @@ Result<void> Gateway::Parts::open_state() {
     if (auto loaded = watch->load(entry.value); !loaded)
       log.warning("saved baselines cannot be read; agents are learnt anew",
                   {{"reason", base::describe(loaded.error())}});
+  histories = std::make_unique<Histories>(*memory, log);
+  histories->restore(clock.now());
   return {};
 }
 
@@ -143,7 +146,8 @@ Result<void> Gateway::Parts::open_loops() {
   auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);
-  shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *recorder);
+  shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *histories,
+                                    *recorder);
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
@@ -259,6 +263,7 @@ void Gateway::Parts::save() { memory->put("baselines", "all", watch->save()); }
 Task<void> Gateway::Parts::housekeeping() {
   base::Instant next_save = clock.instant() + housekeeping_interval;
   base::Instant next_look = clock.instant();
+  base::Instant next_history = clock.instant();
   while (!stopping.load()) {
     co_await loops[0]->sleep(std::chrono::milliseconds(200));
     const base::Instant at = clock.instant();
@@ -266,6 +271,10 @@ Task<void> Gateway::Parts::housekeeping() {
       const auto idle = shared->snapshot.load()->config->limits.timeouts.session;
       next_look = at + std::min<std::chrono::nanoseconds>(housekeeping_interval, idle);
       workers[0]->end_sessions(sessions.take_idle((at - idle).time_since_epoch().count()));
+    }
+    if (at >= next_history) {
+      next_history = at + std::chrono::seconds(1);
+      histories->save(clock.now());
     }
     if (at < next_save) continue;
     next_save = at + housekeeping_interval;
@@ -339,6 +348,7 @@ void Gateway::run() {
   parts.loops[0]->run();
   parts.threads.clear();
   parts.save();
+  parts.histories->save_all();
   const auto unfinished = [](const auto& group) { return group->size() > 0; };
   const auto busy = [](const auto& worker) { return worker->tasks().size() > 0; };
   const auto connected = [](const auto& server) { return server->connections() > 0; };

@@ -384,7 +384,12 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
                                           count == 1 ? std::string(values[0]) : std::string(),
                                           *std::move(caller),
                                           std::move(principal),
+                                          {},
                                           {}});
+  if (snapshot.engine->looks_back())
+    admitted->histories =
+        shared_.histories.of(admitted->principal->id(), admitted->caller.profile(),
+                             snapshot.config->limits.conversations, shared_.clock.now());
   if (!forwarded) request.slot() = admitted;
   return admitted;
 }

@@ -12,6 +12,7 @@
 #include "gateway/bridge.h"
 #include "gateway/conversation.h"
 #include "gateway/eras.h"
+#include "gateway/histories.h"
 #include "gateway/memory.h"
 #include "gateway/recorder.h"
 #include "gateway/session.h"
@@ -41,13 +42,14 @@ struct Counters {
 struct Shared {
   Shared(const base::Clock& the_clock, const base::Log& the_log, Principals& the_principals,
          Sessions& the_sessions, Pins& the_pins, behaviour::Watch& the_watch,
-         Recorder& the_recorder)
+         Histories& the_histories, Recorder& the_recorder)
       : clock(the_clock),
         log(the_log),
         principals(the_principals),
         sessions(the_sessions),
         pins(the_pins),
         watch(the_watch),
+        histories(the_histories),
         recorder(the_recorder) {}
 
   const base::Clock& clock;
@@ -56,6 +58,7 @@ struct Shared {
   Sessions& sessions;
   Pins& pins;
   behaviour::Watch& watch;
+  Histories& histories;
   Recorder& recorder;
   std::string redaction_key;
   std::vector<Worker*> workers;  // by loop index; set before they run
@@ -80,6 +83,7 @@ struct Admitted {
     bool visible = false;
   };
   Seen seen{};
+  SharedHistories histories{};  // when policies look back
 };
 
 class Worker final : public net::Handler {
