@@ -60,8 +60,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           if ((*made)->text() != block.text) std::abort();
           conditions.push_back(*made);
           // Only the first events are told: enough for every part of a condition.
-          for (const cedar::Formula* formula = block.formula; formula != nullptr;) {
-            if (formula->op == cedar::Formula::Op::event) actions.push_back(formula->action);
+          for (const cedar::TemporalFormula* formula = block.formula; formula != nullptr;) {
+            if (formula->op == cedar::TemporalFormula::Op::event)
+              actions.push_back(formula->action);
             formula = formula->operands.empty() ? nullptr : formula->operands.back();
           }
         }

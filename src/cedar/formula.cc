@@ -4,6 +4,7 @@
 
 #include "cedar/detail/formula.h"
 #include "cedar/evaluate.h"
+#include "cedar/temporal.h"
 
 namespace latticegate::cedar {
 namespace {
@@ -109,14 +110,18 @@ TermId Formulas::term_of(const Expression& e) {
     case Op::action: return action;
     case Op::resource: return resource;
     case Op::context: return context;
-    case Op::attribute: return child_of(term_of(*e.operands[0]), e.path[0], Term::Kind::attribute);
+    case Op::attribute:
+      // Two policies may ask the same of the past; under one id they may ask different things.
+      if (e.temporal != nullptr) break;
+      return child_of(term_of(*e.operands[0]), e.path[0], Term::Kind::attribute);
     case Op::get_tag:
       if (const Value key = constant(*e.operands[1]); key.is(Kind::string))
         return child_of(term_of(*e.operands[0]), Name(key.text()), Term::Kind::tag);
       break;
     default: break;
   }
-  const std::string key = "= " + print(e);
+  std::string key = "= " + print(e);
+  if (e.temporal != nullptr) key += std::format(" of {}", quoted(e.temporal->history));
   if (const auto found = term_ids_.find(key); found != term_ids_.end()) return found->second;
   const auto id = static_cast<TermId>(terms_.size());
   terms_.push_back({.kind = Term::Kind::computed});

@@ -304,7 +304,10 @@ class Parser {
     }
     policy.conditions = arena_.copy(std::span<const Condition>(conditions));
     const auto blocks = arena_.array<TemporalBlock>(blocks_.size());
-    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i] = *blocks_[i];
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      blocks_[i]->history = policy.annotation("history").value_or("");
+      blocks[i] = *blocks_[i];
+    }
     policy.temporal = blocks;
     blocks_.clear();
     return true;
@@ -336,7 +339,9 @@ class Parser {
     block.attribute = names.data();
     const Node context = finish({.op = Op::context}, begin, {});
     Expression node{.op = Op::attribute, .indexed = true, .path = names};
-    node.temporal = blocks_.emplace_back(arena_.make(block));
+    const auto kept = arena_.array<TemporalBlock>(1);
+    kept[0] = block;
+    node.temporal = blocks_.emplace_back(kept.data());
     return finish(node, begin, {{context}});
   }
 
@@ -731,7 +736,7 @@ class Parser {
   Arena& arena_;
   std::uint32_t nesting_ = 0;
   bool reads_temporal_ = false;
-  std::vector<const TemporalBlock*> blocks_;  // of the policy that is read
+  std::vector<TemporalBlock*> blocks_;  // of the policy that is read
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace latticegate::cedar {
 
 inline constexpr std::uint32_t max_temporal_nesting = 64;
 
-struct Formula;
+struct TemporalFormula;
 
 // `n: Long`, `t: Timepoint`, `a: Mcp::Agent`.
 struct Variable {
@@ -29,7 +29,7 @@ struct Variable {
   Span span{};
 };
 
-struct Term {
+struct TemporalTerm {
   enum class Kind : std::uint8_t {
     literal,    // value: boolean, integer, string, decimal or entity
     context,    // path: context.input.limit of the request that is decided
@@ -46,17 +46,17 @@ struct Term {
   std::span<const Name> path{};
   std::string_view name{};
   std::span<const Variable> domain{};
-  const Formula* body = nullptr;
+  const TemporalFormula* body = nullptr;
 };
 
 // `input.user: context.input.user` in the braces of an event.
 struct FieldPattern {
   std::span<const Name> path{};
   Span span{};
-  Term term{};
+  TemporalTerm term{};
 };
 
-struct Formula {
+struct TemporalFormula {
   enum class Op : std::uint8_t {
     conjunction,  // two or more operands
     negation,
@@ -74,9 +74,9 @@ struct Formula {
   std::uint32_t depth = 1;   // of this subtree, with the bodies of aggregates
   std::int64_t seconds = 0;  // the window
   Span span{};
-  std::span<const Formula* const> operands{};
-  Term left{};
-  Term right{};
+  std::span<const TemporalFormula* const> operands{};
+  TemporalTerm left{};
+  TemporalTerm right{};
   Variable variable{};
   EntityUid action{};
   std::string_view kind{};
@@ -85,13 +85,14 @@ struct Formula {
 
 // One `temporal { ... }` of a policy.
 struct TemporalBlock {
-  const Formula* formula = nullptr;
-  Span span{};                // with the word and the braces
-  std::string_view text{};    // in one normal layout: the same text, the same condition
-  Name* attribute = nullptr;  // of the context; written when the policy gets its id
+  const TemporalFormula* formula = nullptr;
+  Span span{};                 // with the word and the braces
+  std::string_view text{};     // in one normal layout: the same text, the same condition
+  std::string_view history{};  // the annotation @history of its policy: which events it is about
+  Name* attribute = nullptr;   // of the context; written when the policy gets its id
 };
 
 // In one normal layout.
-std::string print(const Formula& formula);
+std::string print(const TemporalFormula& formula);
 
 }  // namespace latticegate::cedar

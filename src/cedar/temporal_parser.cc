@@ -14,8 +14,8 @@
 namespace latticegate::cedar {
 namespace {
 
-using Comparison = Formula::Comparison;
-using Op = Formula::Op;
+using Comparison = TemporalFormula::Comparison;
+using Op = TemporalFormula::Op;
 
 constexpr std::size_t most_fields = 64;
 constexpr std::size_t most_domain = 16;
@@ -31,16 +31,16 @@ class FormulaParser {
  public:
   explicit FormulaParser(Cursor& cursor) : cursor_(cursor), arena_(cursor.arena()) {}
 
-  const Formula* condition() {
+  const TemporalFormula* condition() {
     if (nesting_ >= max_temporal_nesting) return too_deep();
     ++nesting_;
-    const Formula* const read = conjunction();
+    const TemporalFormula* const read = conjunction();
     --nesting_;
     return read;
   }
 
  private:
-  using Node = const Formula*;
+  using Node = const TemporalFormula*;
 
   Node too_deep() {
     cursor_.fail(
@@ -54,10 +54,10 @@ class FormulaParser {
     return nullptr;
   }
 
-  Node finish(Formula formula, std::uint32_t begin, std::span<const Node> operands = {}) {
+  Node finish(TemporalFormula formula, std::uint32_t begin, std::span<const Node> operands = {}) {
     formula.span = {begin, cursor_.end()};
     for (const Node operand : operands) formula.depth = std::max(formula.depth, operand->depth + 1);
-    for (const Term* const term : {&formula.left, &formula.right})
+    for (const TemporalTerm* const term : {&formula.left, &formula.right})
       if (term->body != nullptr) formula.depth = std::max(formula.depth, term->body->depth + 1);
     if (formula.depth > 4 * max_temporal_nesting) return too_deep();
     formula.operands = arena_.copy(operands);
@@ -100,7 +100,7 @@ class FormulaParser {
       node = finish({.op = Op::negation}, begin, {{node}});
     if (node == nullptr || !cursor_.at_word("since")) return node;
     cursor_.next();
-    Formula since{.op = Op::since};
+    TemporalFormula since{.op = Op::since};
     if (!within(since.seconds, "since")) return nullptr;
     const Node anchor = atom("since");
     return anchor == nullptr ? nullptr : finish(since, begin, {{node, anchor}});
@@ -112,7 +112,7 @@ class FormulaParser {
                                    std::pair{std::string_view("previous"), Op::previous}}) {
       if (!cursor_.at_word(word)) continue;
       cursor_.next();
-      Formula formula{.op = op};
+      TemporalFormula formula{.op = op};
       if (!within(formula.seconds, word)) return nullptr;
       const Node body = atom(word);
       return body == nullptr ? nullptr : finish(formula, begin, {{body}});
@@ -205,7 +205,7 @@ class FormulaParser {
 
   Node exists(std::uint32_t begin) {
     cursor_.next();
-    Formula formula{.op = Op::exists};
+    TemporalFormula formula{.op = Op::exists};
     if (!binder(formula.variable) || !cursor_.expect(Token::dot, "`.` and then the condition"))
       return nullptr;
     const Node body = condition();
@@ -215,7 +215,7 @@ class FormulaParser {
   Node moment(std::uint32_t begin) {
     cursor_.next();
     cursor_.next();
-    Formula formula{.op = Op::moment};
+    TemporalFormula formula{.op = Op::moment};
     formula.variable.span = {cursor_.begin(), cursor_.peek().end};
     if (!variable_name(formula.variable.name) || !cursor_.expect(Token::right_paren, "`)`"))
       return nullptr;
@@ -234,19 +234,19 @@ class FormulaParser {
       if (cursor_.at(Token::left_brace))
         return wrong("`::request`, `::response` or `::error` after the action",
                      "an event has a kind");
-      Term left{.kind = Term::Kind::literal,
-                .span = {begin, cursor_.end()},
-                .value = Value::entity(EntityUid(type, id), arena_)};
+      TemporalTerm left{.kind = TemporalTerm::Kind::literal,
+                        .span = {begin, cursor_.end()},
+                        .value = Value::entity(EntityUid(type, id), arena_)};
       return comparison(left, begin);
     }
-    Term left;
+    TemporalTerm left;
     if (!term(left)) return nullptr;
     return comparison(left, begin);
   }
 
   Node event(const EntityUid& action, std::uint32_t begin) {
     cursor_.next();
-    Formula formula{.op = Op::event, .action = action};
+    TemporalFormula formula{.op = Op::event, .action = action};
     if (!cursor_.name("the kind of the event: request, response or error", formula.kind))
       return nullptr;
     if (!cursor_.at(Token::left_brace))
@@ -294,8 +294,8 @@ class FormulaParser {
     return true;
   }
 
-  Node comparison(const Term& left, std::uint32_t begin) {
-    Formula formula{.op = Op::comparison, .left = left};
+  Node comparison(const TemporalTerm& left, std::uint32_t begin) {
+    TemporalFormula formula{.op = Op::comparison, .left = left};
     switch (cursor_.peek().token) {
       case Token::equal: formula.comparison = Comparison::equal; break;
       case Token::less: formula.comparison = Comparison::less; break;
@@ -306,7 +306,7 @@ class FormulaParser {
         return wrong("`==`, `<`, `<=`, `>` or `>=`", "there is no `!=` here; write !(a == b)");
       default:
         return wrong("`==`, `<`, `<=`, `>` or `>=`",
-                     left.kind == Term::Kind::variable
+                     left.kind == TemporalTerm::Kind::variable
                          ? std::format("a word alone is no condition; an event is written "
                                        "Mcp::Action::\"server/tool\"::request{{ }}")
                          : std::string());
@@ -329,16 +329,16 @@ class FormulaParser {
     return true;
   }
 
-  bool term(Term& out) {
+  bool term(TemporalTerm& out) {
     const std::uint32_t begin = cursor_.begin();
     if (!bare_term(out)) return false;
     out.span = {begin, cursor_.end()};
     return true;
   }
 
-  bool bare_term(Term& out) {
+  bool bare_term(TemporalTerm& out) {
     constexpr std::string_view what = "a value: a literal, a variable, context.x or principal";
-    out.kind = Term::Kind::literal;
+    out.kind = TemporalTerm::Kind::literal;
     switch (cursor_.peek().token) {
       case Token::left_paren: {
         if (!at_aggregate(1))
@@ -351,7 +351,7 @@ class FormulaParser {
       }
       case Token::star:
         cursor_.next();
-        out.kind = Term::Kind::wildcard;
+        out.kind = TemporalTerm::Kind::wildcard;
         return true;
       case Token::minus:
       case Token::integer: {
@@ -393,29 +393,29 @@ class FormulaParser {
     if (cursor_.at_word("decimal") && cursor_.peek(1).token == Token::left_paren)
       return decimal(out);
     for (const auto& [word, kind] :
-         {std::pair{std::string_view("context"), Term::Kind::context},
-          std::pair{std::string_view("principal"), Term::Kind::principal},
-          std::pair{std::string_view("resource"), Term::Kind::resource}}) {
+         {std::pair{std::string_view("context"), TemporalTerm::Kind::context},
+          std::pair{std::string_view("principal"), TemporalTerm::Kind::principal},
+          std::pair{std::string_view("resource"), TemporalTerm::Kind::resource}}) {
       if (!cursor_.take_word(word)) continue;
       out.kind = kind;
       std::vector<Name> names;
       if (cursor_.take(Token::dot)) {
         if (!path("an attribute name", names)) return false;
-      } else if (kind == Term::Kind::context) {
+      } else if (kind == TemporalTerm::Kind::context) {
         return cursor_.expected("`.` and a field of the context", "for example context.input.user");
       }
       out.path = arena_.copy(std::span<const Name>(names));
       return true;
     }
     if (cursor_.take_word("_")) {
-      out.kind = Term::Kind::wildcard;
+      out.kind = TemporalTerm::Kind::wildcard;
       return true;
     }
-    out.kind = Term::Kind::variable;
+    out.kind = TemporalTerm::Kind::variable;
     return variable_name(out.name);
   }
 
-  bool decimal(Term& out) {
+  bool decimal(TemporalTerm& out) {
     cursor_.next();
     cursor_.next();
     const std::uint32_t place = cursor_.begin();
@@ -429,9 +429,10 @@ class FormulaParser {
   }
 
   // count for (a: T), ... . where condition; sum v for ...
-  bool aggregate(Term& out) {
-    out.kind = cursor_.text(cursor_.next()) == "sum" ? Term::Kind::sum : Term::Kind::count;
-    if (out.kind == Term::Kind::sum && !variable_name(out.name)) return false;
+  bool aggregate(TemporalTerm& out) {
+    out.kind =
+        cursor_.text(cursor_.next()) == "sum" ? TemporalTerm::Kind::sum : TemporalTerm::Kind::count;
+    if (out.kind == TemporalTerm::Kind::sum && !variable_name(out.name)) return false;
     if (!cursor_.expect_word("for")) return false;
     std::vector<Variable> domain;
     do {
@@ -463,7 +464,7 @@ class FormulaParser {
 
 class FormulaPrinter {
  public:
-  std::string run(const Formula& formula) {
+  std::string run(const TemporalFormula& formula) {
     write(formula, false);
     return std::move(out_);
   }
@@ -481,20 +482,22 @@ class FormulaPrinter {
     path(names);
   }
 
-  void window(const Formula& formula) { out_ += std::format(" within {}s ", formula.seconds); }
+  void window(const TemporalFormula& formula) {
+    out_ += std::format(" within {}s ", formula.seconds);
+  }
 
-  void term(const Term& term) {
+  void term(const TemporalTerm& term) {
     switch (term.kind) {
-      case Term::Kind::literal: out_ += to_text(term.value); break;
-      case Term::Kind::context: scope("context", term.path); break;
-      case Term::Kind::principal: scope("principal", term.path); break;
-      case Term::Kind::resource: scope("resource", term.path); break;
-      case Term::Kind::variable: out_ += term.name; break;
-      case Term::Kind::wildcard: out_ += '_'; break;
-      case Term::Kind::count:
-      case Term::Kind::sum:
-        out_ += term.kind == Term::Kind::sum ? std::format("(sum {} for ", term.name)
-                                             : std::string("(count for ");
+      case TemporalTerm::Kind::literal: out_ += to_text(term.value); break;
+      case TemporalTerm::Kind::context: scope("context", term.path); break;
+      case TemporalTerm::Kind::principal: scope("principal", term.path); break;
+      case TemporalTerm::Kind::resource: scope("resource", term.path); break;
+      case TemporalTerm::Kind::variable: out_ += term.name; break;
+      case TemporalTerm::Kind::wildcard: out_ += '_'; break;
+      case TemporalTerm::Kind::count:
+      case TemporalTerm::Kind::sum:
+        out_ += term.kind == TemporalTerm::Kind::sum ? std::format("(sum {} for ", term.name)
+                                                     : std::string("(count for ");
         for (std::size_t i = 0; i < term.domain.size(); ++i)
           out_ += std::format("{}({}: {})", i > 0 ? ", " : "", term.domain[i].name,
                               term.domain[i].type);
@@ -506,7 +509,7 @@ class FormulaPrinter {
   }
 
   // `whole`: with parentheses unless it is an atom.
-  void write(const Formula& formula, bool atom) {
+  void write(const TemporalFormula& formula, bool atom) {
     const bool simple =
         formula.op == Op::event || formula.op == Op::moment || formula.op == Op::comparison;
     if (atom && !simple) {
@@ -570,8 +573,8 @@ class FormulaPrinter {
 
 }  // namespace
 
-const Formula* parse_formula(Cursor& cursor) { return FormulaParser(cursor).condition(); }
+const TemporalFormula* parse_formula(Cursor& cursor) { return FormulaParser(cursor).condition(); }
 
-std::string print(const Formula& formula) { return FormulaPrinter().run(formula); }
+std::string print(const TemporalFormula& formula) { return FormulaPrinter().run(formula); }
 
 }  // namespace latticegate::cedar

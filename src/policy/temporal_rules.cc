@@ -15,8 +15,8 @@
 namespace latticegate::policy {
 namespace {
 
-using cedar::Formula;
-using cedar::Term;
+using Formula = cedar::TemporalFormula;
+using Term = cedar::TemporalTerm;
 using cedar::Value;
 
 constexpr std::array<std::string_view, whose_count> whose_names{"conversation", "agent",

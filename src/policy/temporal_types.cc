@@ -14,8 +14,8 @@
 namespace latticegate::policy {
 namespace {
 
-using cedar::Formula;
-using cedar::Term;
+using Formula = cedar::TemporalFormula;
+using Term = cedar::TemporalTerm;
 
 // Of a record type, what does not exist on the path; nothing when all of it does.
 std::string missing(const cedar::Type* type, std::span<const cedar::Name> path,

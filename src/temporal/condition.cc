@@ -14,9 +14,9 @@
 namespace latticegate::temporal {
 namespace {
 
-using cedar::Formula;
-using cedar::Term;
-using Op = cedar::Formula::Op;
+using Formula = cedar::TemporalFormula;
+using Term = cedar::TemporalTerm;
+using Op = cedar::TemporalFormula::Op;
 using Keep = TablePlan::Keep;
 
 constexpr std::uint32_t most_slots = 64;

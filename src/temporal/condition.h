@@ -37,7 +37,7 @@ class Condition {
  public:
   // Keeps nothing of the formula.
   [[nodiscard]] static std::expected<std::shared_ptr<const Condition>, Complaint> compile(
-      const cedar::Formula& formula);
+      const cedar::TemporalFormula& formula);
   Condition(const Condition&) = delete;
   Condition& operator=(const Condition&) = delete;
   ~Condition();

@@ -15,9 +15,9 @@ namespace latticegate::temporal {
 namespace {
 
 using base::Code;
-using cedar::Formula;
+using Formula = cedar::TemporalFormula;
 using cedar::Value;
-using Op = cedar::Formula::Op;
+using Op = cedar::TemporalFormula::Op;
 using Keep = TablePlan::Keep;
 
 constexpr std::size_t most_slots = 64;
@@ -181,11 +181,12 @@ class Question {
     const Parameter& wanted = code_.parameters[index];
     Value value;
     std::span<const cedar::Name> path = wanted.path;
-    if (wanted.root == cedar::Term::Kind::context) {
+    if (wanted.root == cedar::TemporalTerm::Kind::context) {
       value = request_->context;
     } else {
-      const cedar::EntityUid& uid =
-          wanted.root == cedar::Term::Kind::principal ? request_->principal : request_->resource;
+      const cedar::EntityUid& uid = wanted.root == cedar::TemporalTerm::Kind::principal
+                                        ? request_->principal
+                                        : request_->resource;
       value = Value::entity(&uid);
     }
     for (const cedar::Name& name : path) {

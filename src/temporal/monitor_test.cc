@@ -17,8 +17,8 @@
 
 using namespace latticegate;
 using namespace latticegate::temporal;
-using cedar::Formula;
-using cedar::Term;
+using Formula = cedar::TemporalFormula;
+using Term = cedar::TemporalTerm;
 using cedar::Value;
 
 namespace {

@@ -6,6 +6,6 @@
 namespace latticegate::cedar {
 
 // Reads a condition up to the closing brace, which stays. Null after the cursor has noted an error.
-const Formula* parse_formula(Cursor& cursor);
+const TemporalFormula* parse_formula(Cursor& cursor);
 
 }  // namespace latticegate::cedar

@@ -24,7 +24,7 @@ struct Operand {
 
 // A value of the request that is decided.
 struct Parameter {
-  cedar::Term::Kind root{};  // context, principal, resource
+  cedar::TemporalTerm::Kind root{};  // context, principal, resource
   std::span<const cedar::Name> path;
 };
 
@@ -78,8 +78,8 @@ struct TablePlan {
 };
 
 struct Node {
-  cedar::Formula::Op op{};
-  cedar::Formula::Comparison comparison{};
+  cedar::TemporalFormula::Op op{};
+  cedar::TemporalFormula::Comparison comparison{};
   std::int64_t window = 0;  // nanoseconds
   std::vector<std::uint32_t> operands;
   Operand left;
