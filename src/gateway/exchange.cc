@@ -4,8 +4,10 @@
 #include <format>
 
 #include "behaviour/records.h"
+#include "gateway/ready.h"
 #include "inspect/redact.h"
 #include "json/write.h"
+#include "mcp/translate.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -515,6 +517,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   if (response.id().exists()) edits.push_back({response.id(), client_id_});
   json::in_document_order(edits);
   json::write(response.root(), edits, out);
+  out = with_result_type(std::move(out), response);
   bytes_out_ = static_cast<std::int64_t>(out.size());
   const json::Value code = response.error()["code"];
   audit::Outcome outcome = audit::Outcome::ok;
@@ -540,6 +543,12 @@ void Exchange::carry_out(const std::vector<policy::Obligation>& obligations,
                                              {"reason", std::string(reason)}});
     }
   }
+}
+
+std::string Exchange::with_result_type(std::string text, const mcp::Message& response) const {
+  if (!modern() || !response.result().exists() || response.result()["resultType"].exists())
+    return text;
+  return mcp::response_to_modern(own_message(text), client_id_, message_->method(), {});
 }
 
 void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t> code,

@@ -91,6 +91,8 @@ class Exchange {
   Trouble trouble(const std::optional<base::Error>& error) const;
 
   // answering
+  // A modern answer names its result's type, also when an older server left it out.
+  std::string with_result_type(std::string text, const mcp::Message& response) const;
   net::Task<void> event(std::string_view text);
   net::Task<void> final(std::string_view text, int status = 200, std::string_view headers = {});
   net::Task<void> reject(int status, int code, std::string_view sentence,

@@ -361,7 +361,7 @@ std::string Exchange::filtered(const mcp::Message& response) {
       if (!route_.catalogue->observe_instructions(*instructions.string(), now()))
         edits.push_back({instructions, ""});
   json::in_document_order(edits);
-  return response.text(edits);
+  return with_result_type(response.text(edits), response);
 }
 
 std::vector<json::Edit> Exchange::list_edits(json::Value result) {

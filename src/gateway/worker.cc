@@ -195,7 +195,7 @@ Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe) {
   probe.text = mcp::to_modern(
       own_message(std::format(
           R"({{"jsonrpc":"2.0","id":{},"method":"server/discover","params":{{}}}})", probe.id)),
-      {});
+      {.capabilities = "{}", .client = R"({"name":"latticegate","version":"1"})", .log_level = {}});
   net::Abort abort;
   auto reply = co_await link.request(loop_, probe, abort);
   if (!reply) {
@@ -231,7 +231,10 @@ Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe) {
       return version.string() == mcp::modern_revision;
     });
   };
-  co_return named(response->result()["supportedVersions"]) ||
+  const json::Value result = response->result();
+  // Whoever names no versions but gives the result its modern form leaves out what it must not.
+  if (!result["supportedVersions"].exists() && result["resultType"].exists()) co_return true;
+  co_return named(result["supportedVersions"]) ||
       (response->error()["code"].integer() == mcp::unsupported_version_code &&
        named(response->error()["data"]["supported"]));
 }

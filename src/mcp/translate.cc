@@ -128,10 +128,12 @@ std::string response_to_modern(const Message& response, std::string_view id, Met
   }
   for (const json::Member member : result.members())
     if (member.key != "_meta") writer.member(member.key, member.value);
-  if (!server.empty() || result["_meta"].exists()) {
+  if (server.empty()) {
+    if (result["_meta"].exists()) writer.member("_meta", result["_meta"]);
+  } else {
     writer.key("_meta").begin_object();
     write_free_meta(result["_meta"], writer);
-    if (!server.empty()) writer.key(std::string(meta_prefix) + "serverInfo").raw(server);
+    writer.key(std::string(meta_prefix) + "serverInfo").raw(server);
     writer.end_object();
   }
   writer.end_object();

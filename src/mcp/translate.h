@@ -27,7 +27,8 @@ std::string to_modern(const Message& message, const Envelope& envelope, std::str
                       std::string_view answers = {}, std::string_view state = {});
 
 // The answer of a legacy server for a modern client: resultType, hints for caches, and the code for
-// what does not exist. `server` is serverInfo as JSON text or empty.
+// what does not exist. `server` is serverInfo as JSON text and stands for what a legacy server
+// cannot say; empty when it can.
 std::string response_to_modern(const Message& response, std::string_view id, Method of,
                                std::string_view server);
 // The answer of a modern server for a legacy client.
