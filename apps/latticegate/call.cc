@@ -1,14 +1,12 @@
 // call: one tool call through the gateway (or to any MCP server over HTTP), from the command line.
 #include <unistd.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <print>
 
 #include "base/log.h"
 #include "client/client.h"
 #include "commands.h"
+#include "endpoint.h"
 #include "json/write.h"
 
 namespace latticegate::app {
@@ -19,14 +17,10 @@ using base::fail;
 using base::Result;
 using net::Task;
 
-struct Arguments {
-  std::string url;
+struct Arguments : EndpointArguments {
   std::string tool;
   std::vector<std::string> values;
   std::string json;
-  std::string token_file;
-  std::string ca_file;
-  std::string profile;
   std::string method;
   std::string params;
   bool modern = false;
@@ -34,13 +28,6 @@ struct Arguments {
   bool verbose = false;
   int repeat = 1;
 };
-
-Result<std::string> file_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Code::io, std::format("cannot read {}", path));
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  return text;
-}
 
 // name=text and name:=json, as one JSON object.
 Result<std::string> arguments_of(const Arguments& given) {
@@ -121,27 +108,14 @@ Task<int> talk(client::Client& client, const Arguments& given, const std::string
 }
 
 int call(const Arguments& given) {
+  auto endpoint = endpoint_of(given);
+  if (!endpoint) return complain("call", endpoint.error());
   client::Options options;
-  options.url = given.url;
+  options.url = endpoint->url;
+  options.bearer = std::move(endpoint->bearer);
+  options.ca_pem = std::move(endpoint->ca_pem);
+  options.profile = endpoint->profile;
   options.era = given.modern ? mcp::Era::modern : mcp::Era::legacy;
-  if (!given.token_file.empty()) {
-    auto token = file_text(given.token_file);
-    if (!token) return complain("--token-file", token.error());
-    while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
-    options.bearer = *std::move(token);
-  } else if (const char* const token = std::getenv("LATTICEGATE_TOKEN")) {
-    options.bearer = token;
-  }
-  if (!given.profile.empty()) {
-    const auto profile = pqc::parse_profile(given.profile);
-    if (!profile) return complain("--profile", profile.error());
-    options.profile = *profile;
-  }
-  if (!given.ca_file.empty()) {
-    auto ca = file_text(given.ca_file);
-    if (!ca) return complain("--ca", ca.error());
-    options.ca_pem = *std::move(ca);
-  }
   std::string method = given.method;
   std::string params = given.params.empty() ? "{}" : given.params;
   if (method.empty() && given.tool.empty()) {
@@ -171,19 +145,12 @@ void add_call(CLI::App& parser, Chosen& chosen) {
   CLI::App* const command =
       parser.add_subcommand("call", "Call a tool (without a tool: list the tools)");
   auto given = std::make_shared<Arguments>();
-  command->add_option("url", given->url, "The MCP endpoint, https://host:port/mcp/<server>")
-      ->required();
+  add_endpoint(*command, *given);
   command->add_option("tool", given->tool, "The tool");
   command->add_option("arguments", given->values, "name=text or name:=json, as many as needed");
   command->add_option("--json", given->json, "All arguments as one JSON object");
   command->add_option("--method", given->method, "Another method, for example resources/read");
   command->add_option("--params", given->params, "Its parameters as a JSON object");
-  command->add_option("--token-file", given->token_file,
-                      "File with the bearer token (or the variable LATTICEGATE_TOKEN)");
-  command->add_option("--ca", given->ca_file,
-                      "PEM file of the authority to trust instead of the system's");
-  command->add_option("--profile", given->profile,
-                      "TLS profile: preferred, required (post-quantum or nothing), cnsa");
   command
       ->add_option("--repeat", given->repeat,
                    "Make the call so many times in one session; the last answer is shown")

@@ -27,8 +27,9 @@ enum Exit : std::uint8_t {
 // Set by the command that the arguments name; main calls it.
 using Chosen = std::function<int()>;
 
-void add_run(CLI::App& parser, Chosen& chosen);   // run, config
-void add_call(CLI::App& parser, Chosen& chosen);  // call
+void add_run(CLI::App& parser, Chosen& chosen);      // run, config
+void add_call(CLI::App& parser, Chosen& chosen);     // call
+void add_connect(CLI::App& parser, Chosen& chosen);  // connect
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
 void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show

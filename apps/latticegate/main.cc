@@ -43,6 +43,7 @@ int main(int argc, char** argv) try {
   Chosen chosen;
   add_run(parser, chosen);
   add_call(parser, chosen);
+  add_connect(parser, chosen);
   add_operate(parser, chosen);
   add_audit(parser, chosen);
   add_policy(parser, chosen);
