@@ -30,6 +30,7 @@ using Chosen = std::function<int()>;
 void add_run(CLI::App& parser, Chosen& chosen);      // run, config
 void add_call(CLI::App& parser, Chosen& chosen);     // call
 void add_connect(CLI::App& parser, Chosen& chosen);  // connect
+void add_wrap(CLI::App& parser, Chosen& chosen);     // wrap
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
 void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show

@@ -44,6 +44,7 @@ int main(int argc, char** argv) try {
   add_run(parser, chosen);
   add_call(parser, chosen);
   add_connect(parser, chosen);
+  add_wrap(parser, chosen);
   add_operate(parser, chosen);
   add_audit(parser, chosen);
   add_policy(parser, chosen);
