@@ -45,7 +45,8 @@ Result<Endpoint> endpoint_of(const EndpointArguments& given) {
   }
   if (!given.profile.empty()) {
     const auto profile = pqc::parse_profile(given.profile);
-    if (!profile) return std::unexpected(profile.error());
+    if (!profile)
+      return fail(profile.error().code, std::format("--profile: {}", profile.error().detail));
     endpoint.profile = *profile;
   }
   if (!given.ca_file.empty()) {
