@@ -80,7 +80,7 @@ struct Analysis::State {
 
   void take_samples() {
     Dice dice;
-    for (Solver& solver : solvers) {
+    for (const Solver& solver : solvers) {
       ExampleMaker maker(formulas, solver, arena);
       const auto share = std::max<std::size_t>(
           fewest_samples, settings.samples / std::max<std::size_t>(solvers.size(), 1));
@@ -180,43 +180,56 @@ bool is_literal(const Expression& expression) { return expression.op == Op::lite
 
 }  // namespace
 
-std::vector<Conclusion> Analysis::conclude() {
-  State& state = *state_;
-  const PolicySet& policies = state.policies;
-  std::vector<Conclusion> out;
-  const auto add = [&](Claim claim, Verdict verdict, PolicyIndex policy,
-                       std::optional<PolicyIndex> other = {}) {
-    out.push_back({.claim = claim,
-                   .verdict = verdict,
-                   .policy = policy,
-                   .other = other,
-                   .span = policies[policy].span,
-                   .example = verdict == Verdict::refuted ? state.last_found : nullptr});
-  };
-  const auto count = static_cast<PolicyIndex>(policies.size());
-  std::vector<bool> dead(count);
-  for (PolicyIndex i = 0; i < count; ++i) {
-    const Verdict verdict = state.holds_without(i, {});
-    dead[i] = verdict == Verdict::proved;
-    add(Claim::impossible, verdict, i);
+// Writes down the answers.
+class Analysis::Session {
+ public:
+  explicit Session(State& state)
+      : state_(state), policies_(state.policies), dead_(state.policies.size()) {}
+
+  std::vector<Conclusion> run() {
+    const auto count = static_cast<PolicyIndex>(policies_.size());
+    for (PolicyIndex i = 0; i < count; ++i) {
+      const Verdict verdict = state_.holds_without(i, {});
+      dead_[i] = verdict == Verdict::proved;
+      add(Claim::impossible, verdict, i);
+    }
+    for (PolicyIndex i = 0; i < count; ++i)
+      if (!dead_[i]) about_policy(i);
+    // Clauses after all examples: they have been tried by all of them.
+    for (PolicyIndex i = 0; i < count; ++i)
+      if (!dead_[i])
+        for (std::size_t c = 0; c < state_.clauses[i].size(); ++c) about_clause(i, c);
+    return std::move(out_);
   }
-  for (PolicyIndex i = 0; i < count; ++i) {
-    if (dead[i]) continue;
-    const Effect effect = policies[i].effect;
+
+ private:
+  void add(Claim claim, Verdict verdict, PolicyIndex policy,
+           std::optional<PolicyIndex> other = {}) {
+    out_.push_back({.claim = claim,
+                    .verdict = verdict,
+                    .policy = policy,
+                    .other = other,
+                    .span = policies_[policy].span,
+                    .example = verdict == Verdict::refuted ? state_.last_found : nullptr});
+  }
+
+  void about_policy(PolicyIndex i) {
+    const auto count = static_cast<PolicyIndex>(policies_.size());
+    const Effect effect = policies_[i].effect;
     std::vector<PolicyIndex> same;
     std::vector<PolicyIndex> forbids;
     for (PolicyIndex j = 0; j < count; ++j) {
-      if (j == i || dead[j]) continue;
-      if (policies[j].effect == effect) same.push_back(j);
-      if (policies[j].effect == Effect::forbid) forbids.push_back(j);
+      if (j == i || dead_[j]) continue;
+      if (policies_[j].effect == effect) same.push_back(j);
+      if (policies_[j].effect == Effect::forbid) forbids.push_back(j);
     }
     bool shadowed = false;
     for (const PolicyIndex j : same) {
-      const Verdict verdict = state.holds_without(i, {&j, 1});
-      const Example* const example = state.last_found;
+      const Verdict verdict = state_.holds_without(i, {&j, 1});
+      const Example* const example = state_.last_found;
       const bool both =
-          verdict == Verdict::proved && state.holds_without(j, {&i, 1}) == Verdict::proved;
-      state.last_found = example;
+          verdict == Verdict::proved && state_.holds_without(j, {&i, 1}) == Verdict::proved;
+      state_.last_found = example;
       shadowed = shadowed || verdict == Verdict::proved;
       // Said once, of the later one.
       if (!both)
@@ -225,78 +238,81 @@ std::vector<Conclusion> Analysis::conclude() {
         add(Claim::redundant, verdict, i, j);
     }
     if (!shadowed && same.size() > 1)
-      add(Claim::shadowed_together, state.holds_without(i, same), i);
+      add(Claim::shadowed_together, state_.holds_without(i, same), i);
     if (effect == Effect::permit) {
       bool overridden = false;
       for (const PolicyIndex j : forbids) {
-        const Verdict verdict = state.holds_without(i, {&j, 1});
+        const Verdict verdict = state_.holds_without(i, {&j, 1});
         overridden = overridden || verdict == Verdict::proved;
         add(Claim::overridden, verdict, i, j);
       }
       if (!overridden && forbids.size() > 1)
-        add(Claim::never_permits, state.holds_without(i, forbids), i);
+        add(Claim::never_permits, state_.holds_without(i, forbids), i);
     } else {
       Verdict idle = Verdict::proved;
       for (PolicyIndex j = 0; j < count && idle != Verdict::refuted; ++j) {
-        if (dead[j] || policies[j].effect != Effect::permit) continue;
-        const Verdict verdict = state.both_hold(i, j);
+        if (dead_[j] || policies_[j].effect != Effect::permit) continue;
+        const Verdict verdict = state_.both_hold(i, j);
         if (verdict != Verdict::proved) idle = verdict;
       }
       add(Claim::idle, idle, i);
     }
   }
-  // Clauses, after all examples: they have been tried by all of them.
-  for (PolicyIndex i = 0; i < count; ++i) {
-    if (dead[i]) continue;
-    const std::vector<ClauseFormula>& clauses = state.clauses[i];
-    for (std::size_t c = 0; c < clauses.size(); ++c) {
-      const Expression& expression = *clauses[c].expression;
-      const auto seen = [&] {
-        // Behind the clauses of the scope.
-        const auto& covered = state.coverage.policies()[i].clauses;
-        return covered[covered.size() - clauses.size() + c].outcomes;
-      };
-      const auto answer = [&](Claim claim, Verdict verdict) {
-        add(claim, verdict, i);
-        out.back().span = expression.span;
-        out.back().example = nullptr;
-      };
-      const FormulaId reached = clauses[c].reached;
-      // What a request does to the clause: evaluation tells.
-      const auto tried = [&](const Example& example) {
-        state.scratch.reset();
-        state.coverage.add(i, example.request, EntityView(example.entities), state.scratch);
-        return seen();
-      };
-      const Outcomes outcomes = seen();
-      if (outcomes.yes + outcomes.no + outcomes.failed == 0) {
-        const Verdict verdict = state.ask({&reached, 1}, [&](const Example& example) {
-          const Outcomes now = tried(example);
-          return now.yes + now.no + now.failed > 0;
-        });
-        answer(Claim::unreachable, verdict);
-        if (verdict == Verdict::proved) continue;
-      }
-      if (is_literal(expression)) continue;
-      if (const auto [yes, not_yes] = state.outcomes[i][c]; true) {
-        for (const bool truth : {true, false}) {
-          const Claim claim = truth ? Claim::never_true : Claim::always_true;
-          const Outcomes now = seen();
-          if (truth ? now.yes > 0 : now.no + now.failed > 0) {
-            answer(claim, Verdict::refuted);
-            continue;
-          }
-          const FormulaId wanted[] = {reached, truth ? yes : not_yes};
-          const Verdict verdict = state.ask(wanted, [&](const Example& example) {
-            const Outcomes after = tried(example);
-            return truth ? after.yes > 0 : after.no + after.failed > 0;
-          });
-          answer(claim, verdict);
+
+  void about_clause(PolicyIndex i, std::size_t c) {
+    const std::vector<ClauseFormula>& clauses = state_.clauses[i];
+    const Expression& expression = *clauses[c].expression;
+    const auto seen = [&] {
+      // Behind the clauses of the scope.
+      const auto& covered = state_.coverage.policies()[i].clauses;
+      return covered[covered.size() - clauses.size() + c].outcomes;
+    };
+    const auto answer = [&](Claim claim, Verdict verdict) {
+      add(claim, verdict, i);
+      out_.back().span = expression.span;
+      out_.back().example = nullptr;
+    };
+    const FormulaId reached = clauses[c].reached;
+    // What a request does to the clause: evaluation tells.
+    const auto tried = [&](const Example& example) {
+      state_.scratch.reset();
+      state_.coverage.add(i, example.request, EntityView(example.entities), state_.scratch);
+      return seen();
+    };
+    const Outcomes outcomes = seen();
+    if (outcomes.yes + outcomes.no + outcomes.failed == 0) {
+      const Verdict verdict = state_.ask({&reached, 1}, [&](const Example& example) {
+        const Outcomes now = tried(example);
+        return now.yes + now.no + now.failed > 0;
+      });
+      answer(Claim::unreachable, verdict);
+      if (verdict == Verdict::proved) return;
+    }
+    if (is_literal(expression)) return;
+    if (const auto [yes, not_yes] = state_.outcomes[i][c]; true) {
+      for (const bool truth : {true, false}) {
+        const Claim claim = truth ? Claim::never_true : Claim::always_true;
+        const Outcomes now = seen();
+        if (truth ? now.yes > 0 : now.no + now.failed > 0) {
+          answer(claim, Verdict::refuted);
+          continue;
         }
+        const FormulaId wanted[] = {reached, truth ? yes : not_yes};
+        const Verdict verdict = state_.ask(wanted, [&](const Example& example) {
+          const Outcomes after = tried(example);
+          return truth ? after.yes > 0 : after.no + after.failed > 0;
+        });
+        answer(claim, verdict);
       }
     }
   }
-  return out;
-}
+
+  State& state_;
+  const PolicySet& policies_;
+  std::vector<bool> dead_;
+  std::vector<Conclusion> out_;
+};
+
+std::vector<Conclusion> Analysis::conclude() { return Session(*state_).run(); }
 
 }  // namespace latticegate::cedar

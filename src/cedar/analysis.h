@@ -99,6 +99,7 @@ class Analysis {
 
  private:
   struct State;
+  class Session;
   std::unique_ptr<State> state_;
 };
 

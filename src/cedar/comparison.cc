@@ -64,7 +64,7 @@ struct Comparison::State {
     }
     for (const Circumstances& one : circumstances_of(settings)) solvers.emplace_back(formulas, one);
     Dice dice;
-    for (Solver& solver : solvers) {
+    for (const Solver& solver : solvers) {
       ExampleMaker maker(formulas, solver, arena);
       const auto share = std::max<std::size_t>(fewest_samples, settings.samples / solvers.size());
       for (std::size_t i = 0; i < share; ++i)

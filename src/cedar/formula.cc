@@ -332,7 +332,7 @@ FormulaId Formulas::leaf(const Expression& e, States states) {
 // The set has all, or any, of the elements; it fails for all of them alike.
 FormulaId Formulas::many(TermId term, std::span<const Value> elements, bool is_all, States states) {
   const States on = is_all ? state_yes : state_no;
-  const States rest = static_cast<States>(states & ~on);
+  const auto rest = static_cast<States>(states & ~on);
   std::vector<FormulaId> each;
   std::vector<FormulaId> other;
   for (const Value& element : elements) {

@@ -71,6 +71,20 @@ bool exclude_each_other(std::span<const PatternPart> a, std::span<const PatternP
   return !third.ends_with(fourth) && !fourth.ends_with(third);
 }
 
+// Some texts of each pattern, and of two at once.
+std::vector<std::string> texts_for(std::span<const std::span<const PatternPart>> patterns) {
+  std::vector<std::string> out;
+  for (const auto& pattern : patterns)
+    for (const std::string_view filling : {"", "x"}) {
+      std::string& text = out.emplace_back();
+      for (const PatternPart& part : pattern) text += part.wildcard ? filling : part.text;
+    }
+  for (const auto& one : patterns)
+    for (const auto& other : patterns)
+      out.push_back(std::format("{}x{}", prefix_of(one), suffix_of(other)));
+  return out;
+}
+
 Value ordered(Kind kind, std::int64_t number) {
   switch (kind) {
     case Kind::decimal: return Value::decimal(number);
@@ -253,8 +267,11 @@ std::vector<EntityUid> Solver::fresh_entities(TermId term) const {
     }
     // One that no policy names.
     std::string id = std::format("any-{}", term);
-    while (std::ranges::any_of(formulas_.constants(), [&](const Value& value) {
+    const auto named = [&](const Value& value) {
       return value.is(Kind::entity) && value.uid().id() == id;
+    };
+    while (std::ranges::any_of(formulas_.atoms(), [&](const Atom& atom) {
+      return named(atom.value) || std::ranges::any_of(atom.values, named);
     }))
       id += '+';
     out.emplace_back(type, arena_.copy(std::string_view(id)));
@@ -277,7 +294,7 @@ std::vector<EntityUid> Solver::fresh_entities(TermId term) const {
   }
   // One that nobody mentions, which with a schema would have to be declared.
   if (schema == nullptr) {
-    types.push_back(term == Formulas::action ? "Action" : "Other");
+    types.emplace_back(term == Formulas::action ? "Action" : "Other");
   } else {
     for (const SchemaEntity& entity : schema->entity_types())
       if (!std::ranges::contains(types, entity.name)) {
@@ -379,21 +396,13 @@ void Solver::learn_candidates(TermId id) {
         if (std::ranges::none_of(out, [&](const TermValue& one) { return one.value.is(kind); }))
           add({.value = ordered(kind, 0)});
         break;
-      case Kind::string: {
-        for (const auto& pattern : patterns)
-          for (const std::string_view filling : {"", "x"}) {
-            std::string text;
-            for (const PatternPart& part : pattern) text += part.wildcard ? filling : part.text;
+      case Kind::string:
+        // Those of one pattern always: one without a wildcard is a constant.
+        for (std::size_t index = 0; const std::string& text : texts_for(patterns))
+          if (index++ < 2 * patterns.size() || out.size() < most_values)
             add({.value = Value::string(texts_.emplace_back(text))});
-          }
-        for (const auto& one : patterns)
-          for (const auto& other : patterns)
-            if (out.size() < most_values)
-              add({.value = Value::string(texts_.emplace_back(
-                       std::format("{}x{}", prefix_of(one), suffix_of(other))))});
         add({.shape = TermValue::Shape::text});
         break;
-      }
       case Kind::entity:
         for (const EntityUid& uid : fresh_entities(id))
           add({.value = Value::entity(&uids_.emplace_back(uid))});
@@ -405,7 +414,7 @@ void Solver::learn_candidates(TermId id) {
         while (std::ranges::any_of(out, [&](const TermValue& one) {
           return one.value.is(Kind::ip) && one.value.range() == range;
         }))
-          ++range.address[3];
+          if (++range.address[3] == 0) ++range.address[2];
         add({.value = Value::ip(range, arena_)});
         break;
       }
@@ -677,7 +686,7 @@ struct Solver::Search {
   bool propagate(Branch& branch) const {
     for (bool changed = true; changed;) {
       changed = false;
-      std::vector<FormulaId> open = std::exchange(branch.open, {});
+      const std::vector<FormulaId> open = std::exchange(branch.open, {});
       for (const FormulaId id : open) {
         if (certain(branch.masks, id)) continue;
         FormulaId way = nothing;

@@ -295,7 +295,8 @@ class Conditions {
       char c = text[i];
       constexpr std::string_view special = "\\.+*?()|[]{}^$";
       if (c == '\\') {
-        if (++i == text.size() || !special.contains(text[i])) return missing(e, rounding);
+        ++i;
+        if (i == text.size() || !special.contains(text[i])) return missing(e, rounding);
         c = text[i];
       } else if (special.contains(c)) {
         return missing(e, rounding);
