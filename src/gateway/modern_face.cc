@@ -64,15 +64,16 @@ struct Run {
 
   std::mutex mutex;
   std::shared_ptr<Inbox> inbox;  // of the request that waits; null while parked
-  std::deque<Item> early;        // what came meanwhile
+  std::deque<Item> early;        // questions and the answer that came meanwhile
 
   void give(Item item) {
     const std::scoped_lock lock(mutex);
     if (inbox) {
       if (!inbox->push(std::move(item))) inbox->close();
-    } else if (early.size() < most_waiting || !item.message || item.message->is_response()) {
+    } else if (!item.message || item.message->is_response() ||
+               (item.message->is_request() && early.size() < most_questions)) {
       early.push_back(std::move(item));
-    }
+    }  // progress and log messages are for whoever waits, and nobody does
   }
   std::shared_ptr<Inbox> attach(net::Loop& loop) {
     const std::scoped_lock lock(mutex);
