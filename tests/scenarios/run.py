@@ -281,14 +281,13 @@ class Scenario:
         return self.filled(message)
 
     def filled(self, value):
-        """"$reply.NAME.PATH" stands for what came back in that reply."""
+        """The same with "$reply.path" anywhere in it, as long as there is a reply of that name."""
         if isinstance(value, dict):
             return {key: self.filled(each) for key, each in value.items()}
         if isinstance(value, list):
             return [self.filled(each) for each in value]
-        if isinstance(value, str) and value.startswith("$reply."):
-            name, path = value.removeprefix("$reply.").split(".", 1)
-            return at_path(self.replies[name], path)
+        if isinstance(value, str) and value.startswith("$") and value[1:].partition(".")[0] in self.replies:
+            return self.value_of(value)
         return value
 
     def open(self, step):
