@@ -150,11 +150,27 @@ std::string response_to_legacy(const Message& response, std::string_view id) {
     end(writer, response);
     return out;
   }
+  const json::Value result = response.result();
+  // Until 2025-11-25 structured content is an object; another value goes as text, if it is not
+  // there as text already.
+  const json::Value structured = result["structuredContent"];
+  const bool as_text = structured.exists() && !structured.is_object();
   writer.key("result").begin_object();
-  for (const json::Member member : response.result().members())
-    if (member.key != "resultType" && member.key != "ttlMs" && member.key != "cacheScope" &&
-        member.key != "_meta")
-      writer.member(member.key, member.value);
+  for (const json::Member member : result.members()) {
+    if (member.key == "resultType" || member.key == "ttlMs" || member.key == "cacheScope" ||
+        member.key == "_meta" || (as_text && member.key == "structuredContent"))
+      continue;
+    if (as_text && member.key == "content" && member.value.size() == 0) continue;
+    writer.member(member.key, member.value);
+  }
+  if (as_text && result["content"].size() == 0)
+    writer.key("content")
+        .begin_array()
+        .begin_object()
+        .member("type", "text")
+        .member("text", json::to_string(structured))
+        .end_object()
+        .end_array();
   if (has_free_meta(response.result()["_meta"])) {
     writer.key("_meta").begin_object();
     write_free_meta(response.result()["_meta"], writer);

@@ -77,6 +77,19 @@ TEST_CASE("answers in both directions") {
           "\"x\"") == R"({"jsonrpc":"2.0","id":"x","result":{"tools":[1]}})");
 }
 
+TEST_CASE("structured content that is no object reaches a legacy client as text") {
+  CHECK(
+      mcp::response_to_legacy(
+          message(R"({"jsonrpc":"2.0","id":5,"result":{"structuredContent":[1,2],"content":[]}})"),
+          "1") ==
+      R"({"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"[1,2]"}]}})");
+  CHECK(
+      mcp::response_to_legacy(
+          message(
+              R"({"jsonrpc":"2.0","id":5,"result":{"structuredContent":7,"content":[{"type":"text","text":"7"}]}})"),
+          "1") == R"({"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"7"}]}})");
+}
+
 TEST_CASE("the handshake and discover stand for each other") {
   const auto initialized = json::Document::parse(
       R"({"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"logging":{},"tasks":{}},"serverInfo":{"name":"s","version":"1"},"instructions":"i"})");
