@@ -80,12 +80,13 @@ inspect::PinBook Pins::book() const {
 }
 
 Catalogue::Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server,
-                     Pins& pins, const base::Log& log)
+                     Pins& pins, const base::Log& log, std::shared_ptr<const policy::Engine> engine)
     : config_(std::move(config)),
       server_(server),
       inspect_(config_->inspect),
       pins_(pins),
-      log_(log) {
+      log_(log),
+      engine_(std::move(engine)) {
   facts_.name = server.name;
   facts_.segment = server.segment;
   facts_.region = server.region;
@@ -127,6 +128,11 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
     entry->tool = *std::move(tool);
   else
     entry->why_held = "it cannot be judged: " + base::describe(tool.error());
+  if (entry->tool && engine_ != nullptr)
+    if (auto misfit = engine_->misfit(*entry->tool)) {
+      entry->tool = nullptr;
+      entry->why_held = "a policy does not fit it: " + *misfit;
+    }
   const json::Value schema = descriptor["inputSchema"];
   if (inspect_.argument_schema) {
     auto compiled = inspect::Schema::compile(schema);

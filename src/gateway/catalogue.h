@@ -21,6 +21,7 @@
 #include "inspect/schema.h"
 #include "json/value.h"
 #include "mcp/mirror.h"
+#include "policy/engine.h"
 #include "policy/tool.h"
 
 namespace latticegate::gateway {
@@ -67,9 +68,10 @@ struct ToolEntry {
 
 class Catalogue {
  public:
-  // `server` is one of the configuration's.
+  // `server` is one of the configuration's. A tool under which a policy of `engine` stops
+  // type-checking is hidden; null (observe mode): none is.
   Catalogue(std::shared_ptr<const config::Config> config, const config::Server& server, Pins& pins,
-            const base::Log& log);
+            const base::Log& log, std::shared_ptr<const policy::Engine> engine);
 
   std::shared_ptr<const ToolEntry> find(std::string_view tool) const;
   // Takes in one descriptor of tools/list. `suspicious`: it carries hidden text, so that it is not
@@ -90,6 +92,7 @@ class Catalogue {
   const config::Inspect& inspect_;
   Pins& pins_;
   const base::Log& log_;
+  std::shared_ptr<const policy::Engine> engine_;
   policy::ServerFacts facts_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<const ToolEntry>, std::less<>> entries_;

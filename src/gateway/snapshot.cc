@@ -227,7 +227,9 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
   for (const auto& [name, server] : config->servers) {
     auto route = make_route(*config, server);
     if (!route) return within(std::format("server '{}'", name), std::move(route).error());
-    route->catalogue = std::make_shared<Catalogue>(config, server, pins, log);
+    route->catalogue = std::make_shared<Catalogue>(
+        config, server, pins, log,
+        route->mode == policy::Mode::enforce ? snapshot->engine : nullptr);
     snapshot->routes.emplace(name, *std::move(route));
   }
   for (const std::string& host : config->listen.hosts) snapshot->hosts.push_back(lower(host));

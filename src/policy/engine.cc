@@ -11,6 +11,8 @@
 #include "cedar/explain.h"
 #include "cedar/policy_set.h"
 #include "cedar/program.h"
+#include "cedar/schema.h"
+#include "cedar/validate.h"
 #include "crypto/hash.h"
 #include "policy/detail/denial.h"
 #include "policy/detail/load.h"
@@ -209,6 +211,21 @@ void Engine::recall(const Facts& facts, Scratch::State& state, Question& questio
                    entities, state.recalled);
   }
   question.request.context = with_recalled(question.request.context, state.recalled, state.arena);
+}
+
+std::optional<std::string> Engine::misfit(const Tool& tool) const {
+  const std::shared_ptr<const Tool> listed = tool.shared_from_this();
+  const auto schema = cedar::parse_schema(schema_text({&listed, 1}), "the model");
+  if (!schema) return "its arguments cannot be described: " + schema.error().detail;
+  const cedar::Entity& action = tool.content().action;
+  const std::string environment = cedar::to_text(action.uid);
+  for (const cedar::Policy& policy : snapshot_->policies.policies()) {
+    if (!admits(policy, action.uid, action.ancestors)) continue;
+    for (const cedar::Finding& finding : cedar::validate(policy, *schema).findings)
+      if (cedar::is_error(finding.problem) && finding.environment.contains(environment))
+        return cedar::describe(finding);
+  }
+  return std::nullopt;
 }
 
 bool Engine::looks_back() const { return !snapshot_->temporal.empty(); }

@@ -20,6 +20,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -89,6 +90,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // After the call: the server answered, with `after.output`, or with an error (without). For the
   // histories of `after`; conditions of this call are not asked again.
   void remember(const Facts& after, Scratch& scratch) const;
+
+  // Why a tool that is listed cannot be used under these policies: one whose scope admits it does
+  // not type-check for its arguments, so that it would fail in calls instead of deciding them. With
+  // the place; nothing when all fit. What is wrong with a policy whatever the tool is no reason.
+  // Costs a validation of the policies whose scope admits the tool: once per listed descriptor.
+  std::optional<std::string> misfit(const Tool& tool) const;
 
   // After the call, for an answer that raised risk or findings: the same policies over the facts as
   // they are now, with `after.output` set. `after` names the same call. In observe mode always

@@ -578,3 +578,21 @@ TEST_CASE("sentences for clients are safe to show") {
   CHECK(bench.with("{\"query\":\"e" + std::string(5'000, 'x') + "\"}").size() < 300);
   CHECK(bench.with("{\"limit\":{\"" + std::string(5'000, 'x') + "\":1}}").size() < 300);
 }
+
+TEST_CASE("a tool that a policy cannot judge does not fit, and only for that reason") {
+  const Bench bench(
+      std::string(allow_all) +
+      "@id(\"small\") forbid (principal, action in Mcp::Action::\"call_tool\", resource)\n"
+      "when { context.input has limit && context.input.limit > 50 };\n"
+      "@id(\"other\") forbid (principal, action == Mcp::Action::\"crm/gone\", resource)\n"
+      "when { context.input.nothing };\n");
+  CHECK(bench.engine->misfit(*bench.search) == std::nullopt);
+  const auto texts =
+      tool(crm, "texts", R"("limit":{"type":"string"})", {.effects = {.read = true}});
+  const auto words = bench.engine->misfit(*texts);
+  REQUIRE(words.has_value());
+  CHECK(words->starts_with("policies.cedar:3:35: policy `small`: "));
+  CHECK(words->contains("crm/texts"));
+  const auto none = tool(crm, "none", R"("name":{"type":"string"})", {.effects = {.read = true}});
+  CHECK(bench.engine->misfit(*none) == std::nullopt);
+}
