@@ -380,8 +380,8 @@ class TypeWriter {
 
 class Conversion {
  public:
-  Conversion(cedar::Arena& arena, Sightings& seen, Refusal& refusal)
-      : arena_(arena), seen_(seen), refusal_(refusal) {}
+  Conversion(cedar::Arena& arena, Sightings& seen, Refusal& refusal, const Reads& reads)
+      : arena_(arena), seen_(seen), refusal_(refusal), reads_(reads) {}
 
   Value record(json::Value object, const Shape& shape) {
     if (!object.is_object()) return refuse(shape.kind, object);
@@ -401,8 +401,17 @@ class Conversion {
         refuse(expected.kind, member.value);
         return refused(member.key);
       }
+      if (depth_ < path_.size()) path_[depth_] = member.key;
+      ++depth_;
       const Value converted =
           value(member.value, expected, known ? found->role : role_of(member.key));
+      const bool unread = !converted && refusal_.inexact && depth_ <= path_.size() &&
+                          !reads_.any_of(std::span(path_).first(depth_));
+      --depth_;
+      if (unread) {
+        refusal_ = {};
+        continue;
+      }
       if (!converted) return refused(member.key);
       fields[count++] = {name, converted};
     }
@@ -504,6 +513,7 @@ class Conversion {
                                ? found.is_number()
                                : found.is_string() && expected != Kind::boolean &&
                                      expected != Kind::set && expected != Kind::record;
+    refusal_.inexact = found.is_number() && (expected == Kind::decimal || expected == Kind::any);
     refusal_.words =
         same_kind ? std::format("must be {}", words(expected))
                   : std::format("must be {}, is {}", words(expected), json::name(found.kind()));
@@ -519,6 +529,9 @@ class Conversion {
   cedar::Arena& arena_;
   Sightings& seen_;
   Refusal& refusal_;
+  const Reads& reads_;
+  std::array<std::string_view, 32> path_;  // to the member that is converted; deeper ones are read
+  std::size_t depth_ = 0;
   std::uint32_t values_ = 0;
 };
 
@@ -562,9 +575,9 @@ base::Result<ArgumentProgram> ArgumentProgram::compile(json::Value schema) {
 }
 
 Value ArgumentProgram::convert(json::Value arguments, cedar::Arena& arena, Sightings& seen,
-                               Refusal& refusal) const {
+                               Refusal& refusal, const Reads& reads) const {
   if (!arguments) return Value::empty_record();
-  return Conversion(arena, seen, refusal).record(arguments, *program_->root);
+  return Conversion(arena, seen, refusal, reads).record(arguments, *program_->root);
 }
 
 const std::string& ArgumentProgram::type() const { return program_->type; }

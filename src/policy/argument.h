@@ -11,8 +11,9 @@
 //   nullable (["T", "null"], anyOf with null, nullable)      T, absent for null
 //   no type, unions, recursion  as the JSON is: true, 5 -> Long, 5.5 -> decimal, "x", sets, records
 //   not in the schema           the same way, unless additionalProperties is false: then refused
-// An argument that is not what the schema says, or that has no exact value, refuses the call: a
-// policy never judges something else than what the server gets. Missing arguments are no error
+// An argument that is not what the schema says, or that has no exact value and may be read by a
+// policy (policy/reads.h), refuses the call: a policy never judges something else than what the
+// server gets. Missing arguments are no error
 // here. Validation of everything else (ranges, patterns) is inspect/schema.h's.
 //
 // Posture: schema and arguments are hostile. At most 2,000 properties and nested schemas, 16 levels
@@ -29,6 +30,7 @@
 #include "cedar/arena.h"
 #include "cedar/value.h"
 #include "json/value.h"
+#include "policy/reads.h"
 
 namespace latticegate::policy {
 
@@ -48,6 +50,7 @@ struct Sightings {
 struct Refusal {
   std::string argument;  // "limit", "edits/0/oldText"; empty: the arguments as a whole
   std::string words;     // "must be an integer, is a string"
+  bool inexact = false;  // a number without an exact value
 };
 
 class ArgumentProgram {
@@ -62,7 +65,7 @@ class ArgumentProgram {
   // A record; no value when the call is refused, and `refusal` then says why. An absent value is an
   // empty object. Strings are views into `arguments`, names also into the program.
   cedar::Value convert(json::Value arguments, cedar::Arena& arena, Sightings& seen,
-                       Refusal& refusal) const;
+                       Refusal& refusal, const Reads& reads = {}) const;
 
   // The type of `context.input` in Cedar's schema syntax.
   const std::string& type() const [[clang::lifetimebound]];

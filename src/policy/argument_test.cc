@@ -25,7 +25,7 @@ std::string with(std::string_view properties, std::string_view more = "") {
 }
 
 // What the arguments become, as Cedar text, or "refused: ...".
-std::string convert(std::string_view schema, std::string_view arguments) {
+std::string convert(std::string_view schema, std::string_view arguments, const Reads& reads = {}) {
   const auto tree = parsed(schema);
   const auto program = ArgumentProgram::compile(tree.root());
   if (!program) return "schema: " + program.error().detail;
@@ -33,7 +33,7 @@ std::string convert(std::string_view schema, std::string_view arguments) {
   cedar::Arena arena;
   Sightings seen;
   Refusal refusal;
-  const cedar::Value value = program->convert(given.root(), arena, seen, refusal);
+  const cedar::Value value = program->convert(given.root(), arena, seen, refusal, reads);
   if (!value) return "refused: " + refusal.argument + " " + refusal.words;
   return cedar::to_text(value);
 }
@@ -211,6 +211,43 @@ TEST_CASE("types in Cedar's words") {
   REQUIRE(program.has_value());
   CHECK(program->type() == "{ \"o\"?: {} }");
   CHECK(program->untyped().size() == 3);
+}
+
+TEST_CASE("a number without an exact value refuses the call only if a policy may read it") {
+  struct Case {
+    const char* policies;
+    const char* arguments;
+    const char* expected;
+  };
+  constexpr const char* nothing = "permit (principal, action, resource);";
+  for (
+      const Case& c : {
+          Case{nothing, R"({"a":1.5,"b":1.23456})", R"({"a": decimal("1.5")})"},
+          Case{nothing, R"({"place":{"lat":52.123456,"lon":13.5}})",
+               R"({"place": {"lon": decimal("13.5")}})"},
+          Case{nothing, R"({"list":[1,1.23456],"c":true})", R"({"c": true})"},
+          Case{nothing, R"({"a":1e400})", "{}"},
+          Case{R"(forbid (principal, action, resource) when { context.input has b };)",
+               R"({"b":1.23456})", "refused: b must be a number with at most four fraction digits"},
+          Case{R"(forbid (principal, action, resource) when { resource has b };)",
+               R"({"b":1.23456})", "refused: b must be a number with at most four fraction digits"},
+          Case{R"(forbid (principal, action, resource) when { context.input.place == {"x": 1} };)",
+               R"({"place":{"lat":52.123456}})",
+               "refused: place/lat must be a number with at most four fraction digits"},
+          Case{R"(forbid (principal, action, resource) when { context.input == {} };)",
+               R"({"b":1.23456})", "refused: b must be a number with at most four fraction digits"},
+          Case{R"(forbid (principal, action, resource) when { context == {} };)",
+               R"({"b":1.23456})", "refused: b must be a number with at most four fraction digits"},
+          Case{
+              R"(forbid (principal, action, resource) when { (if true then context.input else context.input).c };)",
+              R"({"b":1.23456})", "refused: b must be a number with at most four fraction digits"},
+      }) {
+    CAPTURE(c.policies);
+    CAPTURE(c.arguments);
+    const auto policies = cedar::parse_policies(c.policies);
+    REQUIRE(policies.has_value());
+    CHECK(convert("{}", c.arguments, Reads(*policies)) == c.expected);
+  }
 }
 
 TEST_CASE("URLs and SQL are noticed wherever they are") {

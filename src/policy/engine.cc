@@ -30,6 +30,7 @@ struct Engine::Snapshot {
   cedar::PolicySet policies;                         // of the program
   std::vector<std::vector<Obligation>> obligations;  // by policy
   TemporalRules temporal;
+  Reads reads;
   cedar::Entities store;
   std::vector<std::string> warnings;
   std::string hash;
@@ -107,6 +108,8 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   snapshot->program = cedar::Program::compile(snapshot->policies);
   snapshot->obligations = std::move(policies->obligations);
   snapshot->temporal = std::move(policies->temporal);
+  // Temporal conditions look at events, and so at arguments, in words of their own.
+  if (snapshot->temporal.empty()) snapshot->reads = Reads(snapshot->policies);
   snapshot->store = *std::move(store);
   snapshot->epoch = options.epoch;
   crypto::Sha256 hash;
@@ -125,7 +128,7 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
   Question question;
   Refusal refusal;
   std::optional<Challenge> refused;
-  if (!ask(snapshot.store, facts, state, question, refusal)) {
+  if (!ask(snapshot.store, snapshot.reads, facts, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
     if (!snapshot.temporal.empty()) recall(facts, state, question);
@@ -237,7 +240,8 @@ void Engine::remember(const Facts& after, Scratch& scratch) const {
   state.begin(*this);
   Question question;
   Refusal refusal;
-  if (!ask(snapshot_->store, after, state, question, refusal)) return;  // it was not decided either
+  if (!ask(snapshot_->store, snapshot_->reads, after, state, question, refusal))
+    return;  // it was not decided either
   const RecordFields fields(event_of(after, question, state.arena),
                             after.output ? after.output->structured : json::Value());
   const temporal::Event event{.action = question.request.action,
@@ -298,7 +302,7 @@ Release Engine::release(const Permit& permit, const Facts& after, Scratch& scrat
   Refusal refusal;
   Released released;
   std::optional<Challenge> refused;
-  if (!ask(snapshot.store, after, state, question, refusal)) {
+  if (!ask(snapshot.store, snapshot.reads, after, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
     if (!permit.recalled_.empty()) {

@@ -310,8 +310,8 @@ void Scratch::State::begin(const Engine& next) {
   engine = next.shared_from_this();
 }
 
-bool ask(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
-         Question& question, Refusal& refusal) {
+bool ask(const cedar::Entities& store, const Reads& reads, const Facts& facts,
+         Scratch::State& state, Question& question, Refusal& refusal) {
   cedar::Arena& arena = state.arena;
   const KnownCaller& caller = set_caller(store, facts, state, question);
   set_target(store, facts, state, question);
@@ -319,7 +319,7 @@ bool ask(const cedar::Entities& store, const Facts& facts, Scratch::State& state
   if (!std::holds_alternative<ResourceTarget>(facts.target)) {
     const auto* const target = std::get_if<ToolTarget>(&facts.target);
     const ArgumentProgram& program = target ? target->tool->content().arguments : plain_arguments();
-    const Value input = program.convert(facts.arguments, arena, state.seen, refusal);
+    const Value input = program.convert(facts.arguments, arena, state.seen, refusal, reads);
     if (!input) {
       finish(question, Value::empty_record());
       return false;

@@ -50,8 +50,8 @@ struct Question {
 
 // False when the arguments cannot be converted; `refusal` then says why. The question views `facts`
 // and `state`.
-bool ask(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
-         Question& question, Refusal& refusal);
+bool ask(const cedar::Entities& store, const Reads& reads, const Facts& facts,
+         Scratch::State& state, Question& question, Refusal& refusal);
 
 // The same with everything unknown that may change from call to call.
 void ask_ahead(const cedar::Entities& store, const Facts& facts, Scratch::State& state,

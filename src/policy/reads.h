@@ -1,0 +1,33 @@
+// Reads: which arguments policies look at. A number that Cedar's decimals cannot hold exactly
+// refuses its call only if some policy could have judged it; a position with six fraction digits in
+// a tool that no policy looks into is nobody's business. An argument that is left out this way is
+// one that no policy names, nor anything that it lies in, so that nothing can be decided by its
+// absence.
+#pragma once
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "cedar/policy_set.h"
+
+namespace latticegate::policy {
+
+class Reads {
+ public:
+  // Everything is read.
+  Reads() = default;
+  // What the conditions of these policies name; everything, if one of them looks at the context or
+  // at its input as a whole.
+  explicit Reads(const cedar::PolicySet& policies);
+
+  // Whether anything on the way to an argument, itself included, is named.
+  bool any_of(std::span<const std::string_view> path) const;
+
+ private:
+  void walk(const cedar::Expression& expression, bool whole);
+  bool everything_ = true;
+  std::set<std::string, std::less<>> names_;
+};
+
+}  // namespace latticegate::policy
