@@ -105,9 +105,6 @@ Task<void> Exchange::call() {
   }
   request_.on_hangup(nullptr);
   session_->requests.remove(client_id_);
-  if (!task_.empty())
-    session_->tasks.add(std::move(task_),
-                        std::make_shared<const mcp::Message>(*std::move(message_)));
 }
 
 // Who, where, what: the tool as it was pinned. What the caller may not see does not exist.
@@ -501,9 +498,11 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     co_return;
   }
   if (message_->method() == mcp::Method::tools_call) {
+    // Before the answer leaves: who reads it may ask for the task at once, on another loop.
     const json::Value begun = content["task"].is_object() ? content["task"] : content;
     if (begun["taskId"].is_string() && begun["status"].is_string())
-      task_ = *begun["taskId"].string();
+      session_->tasks.add(std::string(*begun["taskId"].string()),
+                          std::make_shared<const mcp::Message>(own_message(message_->text())));
   }
   std::vector<json::Edit> edits;
   const bool strip = config.inspect.hidden_text_in_results == config::Treatment::redact;

@@ -126,7 +126,6 @@ class Exchange {
   // of a decided call
   std::shared_ptr<const ToolEntry> tool_;
   std::shared_ptr<const mcp::Message> task_call_;  // that began the task which this is about
-  std::string task_;                               // id of the task that this call began
   std::string_view subject_;
   std::shared_ptr<Conversation> conversation_;
   inspect::Findings findings_;
