@@ -163,10 +163,12 @@ class LegacyFace::CallReply final : public Reply {
     if (asked.size() == 0 && (state_.empty() || ++sheds_ > most_sheds))
       return fail(Code::unavailable, "the server asked for nothing");
     const std::scoped_lock lock(face_->mutex_);
+    const auto declared = json::Document::parse(face_->envelope_.capabilities);
     for (const json::Member member : asked.members()) {
       const mcp::MethodRow* const row = mcp::find_method(member.value["method"].text_or({}));
-      if (row == nullptr || mcp::capability_for(row->method).empty())
-        return fail(Code::malformed, "the server asked for something that no client does");
+      if (row == nullptr || !declared ||
+          !mcp::may_be_asked(declared->root(), row->method, member.value["params"]))
+        return fail(Code::malformed, "the server asked for something that the client cannot do");
       const std::string id = face_->options_.next_id();
       std::string text;
       json::Writer writer(text);
