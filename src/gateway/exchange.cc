@@ -364,11 +364,6 @@ Task<void> Exchange::lose_session() {
   co_await reject(404, -32600, "this session does not exist or has ended");
 }
 
-bool Exchange::answers(const mcp::Message& message) const {
-  return message.is_response() &&
-         (!message.id().exists() ? message.error().exists() : message.id_text() == upstream_id_);
-}
-
 Exchange::Trouble Exchange::trouble(const std::optional<base::Error>& error) const {
   worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
   worker_.shared().log.warning(
@@ -399,7 +394,7 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
     if (killed_ || admitted_->principal->is_killed()) {
       finish_record(audit::Outcome::withheld, mcp::killed_code, "killed while under way");
       co_await killed_answer();
-    } else if (next && *next && answers(**next)) {
+    } else if (next && *next && answers(**next, upstream_id_)) {
       co_await release(**next, permit);
     } else if (gone_) {
       finish_record(audit::Outcome::cancelled, std::nullopt, "the client went away");

@@ -81,8 +81,6 @@ class Exchange {
   // The server forgot the session (404): the client hears the same and begins a new one.
   bool session_is_lost(const Reply& reply) const;
   net::Task<void> lose_session();
-  // Whether a message is the response to what we sent; an error may come without an id.
-  bool answers(const mcp::Message& message) const;
   // No answer can be used: logged, and the sentence for the client with its code.
   struct Trouble {
     int code = 0;

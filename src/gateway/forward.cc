@@ -19,6 +19,11 @@ bool needs_permit(mcp::Method method) {
   }
 }
 
+bool answers(const mcp::Message& message, std::string_view id) {
+  return message.is_response() &&
+         (message.id().exists() ? message.id_text() == id : message.error().exists());
+}
+
 net::Task<base::Result<std::unique_ptr<Reply>>> forward(const policy::Permit& permit,
                                                         const store::Ticket& ticket, Link& link,
                                                         net::Loop& loop, const Outgoing& message,

@@ -129,6 +129,10 @@ class LegacyFace::CallReply final : public Reply {
         co_return next;
       }
       if (!(*next)->is_response()) co_return next;
+      if (!answers(**next, id_)) {
+        over_ = true;
+        co_return fail(Code::malformed, "the server answered another request");
+      }
       const json::Value result = (*next)->result();
       if (result["resultType"].string() == "input_required") {
         CO_CHECK(take_questions(result));
@@ -344,7 +348,7 @@ Task<Result<std::unique_ptr<Reply>>> LegacyFace::open(net::Loop& loop, const Out
   for (;;) {
     CO_TRY(auto next, co_await reply->next());
     if (!next) co_return fail(Code::unavailable, "the server ended without an answer");
-    if (!next->is_response()) continue;
+    if (!answers(*next, ask.id)) continue;
     const json::Value result = next->result();
     const bool speaks = std::ranges::any_of(
         result["supportedVersions"].elements(),

@@ -34,7 +34,8 @@ std::string about(const Message& message) {
   std::string text(message.method_name());
   for (const json::Member member : message.params().members())
     if (member.key != "_meta" && member.key != "inputResponses" && member.key != "requestState")
-      text += std::format("\n{}={}", member.key, json::canonical(member.value));
+      text +=
+          std::format("\n{}:{}={}", member.key.size(), member.key, json::canonical(member.value));
   return text;
 }
 
@@ -129,6 +130,10 @@ class ModernFace final : public Link, public std::enable_shared_from_this<Modern
   static Task<void> expire(std::weak_ptr<ModernFace> weak, net::Loop& loop, std::string handle,
                            std::chrono::milliseconds time);
   void cancel(net::Loop& loop, const std::shared_ptr<Run>& run);
+  void point_at(Reply* changes) {
+    const std::scoped_lock lock(mutex_);
+    changes_ = changes;
+  }
   bool heard() const {
     const std::scoped_lock lock(mutex_);
     return !listeners_.empty();
@@ -217,6 +222,8 @@ class ModernFace::CallReply final : public Reply {
       Message& message = *item.message;
       if (message.is_response()) {
         over_ = true;
+        if (!answers(message, run_->id))
+          co_return fail(Code::malformed, "the server answered another request");
         const bool failed =
             message.error().exists() || message.result()["isError"].boolean() == true;
         if (failed && !refused_.empty()) co_return missing_capability();
@@ -247,10 +254,12 @@ class ModernFace::CallReply final : public Reply {
       return std::move(message);
     }
     if (message.method() != Method::notifications_progress) return std::nullopt;
-    const json::Value token = request_.meta()["progressToken"];
-    if (!token.exists()) return std::nullopt;
-    const std::vector<json::Edit> edits{
-        {message.params()["progressToken"], json::to_string(token)}};
+    const json::Value wanted = request_.meta()["progressToken"];
+    const json::Value token = message.params()["progressToken"];
+    // The server has the token of the first round, which is the call's id.
+    if (!wanted.exists() || !token.exists() || json::to_string(token) != run_->id)
+      return std::nullopt;
+    const std::vector<json::Edit> edits{{token, json::to_string(wanted)}};
     return own_message(message.text(edits));
   }
 
@@ -570,7 +579,7 @@ Task<Result<void>> ModernFace::open(net::Loop& loop) {
   while (!response) {
     CO_TRY(auto next, co_await reply->next());
     if (!next) co_return fail(Code::unavailable, "the server ended without an answer");
-    if (next->is_response()) response = std::move(next);
+    if (answers(*next, hello.id)) response = std::move(next);
   }
   if (!response->result().exists())
     co_return fail(Code::unavailable, "the server refused to open a session");
@@ -605,7 +614,7 @@ Task<Result<Message>> ModernFace::ask(net::Loop& loop, std::string_view method,
   for (;;) {
     CO_TRY(auto next, co_await reply->next());
     if (!next) co_return fail(Code::unavailable, "the server ended without an answer");
-    if (next->is_response()) co_return *std::move(next);
+    if (answers(*next, message.id)) co_return *std::move(next);
   }
 }
 
@@ -716,8 +725,14 @@ void ModernFace::unsubscribe(net::Loop& loop,
         }
     listeners_.erase(found);
     if (listeners_.empty() && listening_on_ != nullptr)
-      listening_on_->post([self = shared_from_this()] {
-        if (self->changes_ != nullptr) self->changes_->cancel();
+      listening_on_->post([self = shared_from_this(), on = listening_on_] {
+        Reply* changes = nullptr;
+        {
+          // Somebody may listen again by now, to another stream on another loop.
+          const std::scoped_lock again(self->mutex_);
+          if (self->listeners_.empty() && self->listening_on_ == on) changes = self->changes_;
+        }
+        if (changes != nullptr) changes->cancel();
       });
   }
   if (!uris.empty())
@@ -739,7 +754,7 @@ Task<void> ModernFace::watch_resources(std::shared_ptr<ModernFace> self, net::Lo
 Task<void> ModernFace::pump_changes(std::shared_ptr<ModernFace> self, net::Loop& loop) {
   auto reply = co_await self->inner_->listen(loop);
   if (reply) {
-    self->changes_ = reply->get();
+    self->point_at(reply->get());
     while (self->heard()) {
       auto next = co_await (*reply)->next();
       if (!next || !*next) break;
@@ -768,9 +783,9 @@ Task<void> ModernFace::pump_changes(std::shared_ptr<ModernFace> self, net::Loop&
           listener.out->close();
       }
     }
-    self->changes_ = nullptr;
   }
   const std::scoped_lock lock(self->mutex_);
+  self->changes_ = nullptr;
   self->listening_ = false;
   self->listening_on_ = nullptr;
   // A stream that the server ended: whoever listens hears the end and may come again.

@@ -255,7 +255,7 @@ Task<Exchange::Handshake> Exchange::shake_hands(Link& link, const Outgoing& mess
     auto next = co_await (*reply)->next();
     if (!next) hands.trouble = base::describe(next.error());
     if (!next || !*next) break;
-    if (answers(**next))
+    if (answers(**next, upstream_id_))
       hands.response = std::move(**next);  // before it, only notifications may come; none matters
   }
   if (reply) hands.session_id = (*reply)->session_id();
@@ -275,7 +275,7 @@ Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
     request_.on_hangup(nullptr);
     if (killed_) {
       co_await killed_answer();
-    } else if (next && *next && answers(**next)) {
+    } else if (next && *next && answers(**next, upstream_id_)) {
       co_await final(filtered(**next),
                      mcp::http_status_of(era_, (*next)->error()["code"].integer().value_or(0)));
     } else if (gone_) {

@@ -38,6 +38,10 @@ struct Outgoing {
   bool stream = false;  // a listen: no time limit between messages
 };
 
+// Whether a message is the response to the request of that id (JSON text); an error may come
+// without one.
+bool answers(const mcp::Message& message, std::string_view id);
+
 // The messages that answer one request, in order. Used on the loop of the request.
 class Reply {
  public:

@@ -221,7 +221,7 @@ Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe) {
       *waiting = nullptr;
       co_return std::unexpected(std::move(next).error());
     }
-    over = !next || !*next || (*next)->is_response();
+    over = !next || !*next || answers(**next, probe.id);
     if (next && *next && over) response = std::move(**next);
   }
   *waiting = nullptr;
