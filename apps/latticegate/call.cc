@@ -110,11 +110,7 @@ Task<int> talk(client::Client& client, const Arguments& given, const std::string
 int call(const Arguments& given) {
   auto endpoint = endpoint_of(given);
   if (!endpoint) return complain("call", endpoint.error());
-  client::Options options;
-  options.url = endpoint->url;
-  options.bearer = std::move(endpoint->bearer);
-  options.ca_pem = std::move(endpoint->ca_pem);
-  options.profile = endpoint->profile;
+  client::Options options = *std::move(endpoint);
   options.era = given.modern ? mcp::Era::modern : mcp::Era::legacy;
   std::string method = given.method;
   std::string params = given.params.empty() ? "{}" : given.params;

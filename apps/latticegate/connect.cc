@@ -9,29 +9,21 @@
 #include "endpoint.h"
 #include "gateway/shim.h"
 #include "net/http_client.h"
-#include "net/tls.h"
 
 namespace latticegate::app {
-int pass_lines(const Endpoint& endpoint) {
+
+int pass_lines(const client::Options& endpoint) {
   auto url = net::parse_url(endpoint.url);
   if (!url) return complain(endpoint.url, url.error());
-  std::shared_ptr<const net::TlsContext> tls;
-  if (url->tls) {
-    auto context = net::TlsContext::client({.profile = endpoint.profile,
-                                            .ca_pem = endpoint.ca_pem,
-                                            .server_name = url->host,
-                                            .certificate_pem = {},
-                                            .key_pem = {}});
-    if (!context) return complain(endpoint.url, context.error());
-    tls = *std::move(context);
-  }
+  auto tls = client::tls_for(*url, endpoint);
+  if (!tls) return complain(endpoint.url, tls.error());
   const base::SystemClock clock;
   net::Loop loop(0, clock);
   constexpr base::Bytes answer_limit{std::uint64_t{64} * 1024 * 1024};
   net::ClientOptions options;
   options.limits.body = answer_limit;
   options.head_timeout = std::chrono::minutes(10);  // an answer may wait for people
-  net::HttpPool pool(loop, *url, std::move(tls), options);
+  net::HttpPool pool(loop, *url, *std::move(tls), options);
   auto link = gateway::http_link(
       {.url = *url,
        .authorization = endpoint.bearer.empty() ? std::string() : "Bearer " + endpoint.bearer,

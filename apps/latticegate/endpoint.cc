@@ -32,8 +32,8 @@ void add_endpoint(CLI::App& command, EndpointArguments& given) {
                      "TLS profile: preferred, required (post-quantum or nothing), cnsa");
 }
 
-Result<Endpoint> endpoint_of(const EndpointArguments& given) {
-  Endpoint endpoint;
+Result<client::Options> endpoint_of(const EndpointArguments& given) {
+  client::Options endpoint;
   endpoint.url = given.url;
   if (!given.token_file.empty()) {
     auto token = file_text("--token-file", given.token_file);

@@ -2,20 +2,12 @@
 // is trusted by.
 #pragma once
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <string>
 
 #include "base/result.h"
-#include "pqc/profile.h"
+#include "client/client.h"
 
 namespace latticegate::app {
-
-struct Endpoint {
-  std::string url;
-  std::string bearer;  // empty: none
-  std::string ca_pem;  // empty: the system's trust store
-  pqc::Profile profile = pqc::Profile::preferred;
-};
 
 // The argument url and the options --token-file, --ca, --profile of a command.
 struct EndpointArguments {
@@ -26,10 +18,10 @@ struct EndpointArguments {
 };
 void add_endpoint(CLI::App& command, EndpointArguments& given);
 // Reads the files; without --token-file the token is that of the variable LATTICEGATE_TOKEN.
-[[nodiscard]] base::Result<Endpoint> endpoint_of(const EndpointArguments& given);
+[[nodiscard]] base::Result<client::Options> endpoint_of(const EndpointArguments& given);
 
 // Passes messages between standard input and output and the endpoint, until the input ends; gives
 // the exit code.
-int pass_lines(const Endpoint& endpoint);
+int pass_lines(const client::Options& endpoint);
 
 }  // namespace latticegate::app

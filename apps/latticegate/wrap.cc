@@ -176,10 +176,10 @@ int wrap(const Arguments& given) {
                "latticegate: settings, approvals and the audit log of this server are in {}",
                folder->string());
   std::jthread serving([&gateway] { (*gateway)->run(); });
-  const int outcome = pass_lines({.url = (*gateway)->address() + "/mcp/wrapped",
-                                  .bearer = token,
-                                  .ca_pem = {},
-                                  .profile = pqc::Profile::preferred});
+  client::Options endpoint;
+  endpoint.url = (*gateway)->address() + "/mcp/wrapped";
+  endpoint.bearer = token;
+  const int outcome = pass_lines(endpoint);
   (*gateway)->stop();
   serving.join();
   return outcome;

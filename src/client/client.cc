@@ -31,23 +31,25 @@ net::ClientRequest post(std::string_view headers, std::string_view body) {
 
 }  // namespace
 
+Result<std::shared_ptr<const net::TlsContext>> tls_for(const net::Url& url,
+                                                       const Options& options) {
+  if (!url.tls) return nullptr;
+  return net::TlsContext::client({.profile = options.profile,
+                                  .ca_pem = options.ca_pem,
+                                  .server_name = url.host,
+                                  .certificate_pem = {},
+                                  .key_pem = {}});
+}
+
 Result<std::unique_ptr<Client>> Client::make(net::Loop& loop, Options options) {
   auto url = net::parse_url(options.url);
   if (!url) return std::unexpected(std::move(url).error());
-  std::shared_ptr<const net::TlsContext> tls;
-  if (url->tls) {
-    auto context = net::TlsContext::client({.profile = options.profile,
-                                            .ca_pem = options.ca_pem,
-                                            .server_name = url->host,
-                                            .certificate_pem = {},
-                                            .key_pem = {}});
-    if (!context) return std::unexpected(std::move(context).error());
-    tls = *std::move(context);
-  }
+  auto tls = tls_for(*url, options);
+  if (!tls) return std::unexpected(std::move(tls).error());
   net::ClientOptions connection;
   connection.limits.body = answer_limit;
   connection.head_timeout = options.timeout;
-  auto pool = std::make_unique<net::HttpPool>(loop, *std::move(url), std::move(tls), connection);
+  auto pool = std::make_unique<net::HttpPool>(loop, *std::move(url), *std::move(tls), connection);
   return std::unique_ptr<Client>(new Client(loop, std::move(options), std::move(pool)));
 }
 

@@ -28,6 +28,10 @@ struct Options {
   std::chrono::milliseconds timeout{60'000};
 };
 
+// How connections to that URL are secured; null for http.
+[[nodiscard]] base::Result<std::shared_ptr<const net::TlsContext>> tls_for(const net::Url& url,
+                                                                           const Options& options);
+
 class Client {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<Client>> make(net::Loop& loop, Options options);

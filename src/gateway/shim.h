@@ -5,7 +5,8 @@
 // message that is none, or an endpoint that cannot be reached, is answered with a JSON-RPC error
 // that says so. At the end of the input, calls under way may finish within `patience`; then the
 // session is ended.
-// Limits: lines of 16 MiB, 256 requests at a time.
+// Limits: a line above 16 MiB is answered with an error and ends the input; of more than 256
+// requests at a time the further ones are refused.
 #pragma once
 #include <chrono>
 #include <functional>
