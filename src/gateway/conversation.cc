@@ -43,6 +43,12 @@ std::shared_ptr<Conversation> Principal::conversation(base::Time now) {
   return conversation_;
 }
 
+std::optional<behaviour::Throttle::Empty> Principal::throttle(
+    std::span<const behaviour::Rate> rates, base::Instant now) {
+  const std::scoped_lock lock(mutex_);
+  return throttle_.take(rates, now);
+}
+
 Principal::Open::Open(Open&& other) noexcept
     : entry_(std::move(other.entry_)),
       owner_(std::exchange(other.owner_, nullptr)),

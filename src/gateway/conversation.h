@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,6 +29,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "behaviour/conversation.h"
+#include "behaviour/throttle.h"
 #include "identity/caller.h"
 #include "net/loop.h"
 
@@ -63,6 +65,10 @@ class Principal {
 
   // The conversation without a session, begun anew after an hour of silence.
   std::shared_ptr<Conversation> conversation(base::Time now);
+
+  // See behaviour::Throttle.
+  std::optional<behaviour::Throttle::Empty> throttle(std::span<const behaviour::Rate> rates,
+                                                     base::Instant now);
 
   // What is open for it and must end when it is killed or the gateway stops: calls, streams. `end`
   // is called at most once, on the loop given, with the reason. The registration ends when the
@@ -102,6 +108,7 @@ class Principal {
   std::atomic<bool> killed_flag_{false};
   std::optional<Kill> killed_;
   std::shared_ptr<Conversation> conversation_;
+  behaviour::Throttle throttle_;
   base::Instant seen_{};  // when find() last gave it out; under the table's mutex
   std::list<std::shared_ptr<Open::Entry>> open_;
 };

@@ -41,6 +41,23 @@ std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
   return list;
 }
 
+// Obligations as a record has them: each once, whosever it is.
+class RecordObligations {
+ public:
+  explicit RecordObligations(std::span<const policy::Obligation> obligations) {
+    for (const policy::Obligation& obligation : obligations) {
+      std::string text = policy::to_text(obligation);
+      if (!std::ranges::contains(texts_, text)) texts_.push_back(std::move(text));
+    }
+    words_.assign(texts_.begin(), texts_.end());
+  }
+  std::span<const std::string_view> words() const [[clang::lifetimebound]] { return words_; }
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<std::string_view> words_;
+};
+
 }  // namespace
 
 Exchange::Exchange(Worker& worker, net::ServerRequest& request,
@@ -67,7 +84,9 @@ Task<void> Exchange::call() {
   if (!permit) co_return;
   std::optional<store::Ticket> ticket = co_await record(*permit);
   if (!ticket) co_return;
-  if (admitted_->principal->is_killed()) {  // while the disk was waited for
+  if (permit->mode() == policy::Mode::enforce)
+    carry_out(permit->obligations(), std::format("it allows {}", subject_));
+  if (admitted_->principal->is_killed()) {  // by its policy, or while the disk was waited for
     finish_record(audit::Outcome::cancelled, mcp::killed_code, "killed before it was sent");
     co_await killed_answer();
     co_return;
@@ -234,7 +253,11 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     conversation_->totals.last = at_;
     return snapshot_->engine->decide(facts(), route_.mode, worker_.scratch());
   }();
-  if (auto* const permit = std::get_if<policy::Permit>(&decision)) co_return std::move(*permit);
+  if (auto* const permit = std::get_if<policy::Permit>(&decision)) {
+    std::optional<policy::Denial> often = throttled(*permit);
+    if (!often) co_return std::move(*permit);
+    decision = *std::move(often);
+  }
   {
     const std::scoped_lock lock(conversation_->mutex);
     ++conversation_->totals.denied;
@@ -244,6 +267,22 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
   else
     co_await deny(std::get<policy::Denial>(decision), 0);
   co_return std::nullopt;
+}
+
+// Asking after a task is no call of its own.
+std::optional<policy::Denial> Exchange::throttled(const policy::Permit& permit) const {
+  if (task_call_ || permit.mode() == policy::Mode::observe) return std::nullopt;
+  std::vector<behaviour::Rate> rates;
+  std::vector<const policy::Obligation*> whose;
+  for (const policy::Obligation& obligation : permit.obligations()) {
+    if (obligation.kind != policy::Obligation::Kind::throttle) continue;
+    rates.push_back({obligation.policy, obligation.number, obligation.per});
+    whose.push_back(&obligation);
+  }
+  if (rates.empty()) return std::nullopt;
+  const auto empty = admitted_->principal->throttle(rates, worker_.loop().clock().instant());
+  if (!empty) return std::nullopt;
+  return policy::throttled(*whose[empty->rate], empty->wait);
 }
 
 // A refusal that policy did not decide (schema): a tool error for tools, an error otherwise;
@@ -264,7 +303,7 @@ Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rul
 
 Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
   worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
-  const std::string why = policy::explanation(denial);
+  const std::string why = without_secrets(policy::explanation(denial));
   audit::Record record = base_record(audit::Type::call_decided);
   record.decision = level > 0 ? audit::Decision::step_up : audit::Decision::deny;
   record.outcome = audit::Outcome::denied;
@@ -273,25 +312,19 @@ Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
   record.why = why;
   const std::vector<audit::Finding> findings = record_findings(findings_);
   record.findings = findings;
-  std::vector<std::string> words;
-  for (const policy::Obligation& obligation : denial.obligations)
-    words.push_back(policy::to_text(obligation));
-  std::vector<std::string_view> obligations(words.begin(), words.end());
-  record.obligations = obligations;
+  const RecordObligations obligations(denial.obligations);
+  record.obligations = obligations.words();
   worker_.shared().recorder.post(worker_.record_writer().write(record));
   worker_.shared().log.info("call denied", {{"agent", admitted_->caller->agent.value()},
                                             {"server", route_.config->name},
                                             {"subject", std::string(subject_)},
                                             {"why", why}});
-  carry_out(denial.obligations,
-            denial.policies.empty() ? std::string_view("default deny")
-                                    : std::string_view(denial.policies.front()),
-            why);
+  carry_out(denial.obligations, why);
   if (admitted_->principal->is_killed()) {
     co_await killed_answer();
     co_return;
   }
-  std::string sentence = std::format("Latticegate: {}", denial.sentence);
+  std::string sentence = std::format("Latticegate: {}", without_secrets(denial.sentence));
   if (level > 0) sentence += std::format(" (an approval of level {} would allow it)", level);
   if (tool_)
     co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
@@ -313,10 +346,12 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
     findings = record_findings(findings_);
     record.findings = findings;
   }
+  const RecordObligations obligations(permit.obligations());
+  record.obligations = obligations.words();
   std::string would;
   if (permit.mode() == policy::Mode::observe) record.mode = "observe";
   if (permit.would_deny() != nullptr) {
-    would = "would be refused: " + policy::explanation(*permit.would_deny());
+    would = "would be refused: " + without_secrets(policy::explanation(*permit.would_deny()));
     record.why = would;
   }
   std::unique_ptr<store::Append> append = worker_.take_append();
@@ -437,6 +472,8 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   bool conspicuous = !found.empty();
   std::optional<policy::Withheld> withheld;
   bool redact = config.inspect.secrets_in_results == config::Treatment::redact;
+  bool strip = config.inspect.hidden_text_in_results == config::Treatment::redact;
+  std::vector<policy::Obligation> obligations;  // that the answer brought about
   {
     const std::scoped_lock lock(conversation_->mutex);
     behaviour::Risk after = worker_.shared().watch.after(
@@ -460,36 +497,45 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
                               ? *configured->second.domains
                               : route_.config->domains;
     totals.domains.add(std::span<const std::string>(domains));
-    if (conspicuous) {
-      policy::Facts after_facts = facts();
-      after_facts.output = policy::Output{rows_, bytes, &found};
+    policy::Facts after_facts = facts();
+    if (conspicuous || snapshot_->engine->judges_answer(after_facts, worker_.scratch())) {
+      after_facts.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
       policy::Release released = snapshot_->engine->release(permit, after_facts, worker_.scratch());
-      if (auto* const held = std::get_if<policy::Withheld>(&released))
+      if (auto* const held = std::get_if<policy::Withheld>(&released)) {
         withheld = std::move(*held);
-      else
-        redact = redact || std::get<policy::Released>(released).redact;
+      } else {
+        auto& let = std::get<policy::Released>(released);
+        redact = redact || let.redact_secrets;
+        strip = strip || let.redact_hidden_text;
+        if (permit.mode() == policy::Mode::enforce) obligations = std::move(let.obligations);
+      }
     }
   }
   if (withheld) {
     worker_.shared().counters.withheld.fetch_add(1, std::memory_order_relaxed);
-    const std::string why = policy::explanation(withheld->denial);
+    const std::string why = without_secrets(policy::explanation(withheld->denial));
     std::string reason = risk_.signals.empty() ? why : risk_.signals.front().sentence;
     finish_record(audit::Outcome::withheld, mcp::denied_code, why);
-    carry_out(withheld->denial.obligations,
-              withheld->denial.policies.empty()
-                  ? std::string_view("default deny")
-                  : std::string_view(withheld->denial.policies.front()),
-              reason);
+    carry_out(withheld->denial.obligations, reason);
     if (admitted_->principal->is_killed()) {
       co_await killed_answer();
       co_return;
     }
-    const std::string sentence =
-        std::format("Latticegate withheld the answer: {}", withheld->denial.sentence);
+    const std::string sentence = std::format("Latticegate withheld the answer: {}",
+                                             without_secrets(withheld->denial.sentence));
     if (tool_)
       co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
     else
       co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
+    co_return;
+  }
+  std::erase_if(obligations, [&](const policy::Obligation& obligation) {
+    return std::ranges::contains(permit.obligations(), obligation);  // carried out before the call
+  });
+  carry_out(obligations, std::format("the answer of {}", subject_));
+  if (admitted_->principal->is_killed()) {
+    finish_record(audit::Outcome::withheld, mcp::killed_code, "killed by its answer");
+    co_await killed_answer();
     co_return;
   }
   if (message_->method() == mcp::Method::tools_call) {
@@ -500,7 +546,6 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
                           std::make_shared<const mcp::Message>(own_message(message_->text())));
   }
   std::vector<json::Edit> edits;
-  const bool strip = config.inspect.hidden_text_in_results == config::Treatment::redact;
   if (!found.empty() && (redact || strip)) {
     edits = inspect::redact(
         content, found,
@@ -523,19 +568,27 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   co_await final(out, mcp::http_status_of(era_, code.integer().value_or(0)));
 }
 
-void Exchange::carry_out(const std::vector<policy::Obligation>& obligations,
-                         std::string_view policy, std::string_view reason) {
+std::string Exchange::without_secrets(std::string_view words) const {
+  const inspect::Findings found =
+      inspect::scan_text(worker_.scanner(), inspect::Surface::arguments, words);
+  return inspect::redact_text(words, found, {.key = worker_.shared().redaction_key});
+}
+
+// step_up, redact and throttle are carried out where the call is decided and its answer released.
+void Exchange::carry_out(std::span<const policy::Obligation> obligations, std::string_view reason) {
+  using Kind = policy::Obligation::Kind;
   for (const policy::Obligation& obligation : obligations) {
-    if (obligation.kind == policy::Obligation::Kind::kill_session ||
-        obligation.kind == policy::Obligation::Kind::quarantine) {
-      if (!snapshot_->config->behaviour.kill) continue;
-      worker_.kill(*admitted_->principal, std::format("policy {}", policy), std::string(reason));
-    } else if (obligation.kind == policy::Obligation::Kind::alert) {
+    const std::string by = std::format("policy {}", obligation.policy);
+    if (obligation.kind == Kind::alert)
       worker_.shared().log.warning("alert", {{"name", obligation.text},
                                              {"conversation", admitted_->principal->id()},
-                                             {"policy", std::string(policy)},
+                                             {"policy", obligation.policy},
                                              {"reason", std::string(reason)}});
-    }
+    if (!snapshot_->config->behaviour.kill) continue;
+    if (obligation.kind == Kind::kill_session)
+      worker_.kill(*admitted_->principal, by, std::string(reason));
+    else if (obligation.kind == Kind::quarantine)
+      worker_.kill_agent(admitted_->caller->agent.value(), by, std::string(reason));
   }
 }
 

@@ -43,13 +43,15 @@ class Exchange {
   policy::Facts facts() const;
   net::Task<std::optional<policy::Permit>> decide();
   net::Task<std::optional<store::Ticket>> record(const policy::Permit& permit);
+  std::optional<policy::Denial> throttled(const policy::Permit& permit) const;
   net::Task<void> deny(const policy::Denial& denial, std::int64_t level);
   net::Task<void> refuse_call(std::string_view sentence, std::string_view rule);
   net::Task<void> answer_unknown();
   net::Task<void> deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit);
   net::Task<void> release(const mcp::Message& response, const policy::Permit& permit);
-  void carry_out(const std::vector<policy::Obligation>& obligations, std::string_view policy,
-                 std::string_view reason);
+  // Words that may quote the call, with the secrets in them taken out.
+  std::string without_secrets(std::string_view words) const;
+  void carry_out(std::span<const policy::Obligation> obligations, std::string_view reason);
   void finish_record(audit::Outcome outcome, std::optional<std::int64_t> code,
                      std::string_view error);
 

@@ -1,4 +1,5 @@
-// From the arguments of a call to Cedar values, by the tool's inputSchema.
+// From the arguments of a call to Cedar values, by the tool's inputSchema; and likewise from the
+// structured content of an answer, by its outputSchema.
 //
 // Data only: nothing in an argument can become an entity, {"__entity": ...} is a record like any
 // other. What a policy sees, for what the schema says:
@@ -51,6 +52,7 @@ struct Refusal {
   std::string argument;  // "limit", "edits/0/oldText"; empty: the arguments as a whole
   std::string words;     // "must be an integer, is a string"
   bool inexact = false;  // a number without an exact value
+  bool answer = false;   // it is the answer's structured content and not the arguments
 };
 
 class ArgumentProgram {

@@ -103,8 +103,23 @@ std::string sentence_of(Reason reason, const cedar::Explanation& explanation) {
     case Reason::forbid_error:
       return "denied: a policy could not be evaluated for this call, so it is refused";
     case Reason::arguments: return "denied: the arguments cannot be judged";
+    case Reason::answer: return "denied: the answer cannot be judged";
+    case Reason::throttled: return "denied: too many calls";
   }
   std::unreachable();
+}
+
+// What is said about a value that a clause read. Texts of answers are other people's: their kind
+// says enough.
+std::string_view told(const cedar::Read& read) {
+  if (!read.path.starts_with("context.output") || read.value.empty()) return read.value;
+  const bool content = read.path.starts_with("context.output.structured");
+  switch (read.value.front()) {
+    case '{': return "(a record)";
+    case '"': return content ? "(a string)" : std::string_view(read.value);
+    case '[': return content ? "(a set)" : std::string_view(read.value);
+    default: return read.value;
+  }
 }
 
 Cause cause_of(const cedar::PolicyExplanation& policy, const cedar::Clause* clause) {
@@ -116,7 +131,7 @@ Cause cause_of(const cedar::PolicyExplanation& policy, const cedar::Clause* clau
   if (!clause) return cause;
   cause.clause = clause->text;
   cause.place = std::format("{}:{}:{}", clause->file, clause->line, clause->column);
-  for (const cedar::Read& read : clause->reads) cause.reads.emplace_back(read.path, read.value);
+  for (const cedar::Read& read : clause->reads) cause.reads.emplace_back(read.path, told(read));
   cause.error = clause->error;
   return cause;
 }
@@ -141,6 +156,8 @@ std::string_view name(Reason reason) {
     case Reason::not_permitted: return "not_permitted";
     case Reason::forbid_error: return "forbid_error";
     case Reason::arguments: return "arguments";
+    case Reason::answer: return "answer";
+    case Reason::throttled: return "throttled";
   }
   std::unreachable();
 }
@@ -161,16 +178,33 @@ Denial denial_of(Reason reason, const cedar::Explanation& explanation) {
 
 Denial denial_of(const Refusal& refusal) {
   const std::string argument = shown(refusal.argument, longest_name);
-  Denial denial{.reason = Reason::arguments};
+  const std::string_view whole = refusal.answer ? "the structured content" : "the arguments";
+  const std::string_view part = refusal.answer ? "of the structured content," : "the argument";
+  Denial denial{.reason = refusal.answer ? Reason::answer : Reason::arguments};
   denial.sentence = argument.empty()
-                        ? std::format("denied: the arguments {}", refusal.words)
-                        : std::format("denied: the argument {} {}", argument, refusal.words);
+                        ? std::format("denied: {} {}", whole, refusal.words)
+                        : std::format("denied: {} {} {}", part, argument, refusal.words);
   return denial;
+}
+
+Denial throttled(const Obligation& throttle, std::chrono::nanoseconds wait) {
+  const std::string_view unit = throttle.per == std::chrono::seconds(1)   ? "a second"
+                                : throttle.per == std::chrono::minutes(1) ? "a minute"
+                                                                          : "an hour";
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  return {.reason = Reason::throttled,
+          .sentence = std::format("denied by policy {}: at most {} call{} {}, try again in {} s",
+                                  shown(throttle.policy, longest_name), throttle.number,
+                                  throttle.number == 1 ? "" : "s", unit, seconds),
+          .policies = {throttle.policy},
+          .cedar_allows = true};
 }
 
 std::string explanation(const Denial& denial) {
   std::string text(name(denial.reason));
-  if (denial.reason == Reason::arguments) text += std::format(": {}", denial.sentence);
+  if (denial.reason == Reason::arguments || denial.reason == Reason::answer ||
+      denial.reason == Reason::throttled)
+    text += std::format(": {}", denial.sentence);
   bool first = true;
   for (const Cause& cause : denial.causes) {
     text += std::format("{}{}", first ? ": " : "; ", cause.policy);

@@ -3,6 +3,7 @@
 // A Permit cannot be made outside of Engine (tests/refused/permit_made_outside.cc), so whoever
 // holds one was allowed. Each of these owns what it tells.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,6 +28,8 @@ enum class Reason : std::uint8_t {
   not_permitted,  // no permit is
   forbid_error,  // a permit is satisfied, but a forbid could not be evaluated: closed when in doubt
   arguments,     // the arguments cannot be converted, so no policy can judge them
+  answer,        // the answer's structured content cannot be converted
+  throttled,     // allowed, but not that often
 };
 std::string_view name(Reason reason);
 
@@ -54,6 +57,9 @@ struct Denial {
 // (context.input.limit = 5000)"; several causes are separated by "; ".
 std::string explanation(const Denial& denial);
 
+// For a call that an obligation to throttle allows again in `wait`.
+Denial throttled(const Obligation& throttle, std::chrono::nanoseconds wait);
+
 // Denied now, but an approval of that level would lift every forbid that holds.
 struct Challenge {
   std::int64_t level = 1;
@@ -79,6 +85,7 @@ class Permit {
   const std::vector<std::string_view>& policies() const [[clang::lifetimebound]] {
     return policies_;
   }
+  // Of the permits that hold; in observe mode they are told and not carried out.
   const std::vector<Obligation>& obligations() const [[clang::lifetimebound]] {
     return obligations_;
   }
@@ -111,7 +118,8 @@ using Decision = std::variant<Permit, Denial, Challenge>;
 
 // The answer may go to the client.
 struct Released {
-  bool redact = false;                       // but only with secrets and hidden text taken out
+  bool redact_secrets = false;  // but only with these taken out
+  bool redact_hidden_text = false;
   std::vector<Obligation> obligations;       // of all policies that hold
   std::unique_ptr<const Denial> would_deny;  // observe mode: why it would have been withheld
 };

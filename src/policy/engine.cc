@@ -31,11 +31,13 @@ struct Engine::Snapshot {
   std::vector<std::vector<Obligation>> obligations;  // by policy
   TemporalRules temporal;
   Reads reads;
+  OutputReaders readers;
   cedar::Entities store;
   std::vector<std::string> warnings;
   std::string hash;
   std::uint64_t epoch = 0;
 
+  Rules rules() const { return {policies, store, reads, readers}; }
   // Of several policies, without repetition.
   std::vector<Obligation> of(std::span<const cedar::PolicyIndex> indices) const {
     std::vector<Obligation> all;
@@ -110,6 +112,7 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   snapshot->temporal = std::move(policies->temporal);
   // Temporal conditions look at events, and so at arguments, in words of their own.
   if (snapshot->temporal.empty()) snapshot->reads = Reads(snapshot->policies);
+  snapshot->readers = OutputReaders(snapshot->policies);
   snapshot->store = *std::move(store);
   snapshot->epoch = options.epoch;
   crypto::Sha256 hash;
@@ -128,7 +131,7 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
   Question question;
   Refusal refusal;
   std::optional<Challenge> refused;
-  if (!ask(snapshot.store, snapshot.reads, facts, state, question, refusal)) {
+  if (!ask(snapshot.rules(), facts, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
     if (!snapshot.temporal.empty()) recall(facts, state, question);
@@ -231,6 +234,12 @@ std::optional<std::string> Engine::misfit(const Tool& tool) const {
   return std::nullopt;
 }
 
+bool Engine::judges_answer(const Facts& facts, Scratch& scratch) const {
+  Scratch::State& state = scratch.state();
+  state.begin(*this);
+  return reading_of(snapshot_->rules(), facts, state).output;
+}
+
 bool Engine::looks_back() const { return !snapshot_->temporal.empty(); }
 
 void Engine::remember(const Facts& after, Scratch& scratch) const {
@@ -240,7 +249,7 @@ void Engine::remember(const Facts& after, Scratch& scratch) const {
   state.begin(*this);
   Question question;
   Refusal refusal;
-  if (!ask(snapshot_->store, snapshot_->reads, after, state, question, refusal))
+  if (!ask(snapshot_->rules(), after, state, question, refusal))
     return;  // it was not decided either
   const RecordFields fields(event_of(after, question, state.arena),
                             after.output ? after.output->structured : json::Value());
@@ -280,7 +289,7 @@ bool Engine::may_see(const Facts& facts, Scratch& scratch) const {
   Scratch::State& state = scratch.state();
   state.begin(*this);
   Question question;
-  ask_ahead(snapshot_->store, facts, state, question);
+  ask_ahead(snapshot_->rules(), facts, state, question);
   if (!snapshot_->temporal.empty()) {
     state.recalled.clear();
     for (const TemporalRules::Rule& rule : snapshot_->temporal.rules)
@@ -302,7 +311,7 @@ Release Engine::release(const Permit& permit, const Facts& after, Scratch& scrat
   Refusal refusal;
   Released released;
   std::optional<Challenge> refused;
-  if (!ask(snapshot.store, snapshot.reads, after, state, question, refusal)) {
+  if (!ask(snapshot.rules(), after, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
     if (!permit.recalled_.empty()) {
@@ -323,7 +332,11 @@ Release Engine::release(const Permit& permit, const Facts& after, Scratch& scrat
                         std::ranges::all_of(answer.reasons, redacts);
     if (allowed(answer) || lifted) {
       released.obligations = snapshot.of(answer.reasons);
-      released.redact = std::ranges::any_of(answer.reasons, redacts);
+      for (const Obligation& obligation : released.obligations) {
+        if (obligation.kind != Obligation::Kind::redact) continue;
+        released.redact_secrets |= obligation.text != "hidden_text";
+        released.redact_hidden_text |= obligation.text != "secret";
+      }
     } else {
       refused = refusal_of(snapshot.policies, question, entities, state.arena, answer);
       complete(answer, *refused);

@@ -1,5 +1,5 @@
 // Engine: the only place that says yes. A snapshot of policies and of the World, asked once before
-// each call and once more when the answer was conspicuous.
+// each call and once more when the answer was conspicuous or policies judge it.
 //
 // Immutable: a reload makes a new Engine with a higher epoch and swaps the pointer; calls under way
 // keep theirs. Safe from any thread, with one Scratch per thread. Pure.
@@ -12,6 +12,7 @@
 //   a forbid policy fails               denial `forbid_error`, whatever the permits say
 //   a permit policy fails               it does not permit
 //   arguments cannot be converted       denial `arguments`
+//   a structured answer that policies read cannot be converted   withheld, `answer`
 //   no permit is satisfied              denial `not_permitted`
 //   unknown @obligation, bad policy     load() fails and names file:line:column; keep the old
 //   Engine
@@ -97,9 +98,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Costs a validation of the policies whose scope admits the tool: once per listed descriptor.
   std::optional<std::string> misfit(const Tool& tool) const;
 
-  // After the call, for an answer that raised risk or findings: the same policies over the facts as
-  // they are now, with `after.output` set. `after` names the same call. In observe mode always
-  // Released. A forbid with the obligation `redact` does not withhold but redacts.
+  // Whether a policy whose scope admits the call looks at answers: then release() has to be asked
+  // about each.
+  bool judges_answer(const Facts& facts, Scratch& scratch) const;
+  // After the call, for an answer that raised risk or findings or that policies judge: the same
+  // policies over the facts as they are now, with `after.output` set. `after` names the same call.
+  // In observe mode always Released. A forbid with the obligation `redact` does not withhold but
+  // redacts.
   Release release(const Permit& permit, const Facts& after, Scratch& scratch) const;
 
   std::uint64_t epoch() const;

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <format>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -169,6 +170,7 @@ TEST_CASE("a permit names the call, the policies and the epoch") {
   REQUIRE(permit.obligations().size() == 2);
   CHECK(to_text(permit.obligations()[0]) == "redact");
   CHECK(to_text(permit.obligations()[1]) == "alert:soc");
+  CHECK(permit.obligations()[1].policy == "more");
   bench.engine.reset();
   bench.scratch = Scratch();
   // The ids live as long as the permit, whatever happened to the engine.
@@ -492,14 +494,15 @@ TEST_CASE("the second decision releases, redacts or withholds the answer") {
   };
   Release answer = release({.records = 5});
   REQUIRE(std::holds_alternative<Released>(answer));
-  CHECK_FALSE(std::get<Released>(answer).redact);
+  CHECK_FALSE(std::get<Released>(answer).redact_secrets);
   CHECK(std::get<Released>(answer).obligations.empty());
 
   inspect::Findings findings;
   add_secret(findings);
   answer = release({.records = 5, .findings = &findings});
   REQUIRE(std::holds_alternative<Released>(answer));
-  CHECK(std::get<Released>(answer).redact);
+  CHECK(std::get<Released>(answer).redact_secrets);
+  CHECK(std::get<Released>(answer).redact_hidden_text);
 
   answer = release({.records = 5000, .findings = &findings});
   REQUIRE(std::holds_alternative<Withheld>(answer));
@@ -529,6 +532,70 @@ TEST_CASE("the second decision releases, redacts or withholds the answer") {
         std::vector<std::string>{"answer-limit"});
 }
 
+TEST_CASE("an answer is judged by its structured content, as its outputSchema types it") {
+  Bench bench(std::string(allow_all) +
+              "@id(\"eu-only\") forbid (principal, action == "
+              "Mcp::Action::\"crm/search_customers\", resource)\n"
+              "when { context has output && context.output has structured &&\n"
+              "       context.output.structured has total && "
+              "context.output.structured.total > 100 };");
+  const auto listed = json::Document::parse(
+      R"({"name":"search_customers","inputSchema":{"type":"object"},"outputSchema":{"type":"object",
+          "properties":{"total":{"type":"integer"},"mean":{"type":"number"}}}})");
+  REQUIRE(listed.has_value());
+  const auto typed = make_tool(crm, listed->root(), {.effects = {.read = true}});
+  REQUIRE(typed.has_value());
+  CHECK((*typed)->schema().find("structured?: { \"mean\"?: decimal, \"total\"?: Long") !=
+        std::string_view::npos);
+  CHECK_FALSE((*typed)->schema().contains("Output }"));
+  CHECK(bench.search->schema().contains("output?: Output }"));
+  CHECK_FALSE(bench.engine->misfit(**typed).has_value());
+  bench.facts.target = ToolTarget{.tool = typed->get()};
+  CHECK(bench.engine->judges_answer(bench.facts, bench.scratch));
+  auto decision = bench.decide();
+  REQUIRE(std::holds_alternative<Permit>(decision));
+  const Permit permit = std::get<Permit>(std::move(decision));
+  const auto released = [&](std::string_view content) -> std::string {
+    const auto document = json::Document::parse(content);
+    REQUIRE(document.has_value());
+    bench.facts.output = Output{.structured = document->root()};
+    const Release answer = bench.engine->release(permit, bench.facts, bench.scratch);
+    bench.facts.output.reset();
+    if (std::holds_alternative<Released>(answer)) return "released";
+    return explanation(std::get<Withheld>(answer).denial);
+  };
+  CHECK(released(R"({"total":100})") == "released");
+  CHECK(released(R"({"rows":[1,2]})") == "released");
+  CHECK(released(R"({"total":101})").starts_with("forbidden: eu-only: "));
+  // What no policy names may be as inexact as it likes; what cannot be judged is withheld.
+  CHECK(released(R"({"total":1,"mean":0.123456})") == "released");
+  CHECK(released(R"({"total":"101"})") ==
+        "answer: denied: of the structured content, total must be an integer of 64 bits, is "
+        "string");
+  CHECK(released("[1]") == "answer: denied: the structured content must be an object, is array");
+
+  // Another tool's answers are nobody's business.
+  const auto other =
+      tool(crm, "other", R"("query":{"type":"string"})", {.effects = {.read = true}});
+  bench.facts.target = ToolTarget{.tool = other.get()};
+  CHECK_FALSE(bench.engine->judges_answer(bench.facts, bench.scratch));
+  bench.facts.target = ResourceTarget{.server = &crm, .uri = "crm://x"};
+  CHECK_FALSE(bench.engine->judges_answer(bench.facts, bench.scratch));
+}
+
+TEST_CASE("whether answers are judged") {
+  const auto judged = [](std::string_view condition) {
+    Bench bench(
+        std::format("{}forbid (principal, action, resource) when {{ {} }};", allow_all, condition));
+    return bench.engine->judges_answer(bench.facts, bench.scratch);
+  };
+  CHECK_FALSE(judged("context.input has limit && context.input.limit > 5"));
+  CHECK(judged("context has output"));
+  CHECK(judged("context has output && context.output.records > 500"));
+  CHECK(judged("if context has output then {\"a\": context.output}.a == {} else false"));
+  CHECK(judged("[context].isEmpty()"));
+}
+
 TEST_CASE("what does not load leaves nothing behind but words") {
   const auto error = [](std::string text, const World& known) {
     const PolicyText file{"a.cedar", std::move(text)};
@@ -538,6 +605,13 @@ TEST_CASE("what does not load leaves nothing behind but words") {
   CHECK(error("permit (principal, action, resource)", world()).starts_with("a.cedar:1:"));
   CHECK(error("@id(\"p\") @obligation(\"x\") permit (principal, action, resource);", world())
             .starts_with("a.cedar:1:1: policy `p`: unknown obligation \"x\""));
+  CHECK(error("@id(\"p\") @obligation(\"step_up:1\") permit (principal, action, resource);",
+              world()) ==
+        "a.cedar:1:1: policy `p`: step_up lifts a forbid, and this is a permit: forbid what needs "
+        "an approval");
+  CHECK(error("@id(\"p\") @obligation(\"throttle:5/s\") forbid (principal, action, resource);",
+              world()) ==
+        "a.cedar:1:1: policy `p`: throttle bounds what a permit allows, and this is a forbid");
   World cycle;
   cycle.groups = {{"a", {"b"}}, {"b", {"a"}}};
   CHECK(error("", cycle) != "");

@@ -11,7 +11,8 @@
 //              env       {now, ip?, region, deviceTrusted, kex}
 //              derived   {estimatedRecords?, sql?, destHost?, destIp?, hosts, findings}
 //              approval? {approver, level, expiresAt}
-//              output?   {records, bytes, findings}: only in the second decision, on the answer
+//              output?   {records, bytes, findings, structured?}: only in the second decision, on
+//                        the answer; its structured content by the tool's outputSchema
 //              and, for each temporal condition that has an answer, that answer
 // A set of labels that is not complete holds the label "incomplete" besides.
 //

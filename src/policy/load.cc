@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -31,14 +32,30 @@ std::string lines_of(std::span<const Diagnostic> errors) {
   return text;
 }
 
+// Some mean something for one effect only; for the other they would do nothing, unseen.
+std::optional<std::string_view> misplaced(Obligation::Kind kind, cedar::Effect effect) {
+  if (kind == Obligation::Kind::step_up && effect == cedar::Effect::permit)
+    return "step_up lifts a forbid, and this is a permit: forbid what needs an approval";
+  if (kind == Obligation::Kind::throttle && effect == cedar::Effect::forbid)
+    return "throttle bounds what a permit allows, and this is a forbid";
+  return std::nullopt;
+}
+
 std::vector<Obligation> obligations_of(const cedar::Policy& policy,
                                        std::vector<Diagnostic>& errors) {
   const auto text = policy.annotation("obligation");
   if (!text) return {};
   auto obligations = parse_obligations(*text);
-  if (obligations) return *std::move(obligations);
-  errors.push_back(diagnostic_at(policy, policy.span, "obligation", obligations.error().detail));
-  return {};
+  if (!obligations) {
+    errors.push_back(diagnostic_at(policy, policy.span, "obligation", obligations.error().detail));
+    return {};
+  }
+  for (Obligation& obligation : *obligations) {
+    obligation.policy = policy.id;
+    if (const auto why = misplaced(obligation.kind, policy.effect))
+      errors.push_back(diagnostic_at(policy, policy.span, "obligation", std::string(*why)));
+  }
+  return *std::move(obligations);
 }
 
 // The uids that a policy names, with their places.

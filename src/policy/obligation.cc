@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <format>
 #include <optional>
 #include <utility>
@@ -16,23 +17,32 @@ using base::Code;
 using Kind = Obligation::Kind;
 
 // What follows the colon.
-enum class Argument : std::uint8_t { none, number, word };
+enum class Argument : std::uint8_t { none, level, rate, channel, label };
 
 struct Row {
   std::string_view name;
   Kind kind;
   Argument argument;
-  std::int64_t most = 0;
+  std::string_view form = {};  // how it is written, when there is an argument
 };
 
 constexpr auto rows = std::to_array<Row>({
     {"kill_session", Kind::kill_session, Argument::none},
-    {"step_up", Kind::step_up, Argument::number, 9},
-    {"redact", Kind::redact, Argument::none},
-    {"alert", Kind::alert, Argument::word},
+    {"kill", Kind::kill_session, Argument::none},
+    {"step_up", Kind::step_up, Argument::level, "step_up:N with N from 1 to 9"},
+    {"redact", Kind::redact, Argument::label, "redact, redact:secret or redact:hidden_text"},
+    {"alert", Kind::alert, Argument::channel, "alert:NAME with a NAME of a-z, 0-9, _ and -"},
     {"quarantine", Kind::quarantine, Argument::none},
-    {"throttle", Kind::throttle, Argument::number, 10'000},
+    {"throttle", Kind::throttle, Argument::rate,
+     "throttle:N/s, throttle:N/m or throttle:N/h with N from 1 to 10000"},
 });
+
+struct Unit {
+  char letter;
+  std::chrono::seconds length;
+};
+constexpr auto units = std::to_array<Unit>(
+    {{'s', std::chrono::seconds(1)}, {'m', std::chrono::minutes(1)}, {'h', std::chrono::hours(1)}});
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -54,6 +64,33 @@ std::optional<std::int64_t> number_in(std::string_view text, std::int64_t most) 
   return number;
 }
 
+// What stands behind the colon, into the obligation. False when it is not of that form.
+bool read_argument(const Row& row, std::optional<std::string_view> given, Obligation& into) {
+  switch (row.argument) {
+    case Argument::none: return !given;
+    case Argument::label:
+      into.text = given.value_or("");
+      return !given || *given == "secret" || *given == "hidden_text";
+    case Argument::channel: into.text = given.value_or(""); return is_channel(into.text);
+    case Argument::level:
+      into.number = number_in(given.value_or(""), 9).value_or(0);
+      return into.number != 0;
+    case Argument::rate: {
+      const std::string_view text = given.value_or("");
+      const auto slash = text.find('/');
+      const std::string_view letter =
+          slash == std::string_view::npos ? std::string_view("m") : text.substr(slash + 1);
+      const auto unit =
+          std::ranges::find(units, letter.size() == 1 ? letter.front() : '\0', &Unit::letter);
+      if (unit == units.end()) return false;
+      into.per = unit->length;
+      into.number = number_in(text.substr(0, slash), 10'000).value_or(0);
+      return into.number != 0;
+    }
+  }
+  std::unreachable();
+}
+
 base::Result<Obligation> parse_one(std::string_view word) {
   const auto colon = word.find(':');
   const std::string_view known = word.substr(0, colon);
@@ -66,35 +103,15 @@ base::Result<Obligation> parse_one(std::string_view word) {
                       std::format("unknown obligation \"{}\"{}", word,
                                   near ? std::format(" (did you mean {}?)", *near) : ""));
   }
-  const bool given = colon != std::string_view::npos;
-  const std::string_view rest = given ? word.substr(colon + 1) : std::string_view();
   Obligation obligation{.kind = row->kind};
-  switch (row->argument) {
-    case Argument::none:
-      if (given)
-        return base::fail(Code::invalid, std::format("obligation {} takes nothing after it, found "
-                                                     "\"{}\"",
-                                                     known, word));
-      return obligation;
-    case Argument::number:
-      if (const auto number = number_in(rest, row->most)) {
-        obligation.number = *number;
-        return obligation;
-      }
-      return base::fail(Code::invalid,
-                        std::format("obligation {0} is written {0}:N with N from 1 to {1}, found "
-                                    "\"{2}\"",
-                                    known, row->most, word));
-    case Argument::word:
-      if (!is_channel(rest))
-        return base::fail(Code::invalid,
-                          std::format("obligation {0} is written {0}:NAME with a NAME of a-z, 0-9, "
-                                      "_ and -, found \"{1}\"",
-                                      known, word));
-      obligation.text = rest;
-      return obligation;
-  }
-  std::unreachable();
+  const auto rest =
+      colon == std::string_view::npos ? std::nullopt : std::optional(word.substr(colon + 1));
+  if (read_argument(*row, rest, obligation)) return obligation;
+  return base::fail(
+      Code::invalid,
+      row->form.empty()
+          ? std::format("obligation {} takes nothing after it, found \"{}\"", known, word)
+          : std::format("obligation {} is written {}, found \"{}\"", known, row->form, word));
 }
 
 }  // namespace
@@ -104,9 +121,13 @@ std::string_view name(Obligation::Kind kind) {
 }
 
 std::string to_text(const Obligation& obligation) {
-  if (obligation.number != 0) return std::format("{}:{}", name(obligation.kind), obligation.number);
-  if (!obligation.text.empty()) return std::format("{}:{}", name(obligation.kind), obligation.text);
-  return std::string(name(obligation.kind));
+  std::string text(name(obligation.kind));
+  if (!obligation.text.empty()) text += std::format(":{}", obligation.text);
+  if (obligation.number != 0) text += std::format(":{}", obligation.number);
+  if (const auto unit = std::ranges::find(units, obligation.per, &Unit::length);
+      unit != units.end())
+    text += std::format("/{}", unit->letter);
+  return text;
 }
 
 base::Result<std::vector<Obligation>> parse_obligations(std::string_view text) {

@@ -4,6 +4,7 @@
 // A list of words separated by commas. The gateway carries them out; this module only says which
 // are due. A word that is not in the table is an error when policies are loaded.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,16 +16,20 @@ namespace latticegate::policy {
 
 struct Obligation {
   enum class Kind : std::uint8_t {
-    kill_session,  // end the conversation; it stays refused until an operator releases it
-    step_up,       // step_up:LEVEL, 1..9: the forbid is lifted by an approval; see Challenge
-    redact,        // secrets and hidden text are taken out of the answer
+    kill_session,  // end the conversation; it stays refused until an operator releases it; also
+                   // written `kill`
+    step_up,       // of a forbid. step_up:LEVEL, 1..9: it is lifted by an approval; see Challenge
+    redact,        // redact, redact:secret, redact:hidden_text: taken out of the answer
     alert,         // alert:NAME: tell the channel of that name
     quarantine,    // the agent does nothing until an operator releases it
-    throttle,      // throttle:N, 1..10000: at most N calls a minute from here on
+    throttle,      // of a permit. throttle:N/s, /m or /h, N 1..10000 (throttle:N: a minute): it
+                   // permits that many calls of one agent for one user
   };
   Kind kind{};
-  std::int64_t number = 0;  // step_up, throttle
-  std::string text{};       // alert: [a-z0-9_-]{1,64}
+  std::int64_t number = 0;     // step_up, throttle
+  std::string text{};          // alert: [a-z0-9_-]{1,64}; redact: "secret", "hidden_text" or all
+  std::chrono::seconds per{};  // throttle
+  std::string policy{};        // the id of whose it is; empty when nobody said
   bool operator==(const Obligation&) const = default;
 };
 std::string_view name(Obligation::Kind kind);

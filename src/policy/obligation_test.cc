@@ -26,7 +26,12 @@ TEST_CASE("obligations are read and written") {
   CHECK(read("alert:soc") == "alert:soc");
   CHECK(read("redact") == "redact");
   CHECK(read("quarantine") == "quarantine");
-  CHECK(read("throttle:30") == "throttle:30");
+  CHECK(read("kill") == "kill_session");
+  CHECK(read("kill, kill_session") == "kill_session");
+  CHECK(read("redact:secret, redact:hidden_text") == "redact:secret redact:hidden_text");
+  CHECK(read("throttle:30") == "throttle:30/m");
+  CHECK(read("throttle:5/s,throttle:30/m,throttle:100/h") ==
+        "throttle:5/s throttle:30/m throttle:100/h");
   CHECK(read(" kill_session ,alert:soc, alert:soc") == "kill_session alert:soc");
 }
 
@@ -37,9 +42,11 @@ TEST_CASE("what is no obligation is an error that helps") {
   CHECK(read("redact,") == "error: unknown obligation \"\"");
   CHECK(read("explode").starts_with("error: unknown obligation \"explode\""));
   for (const std::string_view text :
-       {"step_up", "step_up:", "step_up:0", "step_up:10", "step_up:x", "step_up:2x", "throttle:-1",
-        "throttle:10001", "alert", "alert:", "alert:two words", "alert:SOC", "kill_session:1",
-        "redact:"}) {
+       {"step_up",         "step_up:",       "step_up:0",      "step_up:10",   "step_up:x",
+        "step_up:2x",      "throttle:-1",    "throttle:10001", "alert",        "alert:",
+        "alert:two words", "alert:SOC",      "kill_session:1", "redact:",      "redact:secrets",
+        "throttle",        "throttle:",      "throttle:5/",    "throttle:5/d", "throttle:/s",
+        "throttle:0/s",    "throttle:5/sec", "throttle:5.5/s"}) {
     CAPTURE(text);
     CHECK(read(text).starts_with("error: obligation "));
   }

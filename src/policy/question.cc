@@ -31,8 +31,8 @@ constexpr Name approval{"approval"}, approver{"approver"}, age{"age"}, bytes{"by
     hosts{"hosts"}, id{"id"}, input{"input"}, ip{"ip"}, kex{"kex"}, level{"level"}, multi{"multi"},
     now{"now"}, output{"output"}, records{"records"}, records_read{"recordsRead"}, region{"region"},
     risk{"risk"}, score{"score"}, seen{"seen"}, segment{"segment"}, sensitivity{"sensitivity"},
-    server{"server"}, session{"session"}, signals{"signals"}, sql{"sql"}, tables{"tables"},
-    taint{"taint"}, uri{"uri"}, user{"user"}, verb{"verb"};
+    server{"server"}, session{"session"}, signals{"signals"}, sql{"sql"}, structured{"structured"},
+    tables{"tables"}, taint{"taint"}, uri{"uri"}, user{"user"}, verb{"verb"};
 }  // namespace field
 
 Value count_of(std::uint64_t count) {
@@ -100,14 +100,17 @@ const KnownCaller& known_caller(const cedar::Entities& store, const identity::Ca
 
 // ---- what
 
-const KnownTool& known_tool(const cedar::Entities& store, const Tool& tool, Scratch::State& state) {
+const KnownTool& known_tool(const Rules& rules, const Tool& tool, Scratch::State& state) {
   const auto found = state.tools.find(&tool);
   if (found != state.tools.end()) return found->second;
-  KnownTool known{.tool = tool.shared_from_this(), .entity = {}};
   const Tool::Content& content = tool.content();
+  KnownTool known{
+      .tool = tool.shared_from_this(),
+      .entity = {},
+      .reading = rules.readers.of(rules.policies, content.action.uid, content.action.ancestors)};
   for (std::size_t pinned = 0; pinned < known.entity.size(); ++pinned)
     known.entity[pinned] = cedar::make_entity(content.uid, content.attributes[pinned],
-                                              content.parents, store, state.kept);
+                                              content.parents, rules.store, state.kept);
   return state.tools.emplace(&tool, std::move(known)).first->second;
 }
 
@@ -121,14 +124,13 @@ void add_server_facts(const ServerFacts& server, RecordBuilder& record, cedar::A
       .add(field::domains, strings(server.domains, true, arena));
 }
 
-void set_target(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
-                Question& question) {
+void set_target(const Rules& rules, const Facts& facts, Scratch::State& state, Question& question) {
   cedar::Arena& arena = state.arena;
   cedar::Entity& resource = question.extra[1];
   cedar::Entity& action = question.extra[2];
   if (const auto* const target = std::get_if<ToolTarget>(&facts.target)) {
     base::check(target->tool != nullptr, "a tool is called");
-    resource = known_tool(store, *target->tool, state).entity[target->pinned ? 1 : 0];
+    resource = known_tool(rules, *target->tool, state).entity[target->pinned ? 1 : 0];
     action = target->tool->content().action;
     return;
   }
@@ -152,8 +154,8 @@ void set_target(const cedar::Entities& store, const Facts& facts, Scratch::State
     action.uid = model::get_prompt;
   }
   action.ancestors = action.parents = {&model::mcp, 1};
-  resource = cedar::make_entity(uid, record.finish(),
-                                arena.copy(std::span<const EntityUid>(&server, 1)), store, arena);
+  resource = cedar::make_entity(
+      uid, record.finish(), arena.copy(std::span<const EntityUid>(&server, 1)), rules.store, arena);
 }
 
 // ---- in which circumstances
@@ -268,24 +270,36 @@ Value approval_of(const Approval& approval, cedar::Arena& arena) {
   return record.finish();
 }
 
-Value output_of(const Output& output, cedar::Arena& arena) {
-  RecordBuilder record(arena);
-  record.add(field::records, count_of(output.records))
-      .add(field::bytes, count_of(output.bytes))
-      .add(field::findings, findings_of(output.findings, arena));
-  return record.finish();
-}
-
 const ArgumentProgram& plain_arguments() {
   // Arguments of prompts are strings; whatever comes is converted as it is.
   static const ArgumentProgram program = *ArgumentProgram::compile({});
   return program;
 }
 
-const KnownCaller& set_caller(const cedar::Entities& store, const Facts& facts,
-                              Scratch::State& state, Question& question) {
+// No value when the structured content cannot be converted.
+Value output_of(const Rules& rules, const Facts& facts, Scratch::State& state, Refusal& refusal) {
+  const Output& output = *facts.output;
+  RecordBuilder record(state.arena);
+  record.add(field::records, count_of(output.records))
+      .add(field::bytes, count_of(output.bytes))
+      .add(field::findings, findings_of(output.findings, state.arena));
+  const auto* const target = std::get_if<ToolTarget>(&facts.target);
+  if (target != nullptr && output.structured.exists() &&
+      known_tool(rules, *target->tool, state).reading.structured) {
+    Sightings not_arguments;
+    const Value structured = target->tool->content().output.convert(
+        output.structured, state.arena, not_arguments, refusal, rules.reads);
+    refusal.answer = true;
+    if (!structured) return {};
+    record.add(field::structured, structured);
+  }
+  return record.finish();
+}
+
+const KnownCaller& set_caller(const Rules& rules, const Facts& facts, Scratch::State& state,
+                              Question& question) {
   base::check(facts.caller != nullptr, "somebody calls");
-  const KnownCaller& caller = known_caller(store, *facts.caller, state);
+  const KnownCaller& caller = known_caller(rules.store, *facts.caller, state);
   question.extra[0] = caller.agent[facts.quarantined ? 1 : 0];
   return caller;
 }
@@ -310,16 +324,24 @@ void Scratch::State::begin(const Engine& next) {
   engine = next.shared_from_this();
 }
 
-bool ask(const cedar::Entities& store, const Reads& reads, const Facts& facts,
-         Scratch::State& state, Question& question, Refusal& refusal) {
+OutputReaders::Reading reading_of(const Rules& rules, const Facts& facts, Scratch::State& state) {
+  if (const auto* const target = std::get_if<ToolTarget>(&facts.target))
+    return known_tool(rules, *target->tool, state).reading;
+  const bool resource = std::holds_alternative<ResourceTarget>(facts.target);
+  return rules.readers.of(rules.policies, resource ? model::read_resource : model::get_prompt,
+                          {&model::mcp, 1});
+}
+
+bool ask(const Rules& rules, const Facts& facts, Scratch::State& state, Question& question,
+         Refusal& refusal) {
   cedar::Arena& arena = state.arena;
-  const KnownCaller& caller = set_caller(store, facts, state, question);
-  set_target(store, facts, state, question);
+  const KnownCaller& caller = set_caller(rules, facts, state, question);
+  set_target(rules, facts, state, question);
   RecordBuilder context(arena);
   if (!std::holds_alternative<ResourceTarget>(facts.target)) {
     const auto* const target = std::get_if<ToolTarget>(&facts.target);
     const ArgumentProgram& program = target ? target->tool->content().arguments : plain_arguments();
-    const Value input = program.convert(facts.arguments, arena, state.seen, refusal, reads);
+    const Value input = program.convert(facts.arguments, arena, state.seen, refusal, rules.reads);
     if (!input) {
       finish(question, Value::empty_record());
       return false;
@@ -333,16 +355,22 @@ bool ask(const cedar::Entities& store, const Reads& reads, const Facts& facts,
       .add(field::env, env_of(facts, arena))
       .add(field::derived, derived_of(facts, state.seen, arena));
   if (facts.approval) context.add(field::approval, approval_of(*facts.approval, arena));
-  if (facts.output) context.add(field::output, output_of(*facts.output, arena));
+  if (facts.output) {
+    const Value output = output_of(rules, facts, state, refusal);
+    if (!output) {
+      finish(question, Value::empty_record());
+      return false;
+    }
+    context.add(field::output, output);
+  }
   finish(question, context.finish());
   return true;
 }
 
-void ask_ahead(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
-               Question& question) {
+void ask_ahead(const Rules& rules, const Facts& facts, Scratch::State& state, Question& question) {
   cedar::Arena& arena = state.arena;
-  const KnownCaller& caller = set_caller(store, facts, state, question);
-  set_target(store, facts, state, question);
+  const KnownCaller& caller = set_caller(rules, facts, state, question);
+  set_target(rules, facts, state, question);
   // Of the conversation only the person behind it is certain.
   RecordBuilder session(arena);
   for (const Name& name : {field::id, field::calls, field::denied, field::records_read,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "policy/detail/temporal_rules.h"
+
 namespace latticegate::policy {
 
 using cedar::Expression;
@@ -18,10 +20,10 @@ void Reads::walk(const Expression& expression, bool whole) {
   const bool looks_inside = expression.op == Op::attribute || expression.op == Op::has;
   if (looks_inside)
     for (const cedar::Name& name : expression.path) names_.emplace(name.text());
-  const bool is_input = expression.op == Op::attribute &&
-                        expression.operands[0]->op == Op::context &&
-                        expression.path[0].text() == "input";
-  if (whole && (expression.op == Op::context || is_input)) everything_ = true;
+  const bool is_part =
+      expression.op == Op::attribute && expression.operands[0]->op == Op::context &&
+      (expression.path[0].text() == "input" || expression.path[0].text() == "output");
+  if (whole && (expression.op == Op::context || is_part)) everything_ = true;
   for (const Expression* const operand : expression.operands)
     walk(*operand, !(looks_inside && operand == expression.operands[0]));
 }
@@ -29,6 +31,48 @@ void Reads::walk(const Expression& expression, bool whole) {
 bool Reads::any_of(std::span<const std::string_view> path) const {
   return everything_ ||
          std::ranges::any_of(path, [this](std::string_view name) { return names_.contains(name); });
+}
+
+namespace {
+
+// By names alone, wherever they stand: what is not read costs a conversion, what is missed would
+// let an answer pass. Depth is bounded by cedar::max_nesting.
+void walk(const Expression& expression, bool whole, OutputReaders::Reading& reading) {
+  const bool looks_inside = expression.op == Op::attribute || expression.op == Op::has;
+  if (looks_inside)
+    for (const cedar::Name& name : expression.path) {
+      reading.output |= name.text() == "output";
+      reading.structured |= name.text() == "structured";
+    }
+  if (whole && (expression.op == Op::context ||
+                (expression.op == Op::attribute && expression.path.back().text() == "output")))
+    reading = {true, true};
+  for (const Expression* const operand : expression.operands)
+    walk(*operand, !(looks_inside && operand == expression.operands[0]), reading);
+}
+
+}  // namespace
+
+OutputReaders::OutputReaders(const cedar::PolicySet& policies) {
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    Reading reading;
+    const auto index = static_cast<cedar::PolicyIndex>(i);
+    for (const cedar::Condition& condition : policies[index].conditions)
+      walk(*condition.expression, true, reading);
+    if (reading.output) readers_.push_back({index, reading});
+  }
+}
+
+OutputReaders::Reading OutputReaders::of(const cedar::PolicySet& policies,
+                                         const cedar::EntityUid& action,
+                                         std::span<const cedar::EntityUid> groups) const {
+  Reading all;
+  for (const Reader& reader : readers_) {
+    if (!admits(policies[reader.policy], action, groups)) continue;
+    all.output = true;
+    all.structured |= reader.reading.structured;
+  }
+  return all;
 }
 
 }  // namespace latticegate::policy

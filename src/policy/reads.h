@@ -4,11 +4,14 @@
 // one that no policy names, nor anything that it lies in, so that nothing can be decided by its
 // absence.
 #pragma once
+#include <cstdint>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "cedar/entity.h"
 #include "cedar/policy_set.h"
 
 namespace latticegate::policy {
@@ -28,6 +31,29 @@ class Reads {
   void walk(const cedar::Expression& expression, bool whole);
   bool everything_ = true;
   std::set<std::string, std::less<>> names_;
+};
+
+// Which policies look at answers: only for what they judge is a second decision due, and only for
+// what they look into is an answer's structured content converted.
+class OutputReaders {
+ public:
+  struct Reading {
+    bool output = false;      // context.output at all
+    bool structured = false;  // its structured content
+  };
+  OutputReaders() = default;
+  explicit OutputReaders(const cedar::PolicySet& policies);
+
+  // By the policies whose scope admits the action. `policies` are those of the constructor.
+  Reading of(const cedar::PolicySet& policies, const cedar::EntityUid& action,
+             std::span<const cedar::EntityUid> groups) const;
+
+ private:
+  struct Reader {
+    cedar::PolicyIndex policy;
+    Reading reading;
+  };
+  std::vector<Reader> readers_;
 };
 
 }  // namespace latticegate::policy

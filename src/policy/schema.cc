@@ -83,7 +83,9 @@ constexpr std::string_view base_schema = R"cedar(namespace Mcp {
     hosts: Set<String>,             // all of them; "" for a URL without a certain one
     findings: Set<String>,          // ids and kinds: "github-pat", "secret", "hidden_text", ...
   };
-  type Output = { records: Long, bytes: Long, findings: Set<String> };
+  type Output = {                   // of tools with an outputSchema: structured?, too
+    records: Long, bytes: Long, findings: Set<String>,
+  };
 
   // What is done. Each tool is an action in the groups of its effects.
   action "mcp";

@@ -68,20 +68,28 @@ Value attributes_of(const ServerFacts& server, const ToolFacts& facts, const Eff
   return record.finish();
 }
 
-std::string schema_of(const Tool::Content& tool) {
+// `typed`: there is an outputSchema.
+std::string schema_of(const Tool::Content& tool, bool typed) {
   std::string groups;
   for (const EntityUid& group : tool.action.parents)
     groups += std::format("{}{}", groups.empty() ? "" : ", ", cedar::quoted(group.id()));
   std::string text;
   for (const std::string& line : tool.arguments.untyped())
     text += std::format("  // not typed: {}\n", base::printable(line));
+  for (const std::string& line : tool.output.untyped())
+    text += std::format("  // not typed: in the answer, {}\n", base::printable(line));
+  const std::string output =
+      typed
+          ? std::format("{{ records: Long, bytes: Long, findings: Set<String>, structured?: {} }}",
+                        tool.output.type())
+          : "Output";
   return text + std::format(
                     "  action {} in [{}] appliesTo {{\n"
                     "    principal: [Agent], resource: [Tool],\n"
                     "    context: {{ input: {}, session: Session, risk: Risk, env: Env, "
-                    "derived: Derived, approval?: Approval, output?: Output }}\n"
+                    "derived: Derived, approval?: Approval, output?: {} }}\n"
                     "  }};\n",
-                    cedar::quoted(tool.id), groups, tool.arguments.type());
+                    cedar::quoted(tool.id), groups, tool.arguments.type(), output);
 }
 
 }  // namespace
@@ -115,7 +123,14 @@ base::Result<std::shared_ptr<const Tool>> make_tool(const ServerFacts& server,
   if (!program)
     return base::within(std::format("tool {}/{}", server.name, base::printable(*name)),
                         std::move(program).error());
-  auto tool = std::make_unique<Tool::Content>(*std::move(program));
+  // An answer that has no type can still be judged as it comes; policies that need types are told
+  // that there are none.
+  const json::Value schema = descriptor["outputSchema"];
+  auto output = ArgumentProgram::compile(schema);
+  const bool typed = schema.exists() && output.has_value();
+  if (!output) output = ArgumentProgram::compile({});
+  if (!output) return std::unexpected(std::move(output).error());
+  auto tool = std::make_unique<Tool::Content>(*std::move(program), *std::move(output));
   tool->server = server.name;
   tool->name = *name;
   tool->id = std::format("{}/{}", server.name, *name);
@@ -130,7 +145,7 @@ base::Result<std::shared_ptr<const Tool>> make_tool(const ServerFacts& server,
   std::vector<EntityUid> parents{{model::server, tool->server}};
   if (!facts.segment.empty()) parents.emplace_back(model::segment, tool->arena.copy(facts.segment));
   tool->parents = tool->arena.copy(std::span<const EntityUid>(parents));
-  tool->schema = schema_of(*tool);
+  tool->schema = schema_of(*tool, typed);
   return std::shared_ptr<const Tool>(new Tool(std::move(tool)));
 }
 

@@ -2,9 +2,10 @@
 // once per call.
 //
 // It holds the action Mcp::Action::"server/tool" with the groups above it, the attributes of the
-// resource Mcp::Tool::"server/tool", the program that turns arguments into Cedar values
-// (policy/argument.h) and the piece of Cedar schema that describes all this to the writers of
-// policies. It depends neither on the policies nor on the World, so it outlives a reload of both.
+// resource Mcp::Tool::"server/tool", the programs that turn arguments and structured answers into
+// Cedar values (policy/argument.h) and the piece of Cedar schema that describes all this to the
+// writers of policies. It depends neither on the policies nor on the World, so it outlives a reload
+// of both.
 //
 // Posture: the descriptor is a server's and hostile. Its annotations count only where the operator
 // said nothing, and what is not known counts as destructive and egress. A descriptor whose

@@ -24,6 +24,15 @@ struct KnownCaller {
 struct KnownTool {
   std::shared_ptr<const Tool> tool;
   std::array<cedar::Entity, 2> entity;  // by `pinned`
+  OutputReaders::Reading reading;
+};
+
+// What questions are asked of.
+struct Rules {
+  const cedar::PolicySet& policies;
+  const cedar::Entities& store;
+  const Reads& reads;
+  const OutputReaders& readers;
 };
 
 struct Scratch::State {
@@ -48,13 +57,15 @@ struct Question {
   std::array<cedar::Entity, 3> extra;  // principal, resource, action
 };
 
-// False when the arguments cannot be converted; `refusal` then says why. The question views `facts`
-// and `state`.
-bool ask(const cedar::Entities& store, const Reads& reads, const Facts& facts,
-         Scratch::State& state, Question& question, Refusal& refusal);
+// False when the arguments, or the answer, cannot be converted; `refusal` then says why. The
+// question views `facts` and `state`.
+bool ask(const Rules& rules, const Facts& facts, Scratch::State& state, Question& question,
+         Refusal& refusal);
+
+// What policies look at in an answer to this.
+OutputReaders::Reading reading_of(const Rules& rules, const Facts& facts, Scratch::State& state);
 
 // The same with everything unknown that may change from call to call.
-void ask_ahead(const cedar::Entities& store, const Facts& facts, Scratch::State& state,
-               Question& question);
+void ask_ahead(const Rules& rules, const Facts& facts, Scratch::State& state, Question& question);
 
 }  // namespace latticegate::policy

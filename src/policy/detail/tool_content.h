@@ -12,13 +12,15 @@
 namespace latticegate::policy {
 
 struct Tool::Content {
-  explicit Content(ArgumentProgram program) : arguments(std::move(program)) {}
+  Content(ArgumentProgram the_arguments, ArgumentProgram the_output)
+      : arguments(std::move(the_arguments)), output(std::move(the_output)) {}
 
   std::string server;
   std::string name;
   std::string id;
   Effects effects;
   ArgumentProgram arguments;
+  ArgumentProgram output;  // of structured content, by outputSchema
   std::string schema;
   cedar::Arena arena{2048};  // of all values below
   cedar::EntityUid uid;      // of the resource
