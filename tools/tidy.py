@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks the tree for what the compiler cannot see: `path:line: reason`, exit 1 if there is anything. ctest runs it.
 
-Three families of rules:
+Four families of rules:
   sources   who may include which vendor, what we do not write (each with what to write instead), ASCII, first lines
   layers    the module list of CMakeLists.txt has its folder, each folder its line
+  quotes    policies that the guide shows are those of the examples
   texts     no path of one machine, no host of a package registry, links between the documents lead somewhere
 
 A line that has a reason to differ says it: `// tidy: <reason>` at its end or on the line above.
@@ -154,9 +155,24 @@ def check_layers(paths):
                 yield f"ARCHITECTURE.md:1: module {name} has no row"
 
 
+def check_quotes():
+    """A policy that the guide quotes by the id of an example is that policy."""
+    one = re.compile(r'@id\("([^"]+)"\).*?;\n', re.S)
+    known = {}
+    for file in sorted((ROOT / "examples").rglob("*.cedar")):
+        for policy in one.finditer(file.read_text()):
+            known.setdefault(policy[1], set()).add("".join(policy[0].split()))
+    guide = ROOT / "docs" / "guide" / "policies.md"
+    text = guide.read_text()
+    for block in re.finditer(r"```cedar\n(.*?)```", text, re.S):
+        for policy in one.finditer(block[1]):
+            if policy[1] in known and "".join(policy[0].split()) not in known[policy[1]]:
+                yield f"docs/guide/policies.md:{text[:block.start()].count(chr(10)) + 2}: {policy[1]} differs from the example of that name"
+
+
 def main():
     paths = tracked()
-    found = list(check_layers(paths))
+    found = list(check_layers(paths)) + list(check_quotes())
     for path in paths:
         if path.suffix not in TEXTS or "corpus" in path.parts:
             continue

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "endpoint.h"
 #include "json/write.h"
+#include "tool_arguments.h"
 
 namespace latticegate::app {
 namespace {
@@ -28,33 +29,6 @@ struct Arguments : EndpointArguments {
   bool verbose = false;
   int repeat = 1;
 };
-
-// name=text and name:=json, as one JSON object.
-Result<std::string> arguments_of(const Arguments& given) {
-  if (!given.json.empty()) return given.json;
-  std::string out;
-  json::Writer writer(out);
-  writer.begin_object();
-  for (const std::string& value : given.values) {
-    const std::size_t equals = value.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return fail(Code::invalid, std::format("'{}' is not name=value or name:=json", value));
-    const bool typed = value[equals - 1] == ':';
-    writer.key(value.substr(0, equals - (typed ? 1 : 0)));
-    if (!typed) {
-      writer.string(value.substr(equals + 1));
-      continue;
-    }
-    const std::string text = value.substr(equals + 1);
-    const auto document = json::Document::parse(text);
-    if (!document)
-      return fail(Code::invalid,
-                  std::format("'{}' is not JSON: {}", text, document.error().detail));
-    writer.value(document->root());
-  }
-  writer.end_object();
-  return out;
-}
 
 // What the answer says to people: the text blocks of a tool result, the whole JSON otherwise.
 int show(const mcp::Message& answer, bool raw) {
@@ -118,7 +92,7 @@ int call(const Arguments& given) {
     method = "tools/list";
   } else if (method.empty()) {
     method = "tools/call";
-    auto arguments = arguments_of(given);
+    auto arguments = given.json.empty() ? tool_arguments(given.values) : given.json;
     if (!arguments) return complain("arguments", arguments.error());
     params.clear();
     json::Writer(params)

@@ -37,6 +37,7 @@ void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, que
 void add_policy(CLI::App& parser, Chosen& chosen);            // policy format, convert and:
 void add_policy_check(CLI::App& policy, Chosen& chosen);      // policy check
 void add_policy_test(CLI::App& policy, Chosen& chosen);       // policy test
+void add_policy_explain(CLI::App& policy, Chosen& chosen);    // policy explain
 void add_policy_schema(CLI::App& policy, Chosen& chosen);     // policy schema
 void add_policy_analyse(CLI::App& policy, Chosen& chosen);    // policy analyse
 void add_policy_translate(CLI::App& policy, Chosen& chosen);  // policy translate

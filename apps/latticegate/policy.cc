@@ -91,6 +91,7 @@ void add_policy(CLI::App& parser, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   add_policy_check(*command, chosen);
   add_policy_authorize(*command, chosen);
+  add_policy_explain(*command, chosen);
   add_policy_test(*command, chosen);
   add_policy_schema(*command, chosen);
   add_policy_analyse(*command, chosen);

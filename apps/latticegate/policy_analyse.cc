@@ -175,8 +175,9 @@ void add_policy_analyse(CLI::App& policy, Chosen& chosen) {
                       "A directory of .cedar files, instead of a configuration");
   command->add_option("--schema", given->schema,
                       "Cedar schema, text or JSON, instead of the gateway's model");
-  command->add_option("--tools", given->tools,
-                      "SERVER=FILE: what the server answers to tools/list, as JSON");
+  command->add_option(
+      "--tools", given->tools,
+      "SERVER=FILE: what the server answers to tools/list, as JSON; or a folder of SERVER.json");
   command->add_option("--against", given->against,
                       "A directory of .cedar files, the old ones: who gains, who loses what");
   command->add_flag("--all", given->all,

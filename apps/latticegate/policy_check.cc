@@ -101,8 +101,9 @@ void add_policy_check(CLI::App& policy, Chosen& chosen) {
                       "A directory of .cedar files, instead of a configuration");
   command->add_option("--schema", given->schema,
                       "Cedar schema, text or JSON, instead of the gateway's model");
-  command->add_option("--tools", given->tools,
-                      "SERVER=FILE: what the server answers to tools/list, as JSON");
+  command->add_option(
+      "--tools", given->tools,
+      "SERVER=FILE: what the server answers to tools/list, as JSON; or a folder of SERVER.json");
   command->add_option("--level", given->level, "How many entities in a row a policy may read");
   command->add_flag("--strict", given->strict, "Exit code 1 for warnings, too");
   command->add_option("-o,--output", given->output, "text, json or sarif (2.1.0)")

@@ -1,5 +1,6 @@
 #include "policy_files.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <format>
 #include <fstream>
@@ -13,15 +14,11 @@
 namespace latticegate::app {
 namespace {
 
-// The tools of one SERVER=FILE: what the server answered to tools/list, its result, or the list
-// itself. What the configuration says about the server and its tools counts as in the gateway.
-base::Result<void> add_tools(std::string_view given, const config::Config* config,
+// The tools of one server: what it answered to tools/list, its result, or the list itself. What the
+// configuration says about the server and its tools counts as in the gateway.
+base::Result<void> add_tools(const std::string& server, const std::string& path,
+                             const config::Config* config,
                              std::vector<std::shared_ptr<const policy::Tool>>& tools) {
-  const std::size_t sign = given.find('=');
-  if (sign == std::string_view::npos || sign == 0)
-    return base::fail(base::Code::invalid, std::format("--tools is SERVER=FILE, not {}", given));
-  const std::string server(given.substr(0, sign));
-  const std::string path(given.substr(sign + 1));
   const auto text = file_text(path);
   if (!text) return std::unexpected(text.error());
   const auto document = json::Document::parse(*text);
@@ -32,8 +29,10 @@ base::Result<void> add_tools(std::string_view given, const config::Config* confi
   policy::ServerFacts facts{.name = server};
   const config::Server* known = nullptr;
   if (config != nullptr)
-    if (const auto found = config->servers.find(server); found != config->servers.end())
+    if (const auto found = config->servers.find(server); found != config->servers.end()) {
       known = &found->second;
+      facts = gateway::facts_of(*known);
+    }
   for (const json::Value descriptor : list.elements()) {
     const policy::ToolFacts said = known == nullptr
                                        ? policy::ToolFacts{}
@@ -45,6 +44,33 @@ base::Result<void> add_tools(std::string_view given, const config::Config* confi
     tools.push_back(*std::move(tool));
   }
   return {};
+}
+
+base::Result<void> add_folder(const std::filesystem::path& folder, const config::Config* config,
+                              std::vector<std::shared_ptr<const policy::Tool>>& tools) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  if (error)
+    return base::fail(base::Code::io,
+                      std::format("cannot read {}: {}", folder.string(), error.message()));
+  std::ranges::sort(files);
+  for (const auto& file : files)
+    if (auto added = add_tools(file.stem().string(), file.string(), config, tools); !added)
+      return added;
+  return {};
+}
+
+base::Result<void> add_given(const std::string& given, const config::Config* config,
+                             std::vector<std::shared_ptr<const policy::Tool>>& tools) {
+  if (std::filesystem::is_directory(given)) return add_folder(given, config, tools);
+  const std::size_t sign = given.find('=');
+  if (sign == std::string::npos || sign == 0)
+    return base::fail(
+        base::Code::invalid,
+        std::format("--tools is SERVER=FILE or a folder of SERVER.json, not {}", given));
+  return add_tools(given.substr(0, sign), given.substr(sign + 1), config, tools);
 }
 
 }  // namespace
@@ -83,7 +109,7 @@ base::Result<std::vector<std::shared_ptr<const policy::Tool>>> read_tools(
     const std::vector<std::string>& given, const config::Config* config) {
   std::vector<std::shared_ptr<const policy::Tool>> tools;
   for (const std::string& one : given)
-    if (auto added = add_tools(one, config, tools); !added)
+    if (auto added = add_given(one, config, tools); !added)
       return std::unexpected(std::move(added).error());
   return tools;
 }

@@ -93,8 +93,9 @@ void add_policy_schema(CLI::App& policy, Chosen& chosen) {
       "schema", "Print the Cedar schema of the gateway's model, with tools, for editors and tests");
   command->add_option("-c,--config", given->config,
                       "What this configuration says of servers and tools counts");
-  command->add_option("--tools", given->tools,
-                      "SERVER=FILE: what the server answers to tools/list, as JSON");
+  command->add_option(
+      "--tools", given->tools,
+      "SERVER=FILE: what the server answers to tools/list, as JSON; or a folder of SERVER.json");
   command->add_option("-o,--output", given->output, "cedar (text) or json")
       ->check(CLI::IsMember({"cedar", "json"}));
   CLI::Option* const stub = command->add_option(

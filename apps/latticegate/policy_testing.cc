@@ -19,9 +19,10 @@ namespace {
 struct Arguments {
   std::string config;
   std::string directory;
-  std::string tests;
+  std::vector<std::string> tests;
   std::string entities;
   std::string schema;
+  std::vector<std::string> tools;  // SERVER=FILE
   std::string output = "text";
   bool coverage = false;
   std::optional<double> least;  // percent
@@ -125,10 +126,28 @@ void print_text(const policy::TestReport& report, bool coverage) {
                sum.seen, sum.possible);
 }
 
+// The tests of all files as one array.
+base::Result<std::string> all_tests(const std::vector<std::string>& paths) {
+  std::string all;
+  json::Writer writer(all);
+  writer.begin_array();
+  for (const std::string& path : paths) {
+    const auto text = file_text(path);
+    if (!text) return std::unexpected(text.error());
+    const auto document = json::Document::parse(*text);
+    if (!document) return base::within(path, document.error());
+    if (!document->root().is_array())
+      return base::fail(base::Code::invalid, std::format("{}: not an array", path));
+    for (const json::Value test : document->root().elements()) writer.value(test);
+  }
+  writer.end_array();
+  return all;
+}
+
 int test(const Arguments& given) {
   const auto files = read_policy_files(given.directory, given.config);
   if (!files) return complain("policies", files.error());
-  const auto tests = file_text(given.tests);
+  const auto tests = all_tests(given.tests);
   if (!tests) return complain("tests", tests.error());
   std::string entities;
   std::string schema;
@@ -139,8 +158,14 @@ int test(const Arguments& given) {
     if (!text) return complain(what, text.error());
     *to = *std::move(text);
   }
+  const auto tools = read_tools(given.tools, files->config.get());
+  if (!tools) return complain("tools", tools.error());
   const auto report =
-      policy::run_tests(files->policies, {.tests = *tests, .entities = entities, .schema = schema});
+      policy::run_tests(files->policies, {.tests = *tests,
+                                          .entities = entities,
+                                          .schema = schema,
+                                          .world = files->world ? &*files->world : nullptr,
+                                          .tools = *tools});
   if (!report) return complain("tests", report.error());
   if (given.output == "json")
     print_json(*report);
@@ -159,12 +184,16 @@ void add_policy_test(CLI::App& policy, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   CLI::App* const command = policy.add_subcommand(
       "test", "Decide the requests of a test file (cedar run-tests format), with coverage");
-  command->add_option("-c,--config", given->config, "Policies of this configuration");
+  command->add_option("-c,--config", given->config,
+                      "Policies, agents, servers of this configuration");
   command->add_option("--directory", given->directory,
                       "A directory of .cedar files, instead of a configuration");
-  command->add_option("tests", given->tests, "JSON file of tests")->required();
+  command->add_option("tests", given->tests, "JSON files of tests")->required();
   command->add_option("--entities", given->entities, "JSON file of entities for all tests");
   command->add_option("--schema", given->schema, "Cedar schema, for the groups of actions");
+  command->add_option(
+      "--tools", given->tools,
+      "SERVER=FILE: what the server answers to tools/list, as JSON; or a folder of SERVER.json");
   command->add_flag("--coverage", given->coverage,
                     "List what was never true or never false: policies and clauses");
   command

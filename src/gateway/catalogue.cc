@@ -16,6 +16,15 @@ policy::Effects effects_of(const config::Effects& effects) {
 
 }  // namespace
 
+policy::ServerFacts facts_of(const config::Server& server) {
+  return {.name = server.name,
+          .segment = server.segment,
+          .region = server.region,
+          .verified = server.verified,
+          .domains = server.domains,
+          .sensitivity = server.sensitivity};
+}
+
 policy::ToolFacts facts_of(const config::Server& server, std::string_view name) {
   policy::ToolFacts facts;
   facts.effects = effects_of(server.effects);
@@ -87,12 +96,7 @@ Catalogue::Catalogue(std::shared_ptr<const config::Config> config, const config:
       pins_(pins),
       log_(log),
       engine_(std::move(engine)) {
-  facts_.name = server.name;
-  facts_.segment = server.segment;
-  facts_.region = server.region;
-  facts_.verified = server.verified;
-  facts_.domains = server.domains;
-  facts_.sensitivity = server.sensitivity;
+  facts_ = facts_of(server);
 }
 
 std::shared_ptr<const ToolEntry> Catalogue::find(std::string_view tool) const {

@@ -26,6 +26,8 @@
 
 namespace latticegate::gateway {
 
+// What the configuration says about a server.
+policy::ServerFacts facts_of(const config::Server& server);
 // What the configuration says about a tool, merged with what it says about its server.
 policy::ToolFacts facts_of(const config::Server& server, std::string_view tool);
 

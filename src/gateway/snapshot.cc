@@ -173,9 +173,7 @@ policy::World world_of(const config::Config& config) {
   for (const config::Named& group : config.groups) world.groups.push_back({group.name, group.in});
   for (const config::Named& segment : config.segments)
     world.segments.push_back({segment.name, segment.in});
-  for (const auto& [name, server] : config.servers)
-    world.servers.push_back(
-        {name, server.segment, server.region, server.verified, server.domains, server.sensitivity});
+  for (const auto& [name, server] : config.servers) world.servers.push_back(facts_of(server));
   return world;
 }
 

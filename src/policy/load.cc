@@ -151,8 +151,7 @@ base::Result<ReadPolicies> read_policies(std::span<const PolicyText> texts, bool
   return read;
 }
 
-base::Result<cedar::Entities> entities_of(const World& world) {
-  cedar::Entities::Builder builder;
+void add_entities(const World& world, cedar::Entities::Builder& builder) {
   cedar::Arena arena;
   std::set<std::string_view> segments{model::unassigned};
   for (const Named& group : world.groups)
@@ -186,6 +185,11 @@ base::Result<cedar::Entities> entities_of(const World& world) {
   const EntityUid read_resource_groups[] = {model::mcp};
   builder.add(model::read_resource, {}, read_resource_groups);
   builder.add(model::get_prompt, {}, read_resource_groups);
+}
+
+base::Result<cedar::Entities> entities_of(const World& world) {
+  cedar::Entities::Builder builder;
+  add_entities(world, builder);
   auto entities = builder.build();
   if (!entities) return base::fail(Code::invalid, std::move(entities.error().detail));
   return entities;

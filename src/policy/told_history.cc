@@ -114,7 +114,7 @@ Told latest(const cedar::Request& request, cedar::Arena& arena) {
 }  // namespace
 
 base::Result<Value> context_after(const TemporalRules& rules, json::Value history,
-                                  const cedar::Request& request, const cedar::Entities& entities,
+                                  const cedar::Request& request, const cedar::EntityView& entities,
                                   cedar::Arena& arena) {
   if (history && !history.is_array()) return base::fail(Code::invalid, "history: not an array");
   std::vector<Told> events;

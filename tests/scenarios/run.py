@@ -229,7 +229,7 @@ class Scenario:
         words = [self.folder.fill(word) for word in step["cli"]]
         words = [self.value_of(word) if word.startswith("$") else word for word in words]
         value = self.gateway.command(words)
-        if value["stdout"].lstrip().startswith("{") and "--json" in words:
+        if value["stdout"].lstrip().startswith("{") and ("--json" in words or "json" in words):
             lines = value["stdout"].splitlines()
             value["json"] = [json.loads(line) for line in lines] if len(lines) > 1 else json.loads(lines[0])
         self.keep(step, value)

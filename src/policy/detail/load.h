@@ -27,6 +27,7 @@ struct ReadPolicies {
 ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
                            std::vector<Diagnostic>& errors, const World* world = nullptr);
 
+void add_entities(const World& world, cedar::Entities::Builder& builder);
 // Code::invalid for a cycle or a name that is described twice.
 [[nodiscard]] base::Result<cedar::Entities> entities_of(const World& world);
 

@@ -19,7 +19,7 @@ namespace latticegate::policy {
 [[nodiscard]] base::Result<cedar::Value> context_after(const TemporalRules& rules,
                                                        json::Value history,
                                                        const cedar::Request& request,
-                                                       const cedar::Entities& entities,
+                                                       const cedar::EntityView& entities,
                                                        cedar::Arena& arena);
 
 }  // namespace latticegate::policy
