@@ -1,6 +1,7 @@
 // status, conversations, kill, release, tools, reload: the management socket of a running gateway.
 #include <print>
 
+#include "base/log.h"
 #include "client/client.h"
 #include "commands.h"
 #include "config/files.h"
@@ -50,6 +51,9 @@ void print_status(json::Value root) {
                root["audit"]["working"].boolean() == true
                    ? "working"
                    : root["audit"]["trouble"].text_or("not working"));
+  std::println("{:16} {}", "audit signed", root["audit"]["signed"].digits());
+  if (const auto trouble = root["audit"]["seal_trouble"].text_or(""); !trouble.empty())
+    std::println("{:16} {}", "", base::printable(trouble));
   std::println("{:16} epoch {}, {} policies, {}", "policy", root["policy"]["epoch"].digits(),
                root["policy"]["policies"].digits(),
                root["policy"]["hash"].text_or("").substr(0, 12));

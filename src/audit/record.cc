@@ -309,6 +309,7 @@ void redaction(Emit& out, const Redaction& redaction) {
 void log(Emit& out, const Record& record) {
   out.number(",\"cut_bytes\":", record.log_cut_bytes);
   out.string(",\"cut_file\":", record.log_cut_file, label);
+  out.string(",\"cut_sha256\":", record.log_cut_sha256, label);
   out.number(",\"lost\":", record.log_lost_records);
   out.number(",\"refused\":", record.log_refused);
   out.number(",\"segment\":", record.log_segment);

@@ -170,6 +170,7 @@ struct Record {
   // log.opened and log.resumed: what was found.
   std::int64_t log_cut_bytes = -1;  // torn tail that was put aside
   std::string_view log_cut_file{};
+  std::string_view log_cut_sha256{};  // of that file, hexadecimal
   std::int64_t log_lost_records =
       -1;  // records that were to be posted and were not, while the disk failed
   std::int64_t log_refused = -1;  // appends refused meanwhile

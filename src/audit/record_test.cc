@@ -91,6 +91,7 @@ struct Full {
                .why = t,
                .log_cut_bytes = n,
                .log_cut_file = t,
+               .log_cut_sha256 = t,
                .log_lost_records = n,
                .log_refused = n,
                .log_segment = n} {}

@@ -119,6 +119,8 @@ Frame read_frame(std::string_view bytes) {
   return {.leaf = bytes.substr(frame_overhead, length), .size = frame_overhead + length};
 }
 
+std::size_t frame_size(std::string_view bytes) { return frame_overhead + get_u32(bytes, 4); }
+
 Result<HeaderFound> read_header(std::string_view bytes) {
   if (!bytes.starts_with(magic))
     return fail(Code::malformed, bytes.starts_with(magic.substr(0, 7))

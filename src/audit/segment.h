@@ -62,6 +62,8 @@ struct Frame {
   Stop stop = Stop::end;  // when there is none
 };
 Frame read_frame(std::string_view bytes);
+// The size of the frame at the beginning of bytes that write_frame() made: nothing is checked.
+std::size_t frame_size(std::string_view bytes);
 
 // The header at the beginning of the bytes, and how long it is. Code::malformed when it is damaged
 // or no segment.

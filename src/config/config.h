@@ -185,6 +185,7 @@ struct Audit {
   std::filesystem::path directory = "state/audit";
   std::string origin =
       "latticegate/local";       // names this log in records and checkpoints: org/environment/node
+  std::filesystem::path keys = "state/keys";  // folder of the keys that sign its checkpoints
   base::Bytes segment = 64_MiB;  // a file is closed and a new one begun at this size
 };
 

@@ -268,6 +268,7 @@ std::string describe(const Config& config) {
   add_behaviour(lines, config.behaviour);
   lines.add("audit.directory", config.audit.directory);
   lines.add("audit.origin", config.audit.origin);
+  lines.add("audit.keys", config.audit.keys);
   lines.add("audit.segment", config.audit.segment);
   lines.add("audit.on_failure", "refuse");
   add_limits(lines, config.limits);

@@ -470,7 +470,13 @@ constexpr auto table = std::to_array<Key>({
     {.path = "audit.origin",
      .type = Type::text,
      .fallback = "latticegate/local",
-     .sentence = "Name of this log: organisation/environment/node."},
+     .sentence = "Name of this log in its records and signed checkpoints: "
+                 "organisation/environment/node. No white space and no '+'."},
+    {.path = "audit.keys",
+     .type = Type::path,
+     .fallback = "<state.directory>/keys",
+     .sentence = "Folder of the two private keys that sign the log, audit-ml-dsa-44.pem and "
+                 "audit-ed25519.pem (mode 0600). Made at the first start."},
     {.path = "audit.segment",
      .type = Type::size,
      .fallback = "64MiB",

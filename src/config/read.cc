@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "audit/note.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/suggest.h"
@@ -74,10 +75,15 @@ void read_behaviour(Section section, behaviour::Settings& into) {
   section.number("pairs", into.pairs);
 }
 
-void read_audit(Section section, const State& state, Audit& into) {
+void read_audit(Section section, Findings& findings, const State& state, Audit& into) {
   into.directory = state.directory / "audit";
+  into.keys = state.directory / "keys";
   section.path("directory", into.directory);
-  section.text("origin", into.origin);
+  if (section.text("origin", into.origin) && !audit::is_key_name(into.origin))
+    findings.problem(*section.find("origin"),
+                     "'audit.origin' names the keys that sign the log: at most 255 bytes, no white "
+                     "space, no '+'");
+  section.path("keys", into.keys);
   section.size("segment", into.segment);
   bool refuse = false;
   section.word("on_failure", refuse);  // the only word there is
@@ -304,7 +310,7 @@ base::Result<Loaded> read(const Source& source, const Surroundings& surroundings
     read_policy(top.section("policy"), config->policy);
     read_inspect(top.section("inspect"), config->inspect);
     read_behaviour(top.section("behaviour"), config->behaviour);
-    read_audit(top.section("audit"), config->state, config->audit);
+    read_audit(top.section("audit"), findings, config->state, config->audit);
     read_limits(top.section("limits"), config->limits);
     read_log(top.section("log"), config->log);
   }

@@ -186,6 +186,7 @@ TEST_CASE("Config{} has the same defaults as a file") {
   plain.directory = "/srv/gate";
   plain.policy.directory = plain.directory / plain.policy.directory;
   plain.audit.directory = plain.directory / plain.audit.directory;
+  plain.audit.keys = plain.directory / plain.audit.keys;
   plain.state.directory = plain.directory / plain.state.directory;
   plain.control.socket = plain.directory / plain.control.socket;
   CHECK(describe(plain) == describe(*loaded->config));

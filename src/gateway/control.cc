@@ -77,6 +77,8 @@ Control::Answer Control::status() const {
       .member("trouble", journal.trouble);
   w.member("records", static_cast<std::int64_t>(journal.next_seq))
       .member("refused", static_cast<std::int64_t>(journal.refused))
+      .member("signed", static_cast<std::int64_t>(journal.signed_records))
+      .member("seal_trouble", journal.seal_trouble)
       .end_object();
   const auto snapshot = shared.snapshot.load();
   w.key("policy").begin_object().member("epoch",

@@ -11,6 +11,8 @@
 #include "gateway/control.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
+#include "store/log_keys.h"
+#include "store/sealer.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -143,6 +145,12 @@ Result<void> Gateway::Parts::open_loops() {
   options.homes = count;
   options.segment = config.audit.segment;
   options.gather = std::chrono::milliseconds(2);
+  // A log that was signed goes on under its keys or not at all.
+  std::error_code ignored;
+  const bool first_start = !fs::exists(store::checkpoint_path(config.audit.directory), ignored);
+  auto keys = store::LogKeys::open(config.audit.keys, config.audit.origin, first_start);
+  if (!keys) return base::within("audit.keys", std::move(keys).error());
+  options.keys = std::make_shared<const store::LogKeys>(*std::move(keys));
   auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);

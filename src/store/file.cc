@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <format>
 #include <string>
 #include <utility>
@@ -109,6 +110,12 @@ Result<void> SystemFiles::sync_folder(const std::filesystem::path& folder) {
 
 Result<void> SystemFiles::remove(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return refused("remove", path);
+  return {};
+}
+
+Result<void> SystemFiles::rename(const std::filesystem::path& from,
+                                 const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return refused("put in place", to);
   return {};
 }
 

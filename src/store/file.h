@@ -51,6 +51,9 @@ class Files {
   [[nodiscard]] virtual base::Result<void> sync_folder(const std::filesystem::path& folder) = 0;
   // Removes a file; fine if it does not exist.
   [[nodiscard]] virtual base::Result<void> remove(const std::filesystem::path& path) = 0;
+  // Gives a file another name in one step; what had that name is gone.
+  [[nodiscard]] virtual base::Result<void> rename(const std::filesystem::path& from,
+                                                  const std::filesystem::path& to) = 0;
 };
 
 // The machine's files. Safe from any thread.
@@ -60,6 +63,8 @@ class SystemFiles final : public Files {
   base::Result<std::unique_ptr<File>> open(const std::filesystem::path& path) override;
   base::Result<void> sync_folder(const std::filesystem::path& folder) override;
   base::Result<void> remove(const std::filesystem::path& path) override;
+  base::Result<void> rename(const std::filesystem::path& from,
+                            const std::filesystem::path& to) override;
 };
 
 }  // namespace latticegate::store

@@ -21,6 +21,7 @@
 #include "store/pace.h"
 #include "store/query_reader.h"
 #include "store/recovery.h"
+#include "store/sealer.h"
 
 namespace latticegate::store {
 namespace {
@@ -161,6 +162,8 @@ class Journal::Writer {
   Result<void> repair();
   // Commits one record of our own.
   Result<void> write_own(audit::Record record);
+  // Gives the durable frames in out_ to the tree.
+  void seal(std::uint64_t first);
 
   const JournalOptions options_;
   const base::Clock& clock_;
@@ -200,6 +203,7 @@ class Journal::Writer {
   std::uint64_t refused_before_ = 0;
   Status status_;
 
+  std::unique_ptr<Sealer> sealer_;
   std::jthread thread_;  // last: ends before anything that it uses
 };
 
@@ -215,6 +219,15 @@ Result<void> Journal::Writer::start() {
     reserved_ = size_;
   }
   status_.cut_bytes = found->cut_bytes;
+  if (options_.keys != nullptr) {
+    auto sealer = Sealer::open({.directory = options_.directory,
+                                .origin = options_.origin,
+                                .age = options_.checkpoint_age,
+                                .patience = options_.seal_patience},
+                               next_seq_, options_.keys, clock_, files_);
+    if (!sealer) return std::unexpected(std::move(sealer).error());
+    sealer_ = *std::move(sealer);
+  }
   // Continued in the last segment, if it has room; else, or if there is none, in a new one.
   if (file_ == nullptr || size_ >= options_.segment.count)
     if (auto made = new_segment(); !made) return made;
@@ -222,6 +235,7 @@ Result<void> Journal::Writer::start() {
   audit::Record opened{.type = audit::Type::log_opened};
   if (found->cut_bytes > 0) opened.log_cut_bytes = static_cast<std::int64_t>(found->cut_bytes);
   opened.log_cut_file = found->cut_file;
+  opened.log_cut_sha256 = found->cut_sha256;
   if (!found->last_type.empty() && found->last_type != audit::name(audit::Type::log_closed))
     opened.why = "the last run did not close the log";
   if (auto written = write_own(opened); !written) return written;
@@ -246,6 +260,7 @@ Journal::Writer::~Writer() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  sealer_.reset();
 }
 
 Result<void> Journal::Writer::submit(Append& append) {
@@ -255,10 +270,12 @@ Result<void> Journal::Writer::submit(Append& append) {
   {
     const std::scoped_lock lock(mutex_);
     const std::uint64_t bytes = append.leaf_.size();
-    if (stopping_ || !status_.working || queued_bytes_ + bytes > options_.queue.count) {
+    const bool sealed = sealer_ == nullptr || !sealer_->blocked();
+    if (stopping_ || !status_.working || !sealed || queued_bytes_ + bytes > options_.queue.count) {
       ++status_.refused;
       if (stopping_) return fail(Code::closed, "the audit log is closed");
       if (!status_.working) return fail(Code::unavailable, status_.trouble);
+      if (!sealed) return fail(Code::unavailable, "the audit log cannot be sealed");
       return fail(Code::overloaded, "too many records wait for the disk");
     }
     append.state_ = Append::State::queued;
@@ -295,6 +312,15 @@ Journal::Status Journal::Writer::status() const {
   const std::scoped_lock lock(mutex_);
   Status status = status_;
   status.queued_bytes = queued_bytes_;
+  if (sealer_ == nullptr) return status;
+  Sealer::Status sealed = sealer_->status();
+  status.signed_records = sealed.signed_leaves;
+  status.signed_at = sealed.signed_at;
+  status.seal_trouble = std::move(sealed.trouble);
+  if (status.working && sealer_->blocked()) {
+    status.working = false;
+    status.trouble = status.seal_trouble;
+  }
   return status;
 }
 
@@ -314,9 +340,10 @@ void Journal::Writer::run() {
     commit(batch);
   }
   // Nobody can be told of a failure here; the next open() recovers a log that was not closed well.
+  // The end is signed when nothing is reserved behind it any more.
   if (retry_.count() == 0 && write_own({.type = audit::Type::log_closed}).has_value() &&
-      file_->truncate(size_).has_value())
-    static_cast<void>(file_->sync().has_value());
+      file_->truncate(size_).has_value() && file_->sync().has_value())
+    seal(next_seq_ - 1);
 }
 
 bool Journal::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
@@ -368,7 +395,8 @@ bool Journal::Writer::take(Batch& batch) {
 
 void Journal::Writer::commit(Batch& batch) {
   out_.clear();
-  std::uint64_t seq = next_seq_;
+  const std::uint64_t first = next_seq_;
+  std::uint64_t seq = first;
   std::string_view rest = kept_.text;
   for (const Posted::Piece& piece : kept_.pieces) {
     audit::write_frame(rest.substr(0, piece.size), piece.seq_at, seq++, out_);
@@ -382,7 +410,7 @@ void Journal::Writer::commit(Batch& batch) {
                            ? write_out()
                            : new_segment().and_then([&] { return write_out(); });
   if (written) {
-    const std::uint64_t records = seq - next_seq_;
+    const std::uint64_t records = seq - first;
     next_seq_ = seq;
     kept_.clear();
     const std::scoped_lock lock(mutex_);
@@ -400,6 +428,11 @@ void Journal::Writer::commit(Batch& batch) {
     status_.trouble = base::describe(written.error());
   }
   tell(batch.first, written.has_value());
+  if (written) seal(first);
+}
+
+void Journal::Writer::seal(std::uint64_t first) {
+  if (sealer_ != nullptr) sealer_->offer(first, next_seq_ - first, out_);
 }
 
 void Journal::Writer::tell(Append* first, bool durable) {
@@ -513,6 +546,7 @@ Result<void> Journal::Writer::write_own(audit::Record record) {
   audit::write_frame(leaf.text, leaf.seq_at, next_seq_, out_);
   if (auto written = write_out(); !written) return written;
   ++next_seq_;
+  if (record.type != audit::Type::log_closed) seal(next_seq_ - 1);
   const std::scoped_lock lock(mutex_);
   ++status_.records;
   status_.next_seq = next_seq_;

@@ -12,6 +12,9 @@
 // after 100 ms, then less often. Posted records are kept meanwhile. Nothing is dropped unseen:
 // status() tells, and the log itself says log.resumed.
 //
+// With keys, the log is sealed as it grows: tree, tiles and signed checkpoints (store/sealer.h), on
+// a thread of its own that no commit waits for.
+//
 // A process that dies at any moment leaves at most a torn tail of records that nobody was told
 // about; the next open() puts the torn bytes aside in a file beside the segment and goes on after
 // the last valid leaf.
@@ -34,6 +37,7 @@
 #include "base/result.h"
 #include "crypto/random.h"
 #include "store/file.h"
+#include "store/log_keys.h"
 
 namespace latticegate::store {
 
@@ -105,6 +109,11 @@ struct JournalOptions {
   // attempts.
   std::chrono::milliseconds first_retry{100};
   std::chrono::milliseconds last_retry{5000};
+  // Signs the checkpoints. None: records only, no tree.
+  std::shared_ptr<const LogKeys> keys{};
+  std::chrono::milliseconds checkpoint_age{1000};  // the longest that a record stays unsigned
+  // After so long without being able to seal, calls are refused.
+  std::chrono::milliseconds seal_patience{10'000};
 };
 
 class Journal {
@@ -116,13 +125,15 @@ class Journal {
 
   // Opens or creates the log, recovers from a crash, writes log.opened durably and starts the
   // writer. The clock and the files outlive the Journal. Code::conflict: another process has it;
-  // Code::io, Code::unavailable: the disk; Code::malformed: the last segment is none of ours.
+  // Code::io, Code::unavailable: the disk; Code::malformed: the last segment is
+  // none of ours, or the log is not the one that was signed.
   [[nodiscard]] static base::Result<std::unique_ptr<Journal>> open(JournalOptions options,
                                                                    const base::Clock& clock,
                                                                    Files& files, Notifier notifier);
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
-  // Writes what is queued, tells its waiters, writes log.closed and ends the thread.
+  // Writes what is queued, tells its waiters, writes log.closed, signs the last checkpoint and ends
+  // the threads.
   ~Journal();
 
   // Queues a record whose waiter will be told through the notifier. An error means that it was not
@@ -144,7 +155,10 @@ class Journal {
     std::uint64_t refused = 0;  // appends that got an error, at once or by a failed batch
     std::uint64_t lost = 0;     // posted records that found the queue full
     std::uint64_t segment = 0;
-    std::uint64_t cut_bytes = 0;  // torn tail found by open()
+    std::uint64_t cut_bytes = 0;       // torn tail found by open()
+    std::uint64_t signed_records = 0;  // under the last checkpoint
+    base::Time signed_at{};            // when that was signed; 1970: not since open()
+    std::string seal_trouble;          // why no checkpoint can be made, if so
   };
   Status status() const;
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "audit/segment.h"
+#include "crypto/hash.h"
 #include "json/value.h"
 #include "store/query_reader.h"
 
@@ -50,10 +51,14 @@ Result<std::uint64_t> end_of_bytes(const std::filesystem::path& path, std::uint6
   return end;
 }
 
-// Copies [from, to) of a segment's file into a new file beside it and makes it durable; the name of
-// that file.
-Result<std::string> put_aside(const std::filesystem::path& path, std::uint64_t from,
-                              std::uint64_t to, Files& files) {
+struct Aside {
+  std::string file;  // name
+  std::string sha256;
+};
+
+// Copies [from, to) of a segment's file into a new file beside it and makes it durable.
+Result<Aside> put_aside(const std::filesystem::path& path, std::uint64_t from, std::uint64_t to,
+                        Files& files) {
   const std::string stem = path.stem().string();
   std::unique_ptr<File> out;
   std::string name;
@@ -70,10 +75,12 @@ Result<std::string> put_aside(const std::filesystem::path& path, std::uint64_t f
   std::ifstream in(path, std::ios::binary);
   in.seekg(static_cast<std::streamoff>(from));
   std::string bytes(piece, '\0');
+  crypto::Sha256 hash;
   for (std::uint64_t at = from; at < to;) {
     in.read(bytes.data(), static_cast<std::streamsize>(std::min(piece, to - at)));
     std::string_view rest(bytes.data(), static_cast<std::size_t>(in.gcount()));
     if (rest.empty()) return fail(Code::io, std::format("cannot read {}", path.string()));
+    hash.update(rest);
     while (!rest.empty()) {
       const auto n = out->write(base::bytes_of(rest), at - from);
       if (!n) return std::unexpected(n.error());
@@ -84,7 +91,7 @@ Result<std::string> put_aside(const std::filesystem::path& path, std::uint64_t f
   if (auto done = out->sync(); !done) return std::unexpected(std::move(done).error());
   if (auto done = files.sync_folder(path.parent_path()); !done)
     return std::unexpected(std::move(done).error());
-  return name;
+  return Aside{.file = name, .sha256 = crypto::to_hex(hash.finish())};
 }
 
 struct Walked {
@@ -111,7 +118,8 @@ Result<void> cut_tail(Recovered& found, const std::filesystem::path& path, Files
     auto aside = put_aside(path, found.size, *end, files);
     if (!aside) return std::unexpected(std::move(aside).error());
     found.cut_bytes += *end - found.size;
-    found.cut_file = *std::move(aside);
+    found.cut_file = std::move(aside->file);
+    found.cut_sha256 = std::move(aside->sha256);
   }
   auto file = files.open(path);
   if (!file) return std::unexpected(std::move(file).error());
@@ -144,7 +152,10 @@ Result<Recovered> recover(const std::filesystem::path& log, std::string_view ori
     auto aside = put_aside(path, 0, *end, files);
     if (!aside) return std::unexpected(std::move(aside).error());
     found.cut_bytes += *end;
-    if (*end > 0) found.cut_file = *std::move(aside);
+    if (*end > 0) {
+      found.cut_file = std::move(aside->file);
+      found.cut_sha256 = std::move(aside->sha256);
+    }
     if (auto removed = files.remove(path); !removed)
       return std::unexpected(std::move(removed).error());
     if (auto synced = files.sync_folder(path.parent_path()); !synced)

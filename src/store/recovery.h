@@ -24,7 +24,8 @@ struct Recovered {
   std::uint64_t first = 0;     // seq of its first leaf
   std::string last_type;       // type of the last leaf; empty when the segment holds none
   std::uint64_t cut_bytes = 0;
-  std::string cut_file;  // where they are now: a file name in the segments' folder
+  std::string cut_file;    // where they are now: a file name in the segments' folder
+  std::string cut_sha256;  // of that file, hexadecimal
 };
 
 // Creates the folders if need be. The caller holds the log's lock. Code::conflict when the log is

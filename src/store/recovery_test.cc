@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -23,6 +25,7 @@
 #include "store/detail/scratch.h"
 #include "store/detail/test_log.h"
 #include "store/journal.h"
+#include "store/verify.h"
 
 using namespace latticegate;
 using namespace std::chrono_literals;
@@ -36,8 +39,26 @@ namespace {
 const std::string origin = "acme/test/node-1";
 
 JournalOptions options(const std::filesystem::path& log) {
-  return {
-      .directory = log, .origin = origin, .segment = {8000}, .first_retry = 1ms, .last_retry = 4ms};
+  static const std::string seed(32, 's');
+  static const auto keys = std::make_shared<const store::LogKeys>(
+      std::move(store::LogKeys::from_seeds(origin, seed, seed).value()));
+  return {.directory = log,
+          .origin = origin,
+          .segment = {8000},
+          .first_retry = 1ms,
+          .last_retry = 4ms,
+          .keys = keys,
+          .checkpoint_age = 2ms};
+}
+
+// Whatever a crash left, it must not look like the work of an attacker.
+store::Verdict judged(const std::filesystem::path& log) {
+  const auto report = store::verify_log({.directory = log});
+  if (!report) return store::Verdict::incomplete;  // not even a folder yet
+  for (const store::Problem& problem : report->problems)
+    MESSAGE(problem.file, " ", problem.record.value_or(0), ": ", problem.what);
+  for (const std::string& what : report->not_checked) CAPTURE(what);
+  return report->verdict();
 }
 
 std::string slurp(const std::filesystem::path& path) {
@@ -106,10 +127,12 @@ void write_until_killed(const std::filesystem::path& log, store::Files& files, i
 std::uint64_t check_after(const std::filesystem::path& log, const std::string& told) {
   const base::SystemClock clock;
   store::SystemFiles files;
+  CHECK(judged(log) != store::Verdict::tampered);
   {
     const auto journal = Journal::open(options(log), clock, files, [](std::uint32_t, Append*) {});
     REQUIRE_MESSAGE(journal.has_value(), journal.error().detail);
   }
+  CHECK(judged(log) == store::Verdict::unwitnessed);
   const auto all = store::read_all(log);  // no gap, each leaf with its seq
   std::uint64_t highest = 0;
   std::size_t at = 0;
@@ -156,11 +179,12 @@ TEST_CASE("killed before or in the middle of any single file operation, the log 
   for (int at = 0; reached; ++at) {
     CAPTURE(at);
     const store::Scratch scratch;
-    int left = at;
+    std::atomic<int> left = at;
     store::FaultyFiles files(
         [&](std::string_view operation, std::size_t& bytes) -> base::Result<void> {
-          if (left-- > 0) return {};
-          if (left < -1 ||
+          const int now = left--;
+          if (now > 0) return {};
+          if (now < 0 ||
               operation != "write") {  // a write: half of it first, death at the next operation
             ::raise(SIGKILL);
           }

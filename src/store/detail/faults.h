@@ -11,9 +11,9 @@
 namespace latticegate::store {
 
 // Asked before every operation ("write", "sync", "truncate", "reserve", "create", "open",
-// "sync_folder", "remove") with the number of bytes it is about; what it returns is done instead of
-// the operation, if it is an error, and may lower the bytes of a write. Called from whatever thread
-// works on the files.
+// "sync_folder", "remove", "rename") with the number of bytes it is about; what it returns is done
+// instead of the operation, if it is an error, and may lower the bytes of a write. Called from
+// whatever thread works on the files.
 using Fault = std::function<base::Result<void>(std::string_view operation, std::size_t& bytes)>;
 
 class FaultyFiles final : public Files {
@@ -31,6 +31,10 @@ class FaultyFiles final : public Files {
   }
   base::Result<void> remove(const std::filesystem::path& path) override {
     return ask("remove").and_then([&] { return files_.remove(path); });
+  }
+  base::Result<void> rename(const std::filesystem::path& from,
+                            const std::filesystem::path& to) override {
+    return ask("rename").and_then([&] { return files_.rename(from, to); });
   }
 
  private:

@@ -1,0 +1,188 @@
+#include "store/log_keys.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <format>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "base/bytes.h"
+#include "crypto/secret.h"
+
+namespace latticegate::store {
+namespace {
+
+using audit::NoteKeyType;
+using audit::SignerKey;
+using audit::VerifierKey;
+using base::Code;
+using base::fail;
+using base::Result;
+using crypto::SignatureKind;
+using crypto::SigningKey;
+
+constexpr std::size_t lines_limit = 64;
+
+std::string_view file_of(SignatureKind kind) {
+  return kind == SignatureKind::ml_dsa_44 ? "audit-ml-dsa-44.pem" : "audit-ed25519.pem";
+}
+
+std::unexpected<base::Error> refused(std::string_view operation,
+                                     const std::filesystem::path& path) {
+  const int number = errno;
+  return fail(number == ENOENT ? Code::not_found : Code::io,
+              std::format("cannot {} {}: {}", operation, path.string(), base::os_reason(number)));
+}
+
+// A private key from its file. Nothing: there is no such file.
+Result<std::optional<SigningKey>> read_key(const std::filesystem::path& path, SignatureKind kind) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    if (errno == ENOENT) return std::optional<SigningKey>();
+    return refused("open", path);
+  }
+  struct stat about{};
+  const bool known = ::fstat(descriptor, &about) == 0;
+  std::string text(crypto::signing_pem_limit.count + 1, '\0');
+  const ssize_t got = ::read(descriptor, text.data(), text.size());
+  const int number = errno;
+  ::close(descriptor);
+  errno = number;
+  if (!known || got < 0) return refused("read", path);
+  text.resize(static_cast<std::size_t>(got));
+  const crypto::Secret secret = crypto::Secret::taken_from(text);
+  if ((about.st_mode & 077U) != 0)
+    return fail(Code::forbidden,
+                std::format("{} can be read by others (mode {:04o}); it must be 0600",
+                            path.string(), about.st_mode & 07777U));
+  auto key = SigningKey::from_pem(secret.reveal());
+  if (!key) return base::within(path.string(), std::move(key).error());
+  if (key->kind() != kind)
+    return fail(Code::crypto, std::format("{} is no {} key", path.string(), crypto::name(kind)));
+  return std::optional<SigningKey>(*std::move(key));
+}
+
+// Durable under its name or not there at all; never over a key that exists.
+Result<void> write_key(const std::filesystem::path& path, const SigningKey& key) {
+  const auto pem = key.pem();
+  if (!pem) return std::unexpected(pem.error());
+  const std::filesystem::path fresh = path.string() + ".new";
+  ::unlink(fresh.c_str());
+  const int descriptor = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) return refused("create", fresh);
+  const std::string_view text = pem->reveal();
+  const bool written =
+      ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      ::fsync(descriptor) == 0;
+  const int number = errno;
+  ::close(descriptor);
+  errno = number;
+  if (!written) return refused("write", fresh);
+  if (::link(fresh.c_str(), path.c_str()) != 0) return refused("create", path);
+  ::unlink(fresh.c_str());
+  const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return refused("open", path.parent_path());
+  const bool synced = ::fsync(folder) == 0;
+  ::close(folder);
+  if (!synced) return refused("make durable", path.parent_path());
+  return {};
+}
+
+}  // namespace
+
+Result<LogKeys> LogKeys::named(std::string_view origin, Result<SigningKey> ml_dsa_44,
+                               Result<SigningKey> ed25519) {
+  if (!ml_dsa_44) return std::unexpected(std::move(ml_dsa_44).error());
+  if (!ed25519) return std::unexpected(std::move(ed25519).error());
+  auto first = SignerKey::make(origin, NoteKeyType::ml_dsa_44_cosignature, *std::move(ml_dsa_44));
+  if (!first) return std::unexpected(std::move(first).error());
+  auto second = SignerKey::make(origin, NoteKeyType::ed25519, *std::move(ed25519));
+  if (!second) return std::unexpected(std::move(second).error());
+  return LogKeys(*std::move(first), *std::move(second));
+}
+
+Result<LogKeys> LogKeys::make(std::string_view origin) {
+  return named(origin, SigningKey::make(SignatureKind::ml_dsa_44),
+               SigningKey::make(SignatureKind::ed25519));
+}
+
+Result<LogKeys> LogKeys::from_seeds(std::string_view origin, std::string_view ml_dsa_44,
+                                    std::string_view ed25519) {
+  return named(origin, SigningKey::from_seed(SignatureKind::ml_dsa_44, base::bytes_of(ml_dsa_44)),
+               SigningKey::from_seed(SignatureKind::ed25519, base::bytes_of(ed25519)));
+}
+
+Result<LogKeys> LogKeys::open(const std::filesystem::path& folder, std::string_view origin,
+                              bool may_make) {
+  const std::array kinds{SignatureKind::ml_dsa_44, SignatureKind::ed25519};
+  std::array<std::optional<SigningKey>, 2> keys;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    auto key = read_key(folder / file_of(kinds.at(i)), kinds.at(i));
+    if (!key) return std::unexpected(std::move(key).error());
+    keys.at(i) = *std::move(key);
+  }
+  if (!keys[0] || !keys[1]) {
+    const SignatureKind missing = keys[0] ? kinds[1] : kinds[0];
+    // One alone is what a first start leaves that was cut short; then no log exists either.
+    if (!may_make)
+      return fail(Code::not_found,
+                  std::format("the log's key {} is missing", (folder / file_of(missing)).string()));
+    std::error_code error;
+    if (std::filesystem::create_directories(folder, error))
+      std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+    if (error)
+      return fail(Code::io, std::format("cannot create {}: {}", folder.string(), error.message()));
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      if (keys.at(i)) continue;
+      auto made = SigningKey::make(kinds.at(i));
+      if (!made) return std::unexpected(std::move(made).error());
+      if (auto written = write_key(folder / file_of(kinds.at(i)), *made); !written)
+        return std::unexpected(std::move(written).error());
+      keys.at(i) = *std::move(made);
+    }
+  }
+  return named(origin, std::move(*keys[0]), std::move(*keys[1]));
+}
+
+Result<std::vector<VerifierKey>> LogKeys::verifiers() const {
+  return read_verifier_keys(public_text());
+}
+
+std::string LogKeys::public_text() const {
+  return ml_dsa_44_.verifier().text() + "\n" + ed25519_.verifier().text() + "\n";
+}
+
+Result<std::string> LogKeys::sign(const audit::Checkpoint& checkpoint,
+                                  std::uint64_t timestamp) const {
+  std::vector<audit::NoteSignature> lines;
+  for (const SignerKey* key : {&ml_dsa_44_, &ed25519_}) {
+    auto line = key->sign(checkpoint, timestamp);
+    if (!line) return std::unexpected(std::move(line).error());
+    lines.push_back(*std::move(line));
+  }
+  return audit::write_note(audit::write_checkpoint(checkpoint), lines);
+}
+
+Result<std::vector<VerifierKey>> read_verifier_keys(std::string_view text) {
+  std::vector<VerifierKey> keys;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty() || line.starts_with('#')) continue;
+    if (keys.size() == lines_limit) return fail(Code::malformed, "too many verifier keys");
+    auto key = VerifierKey::from_text(line);
+    if (!key) return std::unexpected(std::move(key).error());
+    keys.push_back(*std::move(key));
+  }
+  if (keys.empty()) return fail(Code::invalid, "there is no verifier key in it");
+  return keys;
+}
+
+}  // namespace latticegate::store

@@ -1,0 +1,338 @@
+#include "store/sealer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <format>
+#include <system_error>
+#include <utility>
+
+#include "audit/segment.h"
+#include "store/query_reader.h"
+
+namespace latticegate::store {
+namespace {
+
+using base::Code;
+using base::fail;
+using base::Result;
+
+constexpr std::uint64_t flush_at = std::uint64_t{4} * 1024 * 1024;  // bytes of completed files
+constexpr std::uint64_t look_back = 10'000'000;  // leaves whose tiles an open makes sure of
+
+std::unexpected<base::Error> altered(const std::filesystem::path& log, std::string_view how) {
+  return fail(Code::malformed,
+              std::format("the audit log in {} was altered: {}; keep it as it is, run "
+                          "'latticegate audit verify' on it, and begin a new one",
+                          log.string(), how));
+}
+
+// The checkpoint that the log was left with.
+Result<std::optional<audit::Checkpoint>> last_checkpoint(const std::filesystem::path& log,
+                                                         const std::string& origin,
+                                                         const LogKeys& keys) {
+  const auto path = checkpoint_path(log);
+  const auto note = read_file(path, audit::note_limit.count);
+  if (!note && note.error().code == Code::not_found) {
+    std::error_code error;
+    if (!std::filesystem::is_empty(old_checkpoints_path(log), error) && !error)
+      return altered(log, "it was signed, and its checkpoint is gone");
+    return std::optional<audit::Checkpoint>();
+  }
+  if (!note) return std::unexpected(note.error());
+  const auto known = keys.verifiers();
+  if (!known) return std::unexpected(known.error());
+  auto opened = audit::open_checkpoint(*note, *known, origin);
+  if (!opened && opened.error().code == Code::crypto)
+    return fail(Code::conflict,
+                std::format("{} is not signed with this log's keys ({}); give the keys that it was "
+                            "signed with, or begin a new log",
+                            path.string(), opened.error().detail));
+  if (!opened) return base::within(path.string(), std::move(opened).error());
+  return std::optional(opened->checkpoint);
+}
+
+// Reads leaves from `from` to before `until` and hands them to `take`, which may say that it is
+// enough.
+template <class Take>
+Result<void> read_leaves(const std::filesystem::path& log, std::uint64_t from, std::uint64_t until,
+                         Take take) {
+  if (from >= until) return {};
+  auto reader = LogReader::open(log, {.seq = from, .since = {}, .last = {}});
+  if (!reader) return std::unexpected(std::move(reader).error());
+  for (std::uint64_t seq = from; seq < until; ++seq) {
+    const auto entry = reader->next();
+    if (!entry) return std::unexpected(entry.error());
+    if (!*entry || (*entry)->seq != seq)
+      return fail(Code::malformed, std::format("record {} is not in {}", seq, log.string()));
+    if (auto taken = take((*entry)->leaf); !taken) return taken;
+  }
+  return {};
+}
+
+Result<void> add_leaves(TreeWriter& tree, const std::filesystem::path& log, std::uint64_t until) {
+  const auto add = [&](std::string_view leaf) -> Result<void> {
+    tree.add(leaf);
+    return tree.waiting_bytes() < flush_at ? Result<void>() : tree.flush();
+  };
+  if (auto read = read_leaves(log, tree.size(), until, add); !read) return read;
+  return tree.flush();
+}
+
+// Whether the leaves that the last bundle holds are those of the segments.
+Result<bool> same_leaves(const TreeWriter& tree, const std::filesystem::path& log) {
+  audit::BundleReader bundle(tree.open_bundle());
+  bool same = true;
+  const auto compare = [&](std::string_view leaf) -> Result<void> {
+    same = same && bundle.next() == leaf;
+    return {};
+  };
+  const std::uint64_t from = tree.size() / audit::tile_width * audit::tile_width;
+  if (auto read = read_leaves(log, from, tree.size(), compare); !read)
+    return std::unexpected(std::move(read).error());
+  return same;
+}
+
+// The tree over all leaves, from its files as far as they go.
+Result<TreeWriter> restore(const std::filesystem::path& log, std::uint64_t next_seq,
+                           const std::optional<audit::Checkpoint>& checkpoint, Files& files) {
+  if (checkpoint && checkpoint->size > next_seq)
+    return altered(log, std::format("its checkpoint covers {} records, and it holds {}",
+                                    checkpoint->size, next_seq));
+  if (checkpoint && tiles_exist(log, checkpoint->size, look_back)) {
+    auto tree = TreeWriter::load(log, *checkpoint, files);
+    if (tree) {
+      const auto same = same_leaves(*tree, log);
+      if (!same) return std::unexpected(same.error());
+      if (!*same) return altered(log, "its last signed records are others now");
+      if (auto added = add_leaves(*tree, log, next_seq); !added)
+        return std::unexpected(std::move(added).error());
+      tree->find_leftovers(checkpoint->size);
+      return tree;
+    }
+  }
+  // No checkpoint yet, or files that are gone: everything once more, from the records.
+  TreeWriter tree(log, files);
+  if (checkpoint) {
+    if (auto added = add_leaves(tree, log, checkpoint->size); !added)
+      return std::unexpected(std::move(added).error());
+    if (tree.root() != checkpoint->root)
+      return altered(log, std::format("its first {} records are not those that were signed",
+                                      checkpoint->size));
+  }
+  if (auto added = add_leaves(tree, log, next_seq); !added)
+    return std::unexpected(std::move(added).error());
+  tree.find_leftovers(0);
+  return tree;
+}
+
+}  // namespace
+
+std::filesystem::path checkpoint_path(const std::filesystem::path& log) {
+  return log / "checkpoint";
+}
+std::filesystem::path public_keys_path(const std::filesystem::path& log) { return log / "log.pub"; }
+std::filesystem::path old_checkpoints_path(const std::filesystem::path& log) {
+  return log / "checkpoints";
+}
+
+Sealer::Sealer(SealerOptions options, TreeWriter tree, std::shared_ptr<const LogKeys> keys,
+               const base::Clock& clock, Files& files)
+    : options_(std::move(options)),
+      keys_(std::move(keys)),
+      clock_(clock),
+      files_(files),
+      tree_(std::move(tree)),
+      durable_(tree_.size()) {}
+
+Result<std::unique_ptr<Sealer>> Sealer::open(SealerOptions options, std::uint64_t next_seq,
+                                             std::shared_ptr<const LogKeys> keys,
+                                             const base::Clock& clock, Files& files) {
+  const auto checkpoint = last_checkpoint(options.directory, options.origin, *keys);
+  if (!checkpoint) return std::unexpected(checkpoint.error());
+  auto tree = restore(options.directory, next_seq, *checkpoint, files);
+  if (!tree) return std::unexpected(std::move(tree).error());
+  std::unique_ptr<Sealer> sealer;
+  // tidy: the constructor is private
+  sealer.reset(new Sealer(std::move(options), *std::move(tree), std::move(keys), clock, files));
+  const std::string text = sealer->keys_->public_text();
+  const auto there = read_file(public_keys_path(sealer->options_.directory), 64 * 1024);
+  if (!there || *there != text)
+    if (auto written = sealer->put(public_keys_path(sealer->options_.directory), text); !written)
+      return std::unexpected(std::move(written).error());
+  sealer->signed_ = *checkpoint ? (*checkpoint)->size : 0;
+  sealer->status_.signed_leaves = sealer->signed_;
+  if (sealer->tree_.size() > sealer->signed_) sealer->unsigned_since_ = clock.instant();
+
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  sealer->thread_ = std::jthread([&self = *sealer] { self.run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return sealer;
+}
+
+Sealer::~Sealer() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Sealer::offer(std::uint64_t first, std::uint64_t count, std::string& frames) {
+  {
+    const std::scoped_lock lock(mutex_);
+    durable_ = first + count;
+    if (backlog_ + frames.size() <= options_.backlog.count) {
+      backlog_ += frames.size();
+      chunks_.push_back({.first = first, .count = count, .frames = std::move(frames)});
+    }
+    frames = {};
+    if (!spare_.empty()) {
+      frames = std::move(spare_.back());
+      spare_.pop_back();
+    }
+  }
+  frames.clear();
+  wake_.notify_one();
+}
+
+Sealer::Status Sealer::status() const {
+  const std::scoped_lock lock(mutex_);
+  return status_;
+}
+
+void Sealer::run() {
+  pthread_setname_np(pthread_self(), "audit-tree");
+  std::vector<Chunk> chunks;
+  for (;;) {
+    std::uint64_t durable = 0;
+    bool stopping = false;
+    {
+      std::unique_lock lock(mutex_);
+      const auto ready = [&] { return stopping_ || !chunks_.empty() || durable_ > tree_.size(); };
+      if (failing_since_) {
+        wake_.wait_for(lock, options_.retry, [&] { return stopping_; });
+      } else if (tree_.size() > signed_) {
+        const auto due = *unsigned_since_ + options_.age - clock_.instant();
+        wake_.wait_for(lock, std::max(due, std::chrono::nanoseconds::zero()), ready);
+      } else {
+        wake_.wait(lock, ready);
+      }
+      // Buffers of the last round go back to the journal.
+      for (Chunk& chunk : chunks)
+        if (spare_.size() < 8) spare_.push_back(std::move(chunk.frames));
+      chunks.clear();
+      std::swap(chunks, chunks_);
+      backlog_ = 0;
+      durable = durable_;
+      stopping = stopping_;
+    }
+    auto done = take_in(chunks, durable);
+    if (tree_.size() > signed_) {
+      const base::Instant now = clock_.instant();
+      if (!unsigned_since_) unsigned_since_ = now;
+      if (done && (stopping || tree_.size() - signed_ >= options_.leaves ||
+                   now - *unsigned_since_ >= options_.age))
+        done = publish();
+    }
+    if (!done) {
+      failed(done.error());
+    } else if (failing_since_) {
+      failing_since_.reset();
+      blocked_ = false;
+      const std::scoped_lock lock(mutex_);
+      status_.trouble.clear();
+    }
+    if (stopping) return;
+  }
+}
+
+void Sealer::failed(const base::Error& error) {
+  const base::Instant now = clock_.instant();
+  if (!failing_since_) failing_since_ = now;
+  if (now - *failing_since_ >= options_.patience) blocked_ = true;
+  const std::scoped_lock lock(mutex_);
+  status_.trouble = base::describe(error);
+}
+
+Result<void> Sealer::take_in(std::vector<Chunk>& chunks, std::uint64_t durable) {
+  // Not more into memory before what is there got out.
+  if (auto flushed = tree_.flush(); !flushed) return flushed;
+  for (const Chunk& chunk : chunks) {
+    if (chunk.first > tree_.size())
+      if (auto caught = catch_up(chunk.first); !caught) return caught;
+    if (auto taken = take_frames(chunk); !taken) return taken;
+  }
+  return durable > tree_.size() ? catch_up(durable) : Result<void>();
+}
+
+Result<void> Sealer::take_frames(const Chunk& chunk) {
+  std::string_view rest = chunk.frames;
+  for (std::uint64_t seq = chunk.first; seq < chunk.first + chunk.count; ++seq) {
+    // Our own bytes from memory: their checksums were made a moment ago.
+    const std::size_t size = audit::frame_size(rest);
+    if (seq == tree_.size())
+      tree_.add(rest.substr(audit::frame_overhead, size - audit::frame_overhead));
+    rest.remove_prefix(size);
+    if (tree_.size() - signed_ >= options_.leaves)
+      if (auto published = publish(); !published) return published;
+  }
+  return tree_.waiting_bytes() < flush_at ? Result<void>() : tree_.flush();
+}
+
+Result<void> Sealer::catch_up(std::uint64_t until) {
+  return add_leaves(tree_, options_.directory, until);
+}
+
+Result<void> Sealer::put(const std::filesystem::path& path, std::string_view text) {
+  const std::filesystem::path fresh = options_.directory / "checkpoint.new";
+  if (auto removed = files_.remove(fresh); !removed) return removed;
+  auto file = files_.create(fresh);
+  if (!file) return std::unexpected(std::move(file).error());
+  for (std::uint64_t at = 0; at < text.size();) {
+    const auto n = (*file)->write(base::bytes_of(text.substr(at)), at);
+    if (!n) return std::unexpected(n.error());
+    at += *n;
+  }
+  // So that the name never stands for less than a whole note, whatever happens to the machine.
+  if (auto synced = (*file)->sync(); !synced) return synced;
+  return files_.rename(fresh, path);
+}
+
+Result<void> Sealer::publish() {
+  if (auto prepared = tree_.prepare(); !prepared) return prepared;
+  const audit::Checkpoint checkpoint{
+      .origin = options_.origin, .size = tree_.size(), .root = tree_.root()};
+  const base::Time now = clock_.now();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+  const auto note =
+      keys_->sign(checkpoint, static_cast<std::uint64_t>(std::max<std::int64_t>(0, seconds)));
+  if (!note) return std::unexpected(note.error());
+  if (auto written = put(checkpoint_path(options_.directory), *note); !written) return written;
+  tree_.settle();
+  signed_ = checkpoint.size;
+  unsigned_since_.reset();
+  {
+    const std::scoped_lock lock(mutex_);
+    status_.signed_leaves = signed_;
+    status_.signed_at = now;
+    ++status_.checkpoints;
+  }
+  if (kept_at_ && now - *kept_at_ < options_.keep) return {};
+  const std::filesystem::path folder = old_checkpoints_path(options_.directory);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    return fail(error == std::errc::no_space_on_device ? Code::unavailable : Code::io,
+                std::format("cannot create {}: {}", folder.string(), error.message()));
+  if (auto kept = put(folder / std::format("{:020}", checkpoint.size), *note); !kept) return kept;
+  kept_at_ = now;
+  return {};
+}
+
+}  // namespace latticegate::store

@@ -1,0 +1,284 @@
+#include "store/tree_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <format>
+#include <system_error>
+#include <utility>
+
+#include "audit/segment.h"
+
+namespace latticegate::store {
+namespace {
+
+using audit::Digest;
+using audit::tile_width;
+using base::Code;
+using base::fail;
+using base::Result;
+
+constexpr std::size_t full_tile = tile_width * sizeof(Digest);
+constexpr std::size_t largest_bundle = tile_width * (audit::leaf_limit.count + 2);
+
+// The index of the tile of a level that is not full, and how many hashes it has.
+std::uint64_t open_index(std::uint64_t size, unsigned level) {
+  return level == 7 ? 0 : size >> (8 * (level + 1));
+}
+unsigned open_width(std::uint64_t size, unsigned level) {
+  return static_cast<unsigned>(size >> (8 * level) & 0xFFU);
+}
+
+// The first `count` leaves of a bundle; shorter when it does not hold so many.
+std::string_view first_entries(std::string_view bundle, unsigned count) {
+  std::size_t size = 0;
+  audit::BundleReader reader(bundle);
+  for (unsigned i = 0; i < count; ++i) {
+    const auto leaf = reader.next();
+    if (!leaf) return {};
+    size += 2 + leaf->size();
+  }
+  return bundle.substr(0, size);
+}
+
+std::vector<std::string> partial_paths(std::uint64_t size) {
+  std::vector<std::string> paths;
+  for (unsigned level = 0; level < 8; ++level)
+    if (const unsigned width = open_width(size, level); width > 0) {
+      const std::uint64_t index = open_index(size, level);
+      paths.push_back(audit::tile_path({.level = level, .index = index, .width = width}));
+      if (level == 0) paths.push_back(audit::bundle_path(index, width));
+    }
+  return paths;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0)
+    return fail(errno == ENOENT || errno == ENOTDIR ? Code::not_found : Code::io,
+                std::format("cannot open {}: {}", path.string(), base::os_reason(errno)));
+  struct stat about{};
+  const bool known = ::fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode);
+  std::string bytes;
+  int error = known ? 0 : EINVAL;
+  if (known && static_cast<std::uint64_t>(about.st_size) <= limit) {
+    std::size_t got = 0;
+    bytes.resize_and_overwrite(static_cast<std::size_t>(about.st_size),
+                               [&](char* out, std::size_t size) {
+                                 while (got < size) {
+                                   const ssize_t n = ::read(descriptor, out + got, size - got);
+                                   if (n < 0 && errno == EINTR) continue;
+                                   if (n < 0) error = errno;
+                                   if (n <= 0) break;
+                                   got += static_cast<std::size_t>(n);
+                                 }
+                                 return got;
+                               });
+  }
+  ::close(descriptor);
+  if (error != 0)
+    return fail(Code::io, std::format("cannot read {}: {}", path.string(), base::os_reason(error)));
+  if (static_cast<std::uint64_t>(about.st_size) > limit)
+    return fail(Code::too_large, std::format("{} has {} bytes; at most {} make sense",
+                                             path.string(), about.st_size, limit));
+  return bytes;
+}
+
+Result<std::string> FolderTiles::tile(const audit::Tile& tile) const {
+  auto bytes = read_file(log_ / audit::tile_path(tile), full_tile);
+  if (bytes || bytes.error().code != Code::not_found || tile.width == tile_width) return bytes;
+  auto full = read_file(
+      log_ / audit::tile_path({.level = tile.level, .index = tile.index, .width = tile_width}),
+      full_tile);
+  if (!full) return bytes;  // the one that was asked for is missing
+  full->resize(std::min(full->size(), tile.width * sizeof(Digest)));
+  return full;
+}
+
+Result<std::string> FolderTiles::bundle(std::uint64_t index, unsigned width) const {
+  auto bytes = read_file(log_ / audit::bundle_path(index, width), largest_bundle);
+  if (bytes || bytes.error().code != Code::not_found || width == tile_width) return bytes;
+  auto full = read_file(log_ / audit::bundle_path(index), largest_bundle);
+  return full ? std::move(full) : std::move(bytes);
+}
+
+Result<TreeWriter> TreeWriter::load(const std::filesystem::path& log,
+                                    const audit::Checkpoint& checkpoint, Files& files) {
+  const FolderTiles tiles(log);
+  TreeWriter writer(log, files);
+  for (unsigned level = 0; level < 8; ++level) {
+    const unsigned width = open_width(checkpoint.size, level);
+    if (width == 0) continue;
+    auto bytes =
+        tiles.tile({.level = level, .index = open_index(checkpoint.size, level), .width = width});
+    if (!bytes) return std::unexpected(std::move(bytes).error());
+    if (bytes->size() != width * sizeof(Digest))
+      return fail(Code::malformed, std::format("a tile of level {} is short", level));
+    writer.tiles_.at(level) = *std::move(bytes);
+  }
+  auto range = audit::range_at(checkpoint.size, audit::TileSource(tiles, checkpoint.size));
+  if (!range) return std::unexpected(std::move(range).error());
+  if (range->root() != checkpoint.root)
+    return fail(Code::malformed, "the tiles do not give the root that was signed");
+  writer.range_ = *std::move(range);
+  if (const unsigned width = open_width(checkpoint.size, 0); width > 0) {
+    auto bundle = tiles.bundle(open_index(checkpoint.size, 0), width);
+    if (!bundle) return std::unexpected(std::move(bundle).error());
+    writer.bundle_ = first_entries(*bundle, width);
+    audit::BundleReader reader(writer.bundle_);
+    for (std::string_view hashes = writer.tiles_[0]; !hashes.empty();
+         hashes.remove_prefix(sizeof(Digest))) {
+      const auto leaf = reader.next();
+      if (!leaf || base::text_of(audit::leaf_hash(*leaf)) != hashes.substr(0, sizeof(Digest)))
+        return fail(Code::malformed, "the last bundle does not hold the leaves of its tile");
+    }
+  }
+  writer.published_ = partial_paths(checkpoint.size);
+  return writer;
+}
+
+void TreeWriter::find_leftovers(std::uint64_t from) {
+  const auto look = [&](const std::string& any_width) {
+    const std::filesystem::path folder = std::filesystem::path(any_width).parent_path();
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(log_ / folder, error), end;
+         !error && entry != end; entry.increment(error)) {
+      std::string path = folder / entry->path().filename();
+      if (!std::ranges::contains(published_, path)) before_.push_back(std::move(path));
+    }
+  };
+  for (unsigned level = 0; level < 8; ++level)
+    for (std::uint64_t index = open_index(from, level); index <= open_index(size(), level);
+         ++index) {
+      look(audit::tile_path({.level = level, .index = index, .width = 1}));
+      if (level == 0) look(audit::bundle_path(index, 1));
+    }
+}
+
+std::string TreeWriter::buffer() {
+  if (spare_.empty()) return {};
+  std::string bytes = std::move(spare_.back());
+  spare_.pop_back();
+  bytes.clear();
+  return bytes;
+}
+
+void TreeWriter::wait(std::string path, std::string& bytes) {
+  waiting_bytes_ += bytes.size();
+  waiting_.push_back({.path = std::move(path), .bytes = std::exchange(bytes, buffer())});
+}
+
+void TreeWriter::add(std::string_view leaf) {
+  completed_.clear();
+  range_.append(audit::leaf_hash(leaf), completed_);
+  audit::write_entry(leaf, bundle_);
+  for (const audit::Node& node : completed_) {
+    if (node.at.level % audit::tile_height != 0) continue;
+    const unsigned level = node.at.level / audit::tile_height;
+    std::string& tile = tiles_.at(level);
+    tile += base::text_of(node.hash);
+    if (tile.size() < full_tile) break;
+    const std::uint64_t index = node.at.index / tile_width;
+    wait(audit::tile_path({.level = level, .index = index, .width = tile_width}), tile);
+    if (level == 0) wait(audit::bundle_path(index), bundle_);
+  }
+}
+
+Result<void> TreeWriter::write(const std::string& path, std::string_view bytes) {
+  const std::filesystem::path whole = log_ / path;
+  const bool entries = path.starts_with("tile/entries/");
+  std::string& made = made_.at(entries ? 8 : static_cast<std::size_t>(path.at(5) - '0'));
+  const std::string_view folder = std::string_view(path).substr(0, path.rfind('/'));
+  if (made != folder) {
+    std::error_code error;
+    std::filesystem::create_directories(log_ / folder, error);
+    if (error)
+      return fail(error == std::errc::no_space_on_device ? Code::unavailable : Code::io,
+                  std::format("cannot create {}: {}", (log_ / folder).string(), error.message()));
+    made = folder;
+  }
+  auto file = files_->create(whole);
+  if (!file && file.error().code == Code::conflict) {
+    if (auto removed = files_->remove(whole); !removed) return removed;
+    file = files_->create(whole);
+  }
+  if (!file) {
+    made.clear();  // somebody may have removed the folder
+    return std::unexpected(std::move(file).error());
+  }
+  for (std::uint64_t at = 0; !bytes.empty();) {
+    const auto n = (*file)->write(base::bytes_of(bytes), at);
+    if (!n) return std::unexpected(n.error());
+    bytes.remove_prefix(*n);
+    at += *n;
+  }
+  return {};
+}
+
+Result<void> TreeWriter::flush() {
+  std::size_t done = 0;
+  Result<void> outcome;
+  for (Waiting& file : waiting_) {
+    outcome = write(file.path, file.bytes);
+    if (!outcome) break;
+    waiting_bytes_ -= file.bytes.size();
+    if (spare_.size() < 32) spare_.push_back(std::move(file.bytes));
+    ++done;
+  }
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(done));
+  return outcome;
+}
+
+Result<void> TreeWriter::prepare() {
+  if (auto flushed = flush(); !flushed) return flushed;
+  // An earlier preparation whose checkpoint was never published left these.
+  before_.insert(before_.end(), partial_.begin(), partial_.end());
+  partial_ = partial_paths(size());
+  for (const std::string& path : partial_) {
+    if (std::ranges::contains(published_, path)) continue;
+    const auto stored = audit::tile_from_path(path);
+    base::check(stored.has_value(), "our own paths are paths");
+    if (auto written = write(
+            path, stored->entries ? std::string_view(bundle_) : tiles_.at(stored->tile.level));
+        !written)
+      return written;
+  }
+  return {};
+}
+
+void TreeWriter::settle() {
+  for (const std::string& path : before_) {
+    if (std::ranges::contains(published_, path) || std::ranges::contains(partial_, path)) continue;
+    // One that stays is harmless.
+    static_cast<void>(files_->remove(log_ / path).has_value());
+    std::error_code error;
+    const std::filesystem::path folder = (log_ / path).parent_path();
+    if (std::filesystem::remove(folder, error)) std::ranges::fill(made_, std::string());
+  }
+  before_ = std::exchange(published_, std::exchange(partial_, {}));
+}
+
+bool tiles_exist(const std::filesystem::path& log, std::uint64_t size, std::uint64_t leaves) {
+  const auto has = [&](const std::string& path, bool any_size) {
+    struct stat about{};
+    return ::stat((log / path).c_str(), &about) == 0 && S_ISREG(about.st_mode) &&
+           (any_size ? about.st_size > 0 : about.st_size == static_cast<off_t>(full_tile));
+  };
+  const std::uint64_t from = size - std::min(size, leaves);
+  for (unsigned level = 0; level < 8; ++level) {
+    const std::uint64_t end = open_index(size, level);
+    for (std::uint64_t index = level == 7 ? end : from >> (8 * (level + 1)); index < end; ++index) {
+      if (!has(audit::tile_path({.level = level, .index = index, .width = tile_width}), false))
+        return false;
+      if (level == 0 && !has(audit::bundle_path(index), true)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace latticegate::store
