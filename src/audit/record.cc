@@ -12,13 +12,14 @@ namespace latticegate::audit {
 namespace {
 
 // Bytes that one string may take in the leaf, quotes and the mark of a cut not counted. Their sum
-// over all fields, with the lists' budgets, stays below leaf_limit: record_test.cc fills everything
-// to the brim.
+// over all fields but Record::asked, with the lists' budgets, stays below leaf_limit:
+// record_test.cc fills everything to the brim.
 constexpr std::size_t word = 64;    // one of few words, a version, a number in hexadecimal
 constexpr std::size_t label = 160;  // a name
 constexpr std::size_t sentence = 640;
 
-constexpr std::size_t room = 2 * leaf_limit.count;     // the buffer; never filled
+constexpr std::size_t room = 2 * leaf_limit.count;  // the buffer; never filled
+constexpr std::string_view no_room = R"({"missing":"size"})";
 constexpr std::size_t digits_limit = 20;               // of a seq
 constexpr std::int64_t exact = 9'007'199'254'740'991;  // the largest integer of RFC 8785
 
@@ -140,6 +141,14 @@ class Emit {
       *at_++ = hex[std::to_integer<unsigned>(byte) & 15];
     }
     *at_++ = '"';
+  }
+
+  template <std::size_t N>
+  void raw(const char (&key)[N], std::string_view json) {
+    if (json.empty()) return;
+    base::check(json.size() <= asked_limit, "what was asked keeps within its limit");
+    text(key);
+    at_ = std::ranges::copy(json, at_).out;
   }
 
   // An object of the members that `members` writes; nothing at all if it writes none.
@@ -306,6 +315,12 @@ void redaction(Emit& out, const Redaction& redaction) {
   out.text("}");
 }
 
+void shadow(Emit& out, const Shadow& shadow) {
+  out.string(",\"decision\":", name(shadow.decision), word);
+  out.list(",\"rules\":", shadow.rules, 480);
+  out.string(",\"why\":", shadow.why, label);
+}
+
 void log(Emit& out, const Record& record) {
   out.number(",\"cut_bytes\":", record.log_cut_bytes);
   out.string(",\"cut_file\":", record.log_cut_file, label);
@@ -404,6 +419,7 @@ Leaf RecordWriter::write(const Record& r) {
   Emit out(buffer_.data());
   out.milliseconds(",\"added_ms\":", r.added_ns);
   out.object(",\"agent\":", [&] { agent(out, r.agent); });
+  out.raw(",\"asked\":", r.asked);
   out.number(",\"bytes_in\":", r.bytes_in);
   out.number(",\"bytes_out\":", r.bytes_out);
   out.uuid(",\"call_uid\":", r.call_uid);
@@ -448,6 +464,7 @@ Leaf RecordWriter::write(const Record& r) {
   const auto seq_at = static_cast<std::uint32_t>(out.at() - buffer_.data());
   out.object(",\"server\":", [&] { server(out, r.server); });
   out.string(",\"session\":", r.session, label);
+  out.object(",\"shadow\":", [&] { shadow(out, r.shadow); });
   out.string(",\"span_id\":", r.span_id, word);
   out.string(",\"tenant\":", r.tenant, label);
   out.text(",\"time\":\"");
@@ -469,10 +486,16 @@ Leaf RecordWriter::write(const Record& r) {
   out.uuid(",\"uid\":", r.uid);
   out.text(",\"v\":1");
   out.string(",\"why\":", r.why, sentence);
+  out.string(",\"would\":", name(r.would), word);
   out.text("}");
   buffer_.front() = '{';
 
   const auto size = static_cast<std::size_t>(out.at() - buffer_.data());
+  if (size + digits_limit > leaf_limit.count && r.asked.size() > no_room.size()) {
+    Record less = r;
+    less.asked = no_room;
+    return write(less);
+  }
   base::check(size + digits_limit <= leaf_limit.count, "a record keeps within the leaf's limit");
   return {.text = std::string_view(buffer_.data(), size), .seq_at = seq_at};
 }

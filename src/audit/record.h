@@ -26,6 +26,9 @@
 
 namespace latticegate::audit {
 
+// Bytes of Record::asked. In a record that is full of other things there is no room for it.
+inline constexpr std::size_t asked_limit = 8'192;
+
 enum class Type : std::uint8_t {
   call_decided,
   call_finished,
@@ -118,12 +121,23 @@ struct Body {
   bool exists() const { return commit || ct_sha256 || !key.empty() || len >= 0; }
 };
 
+// What a second set of policies says about a call, where that differs from the first.
+struct Shadow {
+  Decision decision = Decision::none;
+  std::span<const std::string_view> rules{};
+  std::string_view why{};
+};
+
 struct Record {
   Type type{};
   base::Time time{};  // written with nanoseconds
 
   std::int64_t added_ns = -1;  // time that we added to the call; JSON added_ms, with decimals
   Agent agent{};
+  // What was asked, for deciding it again (policy/asked.h): an object as canonical JSON, of at most
+  // asked_limit bytes and 24 levels. Written as it is, or as {"missing":"size"} where the leaf has
+  // no room for it.
+  std::string_view asked{};
   std::int64_t bytes_in = -1;   // from the client
   std::int64_t bytes_out = -1;  // to the client
   crypto::Uuid call_uid{};      // nil: none
@@ -157,6 +171,7 @@ struct Record {
   std::span<const std::string_view> rules{};
   Server server{};
   std::string_view session{};  // our conversation
+  Shadow shadow{};
   std::string_view span_id{};
   std::string_view tenant{};
   std::string_view tool{};
@@ -165,7 +180,8 @@ struct Record {
   std::string_view trace_id{};
   std::string_view transport{};  // http, stdio
   crypto::Uuid uid{};
-  std::string_view why{};  // one sentence: the clause and the values that it read
+  std::string_view why{};           // one sentence: the clause and the values that it read
+  Decision would = Decision::none;  // observe mode: what enforce mode would have decided
 
   // log.opened and log.resumed: what was found.
   std::int64_t log_cut_bytes = -1;  // torn tail that was put aside

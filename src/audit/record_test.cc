@@ -37,6 +37,7 @@ struct Full {
   std::vector<std::string_view> texts;
   std::vector<audit::Finding> findings;
   std::vector<audit::Redaction> redactions;
+  std::string asked = "{\"a\":\"" + std::string(audit::asked_limit - 8, 'q') + "\"}";
   Record record;
 
   Full(std::string_view t, std::size_t elements, std::int64_t n)
@@ -47,6 +48,7 @@ struct Full {
                .time = now,
                .added_ns = n,
                .agent = {t, t, t, t, t},
+               .asked = asked,
                .bytes_in = n,
                .bytes_out = n,
                .call_uid = uuid(1),
@@ -80,6 +82,7 @@ struct Full {
                .rules = texts,
                .server = {t, t, n, t, t},
                .session = t,
+               .shadow = {audit::Decision::deny, texts, t},
                .span_id = t,
                .tenant = t,
                .tool = t,
@@ -89,6 +92,7 @@ struct Full {
                .transport = t,
                .uid = uuid(2),
                .why = t,
+               .would = audit::Decision::step_up,
                .log_cut_bytes = n,
                .log_cut_file = t,
                .log_cut_sha256 = t,
@@ -162,6 +166,33 @@ TEST_CASE("every field comes out in canonical order and under its limit, whateve
         CHECK(leaf_of(full.record, UINT64_MAX / 1024 / 2).size() <= audit::leaf_limit.count);
       }
     }
+}
+
+TEST_CASE("what was asked is there as a whole, or a word says that it is not") {
+  const auto asked = [](Record record) {
+    const std::string leaf = leaf_of(record, UINT64_MAX / 1024 / 2);
+    return json::to_string(json::Document::parse(leaf)->root()["asked"]);
+  };
+  const std::string large = "{\"a\":\"" + std::string(audit::asked_limit - 8, 'q') + "\"}";
+  CHECK(asked({.type = audit::Type::call_decided, .time = now, .asked = large}) == large);
+  Full full("\x01", 1000, 1);
+  full.record.asked = R"({"context":{}})";
+  CHECK(asked(full.record) == R"({"context":{}})");
+  const std::string text(100'000, '"');
+  Full fuller(text, 1000, INT64_MAX);
+  fuller.record.asked = large;
+  CHECK(asked(fuller.record) == R"({"missing":"size"})");
+}
+
+TEST_CASE("what a shadow says stands beside the decision") {
+  const std::vector<std::string_view> rules{"no-exports"};
+  const std::string leaf = leaf_of({.type = audit::Type::call_decided,
+                                    .time = now,
+                                    .decision = audit::Decision::allow,
+                                    .shadow = {.decision = audit::Decision::deny, .rules = rules},
+                                    .would = audit::Decision::step_up});
+  CHECK(leaf.contains(R"("shadow":{"decision":"deny","rules":["no-exports"]})"));
+  CHECK(leaf.contains(R"("would":"step_up")"));
 }
 
 TEST_CASE("a long text is cut where a character ends, and says so") {
