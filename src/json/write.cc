@@ -96,23 +96,6 @@ bool write_verbatim(const Node& root, std::span<const Edit> edits, std::string& 
   return true;
 }
 
-// Orders UTF-8 texts as their UTF-16 code units would order (RFC 8785 section 3.2.3): differs from
-// byte order only between U+E000..U+FFFF and the characters above U+FFFF.
-bool utf16_less(std::string_view a, std::string_view b) {
-  const auto [x, y] = std::ranges::mismatch(a, b);
-  if (x == a.end() || y == b.end()) return y != b.end();
-  const auto lead = [](char c) { return static_cast<unsigned char>(c) >= 0xC0; };
-  if (lead(*x) && lead(*y)) {
-    const auto rank = [](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return byte >= 0xF0 ? 0xEDU * 2 + 1
-                          : byte * 2U;  // four-byte characters sort before U+E000 (lead 0xEE)
-    };
-    if (rank(*x) != rank(*y)) return rank(*x) < rank(*y);
-  }
-  return static_cast<unsigned char>(*x) < static_cast<unsigned char>(*y);
-}
-
 void canonical_number(const Node& node, std::string& out) {
   const std::string_view digits(node.text, node.length);
   const bool plain = digits.find_first_of(".eE") == std::string_view::npos;
@@ -157,7 +140,7 @@ void canonical_tree(const Node* node, std::string& out) {
     std::vector<Member> members;
     members.reserve(node->count);
     for (const Member member : Value(node).members()) members.push_back(member);
-    std::ranges::sort(members, utf16_less, &Member::key);
+    std::ranges::sort(members, canonical_less, &Member::key);
     out += '{';
     bool first = true;
     for (const Member& member : members) {
@@ -277,6 +260,23 @@ void write(Value value, std::span<const Edit> edits, std::string& out) {
   }
   if (!write_verbatim(*value.node(), edits, out))
     write_tree(value.node(), edits.data(), edits.data() + edits.size(), out);
+}
+
+// Orders UTF-8 texts as their UTF-16 code units would order (RFC 8785 section 3.2.3): differs from
+// byte order only between U+E000..U+FFFF and the characters above U+FFFF.
+bool canonical_less(std::string_view a, std::string_view b) {
+  const auto [x, y] = std::ranges::mismatch(a, b);
+  if (x == a.end() || y == b.end()) return y != b.end();
+  const auto lead = [](char c) { return static_cast<unsigned char>(c) >= 0xC0; };
+  if (lead(*x) && lead(*y)) {
+    const auto rank = [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return byte >= 0xF0 ? 0xEDU * 2 + 1
+                          : byte * 2U;  // four-byte characters sort before U+E000 (lead 0xEE)
+    };
+    if (rank(*x) != rank(*y)) return rank(*x) < rank(*y);
+  }
+  return static_cast<unsigned char>(*x) < static_cast<unsigned char>(*y);
 }
 
 std::string canonical(Value value) {

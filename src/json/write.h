@@ -36,7 +36,10 @@ void write(Value value, std::span<const Edit> edits, std::string& out);
 // which is what pins need.
 std::string canonical(Value value);
 
-// Appends the text as a JSON string with quotes.
+// The order of members in RFC 8785: by UTF-16 code units. Both are UTF-8.
+bool canonical_less(std::string_view a, std::string_view b);
+
+// Appends the text as a JSON string with quotes, in canonical form.
 void write_string(std::string_view text, std::string& out);
 
 // Builds JSON text piece by piece; commas are put where they belong. Misuse (a value without a key

@@ -410,6 +410,7 @@ class Conversion {
       --depth_;
       if (unread) {
         refusal_ = {};
+        leave_out();
         continue;
       }
       if (!converted) return refused(member.key);
@@ -419,6 +420,16 @@ class Conversion {
   }
 
  private:
+  void leave_out() {
+    constexpr std::size_t most = 64;
+    if (seen_.left_out.size() > most) return;
+    const auto names = std::span(path_).first(depth_ + 1);
+    if (seen_.left_out.size() == most)
+      seen_.left_out.emplace_back();
+    else
+      seen_.left_out.emplace_back(names.begin(), names.end());
+  }
+
   Value value(json::Value tree, const Shape& shape, Role role) {
     if (++values_ > most_values) {
       refusal_.words = std::format("has more than {} values", most_values);

@@ -35,15 +35,21 @@
 
 namespace latticegate::policy {
 
+// The names on the way to an argument.
+using LeftOut = std::vector<std::string_view>;
+
 // What was seen on the way; views into the arguments.
 struct Sightings {
   std::vector<std::string_view> urls;  // strings that are URLs, at most 64
   std::vector<std::string_view> sql;   // strings that are SQL
   bool too_many = false;               // more of them than are listed
+  // Numbers without an exact value that no policy reads; at most 64, and then an empty one.
+  std::vector<LeftOut> left_out;
   void clear() {
     urls.clear();
     sql.clear();
     too_many = false;
+    left_out.clear();
   }
 };
 

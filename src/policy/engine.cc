@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <format>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "base/bytes.h"
 #include "cedar/authorize.h"
 #include "cedar/explain.h"
 #include "cedar/policy_set.h"
@@ -14,6 +16,9 @@
 #include "cedar/schema.h"
 #include "cedar/validate.h"
 #include "crypto/hash.h"
+#include "inspect/redact.h"
+#include "json/write.h"
+#include "policy/detail/asked_writer.h"
 #include "policy/detail/denial.h"
 #include "policy/detail/load.h"
 #include "policy/detail/model.h"
@@ -35,6 +40,7 @@ struct Engine::Snapshot {
   cedar::Entities store;
   std::vector<std::string> warnings;
   std::string hash;
+  std::string world;
   std::uint64_t epoch = 0;
 
   Rules rules() const { return {policies, store, reads, readers}; }
@@ -73,6 +79,43 @@ std::pair<std::string_view, std::string_view> server_and_target(const Target& ta
   return {prompt.server->name, prompt.name};
 }
 
+// What decisions read of the World; lengths keep the parts apart.
+std::string hash_of(const World& world) {
+  crypto::Sha256 hash;
+  const auto text = [&](std::string_view part) {
+    hash.update(std::format("{}:", part.size())).update(part);
+  };
+  const auto list = [&](const std::vector<std::string>& parts) {
+    hash.update(std::format("[{}]", parts.size()));
+    for (const std::string& part : parts) text(part);
+  };
+  for (const identity::User& user : world.users) {
+    text("user");
+    text(user.id.value());
+    text(user.department);
+    text(user.residency);
+    hash.update(std::format("{};", user.clearance));
+    list(user.roles);
+    list(user.groups);
+  }
+  for (const auto& [what, names] :
+       {std::pair("group", &world.groups), std::pair("segment", &world.segments)})
+    for (const Named& name : *names) {
+      text(what);
+      text(name.name);
+      list(name.in);
+    }
+  for (const ServerFacts& server : world.servers) {
+    text("server");
+    text(server.name);
+    text(server.segment);
+    text(server.region);
+    hash.update(std::format("{};{};", server.verified, server.sensitivity));
+    list(server.domains);
+  }
+  return crypto::to_hex(hash.finish()).substr(0, 16);
+}
+
 // What a call that is not allowed gets.
 Challenge refusal_of(const cedar::PolicySet& policies, const Question& question,
                      const cedar::EntityView& entities, cedar::Arena& arena,
@@ -93,6 +136,7 @@ Engine::Engine(std::unique_ptr<const Snapshot> snapshot) : snapshot_(std::move(s
 Engine::~Engine() = default;
 std::uint64_t Engine::epoch() const { return snapshot_->epoch; }
 const std::string& Engine::hash() const { return snapshot_->hash; }
+const std::string& Engine::world() const { return snapshot_->world; }
 std::size_t Engine::policies() const { return snapshot_->policies.size(); }
 const std::vector<std::string>& Engine::warnings() const { return snapshot_->warnings; }
 
@@ -121,6 +165,7 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
     hash.update(std::format("{}:{}:{}:", text.file.size(), text.file, text.text.size()))
         .update(text.text);
   snapshot->hash = crypto::to_hex(hash.finish());
+  snapshot->world = hash_of(world);
   return std::shared_ptr<const Engine>(new Engine(std::move(snapshot)));
 }
 
@@ -134,7 +179,8 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
   if (!ask(snapshot.rules(), facts, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
-    if (!snapshot.temporal.empty()) recall(facts, state, question);
+    note(facts, state, question);
+    if (!snapshot.temporal.empty()) recall(facts.call, facts.now, facts.histories, state, question);
     const cedar::EntityView entities(snapshot.store, question.extra);
     cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
                   state.answer);
@@ -173,7 +219,7 @@ Decision Engine::decide(const Facts& facts, Mode mode, Scratch& scratch) const {
 namespace {
 
 // What an event of the call says, as a record.
-cedar::Value event_of(const Facts& facts, const Question& question, cedar::Arena& arena) {
+cedar::Value event_of(std::string_view call, const Question& question, cedar::Arena& arena) {
   constexpr cedar::Name input{"input"};
   constexpr cedar::Name derived{"derived"};
   constexpr cedar::Name output{"output"};
@@ -185,25 +231,26 @@ cedar::Value event_of(const Facts& facts, const Question& question, cedar::Arena
     if (const cedar::Value value = context.field(part)) record.add(part, value);
   record.add("callerPrincipal", cedar::Value::entity(&question.request.principal))
       .add("callerResource", cedar::Value::entity(&question.request.resource))
-      .add("requestId", cedar::Value::string(facts.call));
+      .add("requestId", cedar::Value::string(call));
   if (const cedar::Value who = context.field(session).field(user)) record.add("callerUser", who);
   return record.finish();
 }
 
 }  // namespace
 
-void Engine::recall(const Facts& facts, Scratch::State& state, Question& question) const {
+void Engine::recall(std::string_view call, base::Time now, const Histories& histories,
+                    Scratch::State& state, Question& question) const {
   const TemporalRules& temporal = snapshot_->temporal;
   state.recalled.clear();
-  const RecordFields fields(event_of(facts, question, state.arena));
+  const RecordFields fields(event_of(call, question, state.arena));
   const temporal::Event event{.action = question.request.action,
                               .groups = question.extra[2].ancestors,
                               .kind = "request",
-                              .at = facts.now,
+                              .at = now,
                               .fields = &fields};
   const cedar::EntityView entities(snapshot_->store, question.extra);
   for (std::size_t i = 0; i < whose_count; ++i) {
-    History* const history = facts.histories.at(i);
+    History* const history = histories.at(i);
     if (history == nullptr || temporal.monitors.at(i) == nullptr) continue;
     const std::scoped_lock lock(history->mutex_);
     history->changed_ = true;
@@ -251,7 +298,7 @@ void Engine::remember(const Facts& after, Scratch& scratch) const {
   Refusal refusal;
   if (!ask(snapshot_->rules(), after, state, question, refusal))
     return;  // it was not decided either
-  const RecordFields fields(event_of(after, question, state.arena),
+  const RecordFields fields(event_of(after.call, question, state.arena),
                             after.output ? after.output->structured : json::Value());
   const temporal::Event event{.action = question.request.action,
                               .groups = question.extra[2].ancestors,
@@ -267,6 +314,190 @@ void Engine::remember(const Facts& after, Scratch& scratch) const {
   }
 }
 
+void Engine::note(const Facts& facts, Scratch::State& state, const Question& question) const {
+  state.asked = true;
+  state.asked_call = facts.call;
+  state.asked_question = question;
+}
+
+std::string_view name(Judgement::Kind kind) {
+  switch (kind) {
+    case Judgement::Kind::allow: return "allow";
+    case Judgement::Kind::deny: return "deny";
+    case Judgement::Kind::step_up: return "step_up";
+  }
+  std::unreachable();
+}
+
+// The judgement out of state.answer.
+void Engine::conclude(Scratch::State& state, const Question& question, Judgement& judgement,
+                      std::string* why) const {
+  const cedar::Answer& answer = state.answer;
+  for (const cedar::PolicyIndex index : answer.reasons)
+    judgement.policies.push_back(snapshot_->policies[index].id);
+  if (allowed(answer)) {
+    judgement.kind = Judgement::Kind::allow;
+    return;
+  }
+  judgement.reason = reason_of(answer);
+  if (judgement.reason == Reason::forbid_error) judgement.policies.clear();
+  for (const cedar::PolicyFailure& failure : answer.errors)
+    if (snapshot_->policies[failure.policy].effect == cedar::Effect::forbid)
+      judgement.policies.push_back(snapshot_->policies[failure.policy].id);
+  judgement.level = lifting_level(answer);
+  judgement.kind = judgement.level > 0 ? Judgement::Kind::step_up : Judgement::Kind::deny;
+  if (why == nullptr) return;
+  const cedar::EntityView entities(snapshot_->store, question.extra);
+  *why =
+      explanation(refusal_of(snapshot_->policies, question, entities, state.arena, answer).denial);
+}
+
+namespace {
+
+void start(Judgement& judgement, std::string* why) {
+  judgement.kind = Judgement::Kind::deny;
+  judgement.reason = Reason::not_permitted;
+  judgement.level = 0;
+  judgement.unsure = false;
+  judgement.policies.clear();
+  if (why != nullptr) why->clear();
+}
+
+}  // namespace
+
+void Engine::judge(const Facts& facts, Scratch& scratch, Judgement& judgement,
+                   std::string* why) const {
+  const Snapshot& snapshot = *snapshot_;
+  Scratch::State& state = scratch.state();
+  state.begin(*this);
+  start(judgement, why);
+  Question question;
+  Refusal refusal;
+  if (!ask(snapshot.rules(), facts, state, question, refusal)) {
+    judgement.reason = Reason::arguments;
+    if (why != nullptr) *why = explanation(denial_of(refusal));
+    return;
+  }
+  if (!snapshot.temporal.empty()) recall(facts.call, facts.now, facts.histories, state, question);
+  const cedar::EntityView entities(snapshot.store, question.extra);
+  cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
+                state.answer);
+  conclude(state, question, judgement, why);
+}
+
+base::Result<PastCall> Engine::read_asked(json::Value asked, const People& people,
+                                          cedar::Arena& arena) const {
+  return policy::read_asked(asked, snapshot_->store, people, arena);
+}
+
+namespace {
+
+Question question_of(const PastCall& past) {
+  return {.request = past.request, .extra = {past.principal, past.resource, past.action}};
+}
+
+// A past call as an event: what was not recorded may have been anything.
+class PastFields final : public temporal::Fields {
+ public:
+  PastFields(const PastCall& past, const cedar::Value& record) : past_(past), record_(record) {}
+  cedar::Value find(std::span<const cedar::Name> path) const override {
+    cedar::Value value = record_;
+    for (const cedar::Name& name : path)
+      value = value.is(cedar::Kind::record) ? value.field(name) : cedar::Value();
+    if (value) return value;
+    const std::string_view first = path.front().text();
+    const bool whole = past_.missing.empty() && past_.left_out.empty();
+    const bool recorded =
+        first != "output" && first != "input" && first != "derived" && first != "callerUser";
+    if (recorded || (first != "output" && whole)) return {};
+    return cedar::Value::unknown();
+  }
+
+ private:
+  const PastCall& past_;
+  cedar::Value record_;
+};
+
+}  // namespace
+
+void Engine::judge(const PastCall& past, std::string_view call, base::Time now,
+                   const Histories& histories, Scratch& scratch, Judgement& judgement,
+                   std::string* why) const {
+  const Snapshot& snapshot = *snapshot_;
+  Scratch::State& state = scratch.state();
+  state.begin(*this);
+  start(judgement, why);
+  for (const LeftOut& path : past.left_out)
+    if (path.empty() || snapshot.reads.any_of(path)) {
+      judgement.reason = Reason::arguments;
+      if (why != nullptr) *why = "arguments: a number has no exact value";
+      return;
+    }
+  Question question = question_of(past);
+  if (!snapshot.temporal.empty()) {
+    recall(call, now, histories, state, question);
+    const auto asked =
+        std::ranges::count_if(snapshot.temporal.rules, [&](const TemporalRules::Rule& rule) {
+          return admits(*rule.policy, past.action.uid, past.action.ancestors);
+        });
+    judgement.unsure = state.recalled.size() < static_cast<std::size_t>(asked);
+  }
+  const cedar::EntityView entities(snapshot.store, question.extra);
+  cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
+                state.answer);
+  conclude(state, question, judgement, why);
+}
+
+void Engine::pass(const PastCall& past, std::string_view call, base::Time now,
+                  const Histories& histories, Scratch& scratch) const {
+  take(past, call, "request", {}, now, histories, scratch);
+}
+
+void Engine::remember(const PastCall& past, std::string_view call,
+                      const std::optional<PastOutput>& output, base::Time at,
+                      const Histories& histories, Scratch& scratch) const {
+  take(past, call, output ? "response" : "error", output, at, histories, scratch);
+}
+
+void Engine::take(const PastCall& past, std::string_view call, std::string_view kind,
+                  const std::optional<PastOutput>& output, base::Time at,
+                  const Histories& histories, Scratch& scratch) const {
+  const TemporalRules& temporal = snapshot_->temporal;
+  if (temporal.empty()) return;
+  Scratch::State& state = scratch.state();
+  state.begin(*this);
+  Question question = question_of(past);
+  if (output) {
+    const auto count = [](std::uint64_t number) {
+      return cedar::Value::integer(static_cast<std::int64_t>(
+          std::min(number, std::uint64_t{std::numeric_limits<std::int64_t>::max()})));
+    };
+    cedar::RecordBuilder record(state.arena);
+    record.add("records", count(output->records)).add("bytes", count(output->bytes));
+    const cedar::Value answer = record.finish();
+    cedar::RecordBuilder context(state.arena);
+    for (const cedar::Field& field : question.request.context.fields())
+      context.add(field.name, field.value);
+    context.add("output", answer);
+    question.request.context = context.finish();
+  }
+  const PastFields fields(past, event_of(call, question, state.arena));
+  const temporal::Event event{.action = question.request.action,
+                              .groups = question.extra[2].ancestors,
+                              .kind = kind,
+                              .at = at,
+                              .fields = &fields};
+  for (std::size_t i = 0; i < whose_count; ++i) {
+    History* const history = histories.at(i);
+    if (history == nullptr || temporal.monitors.at(i) == nullptr) continue;
+    const std::scoped_lock lock(history->mutex_);
+    history->epoch_ = snapshot_->epoch;
+    history->state_.attend(temporal.monitors.at(i));
+    history->state_.observe(event);
+    history->changed_ = true;
+  }
+}
+
 // Obligations, and the level of an approval that would lift every forbid, if there is one.
 void Engine::complete(const cedar::Answer& answer, Challenge& refused) const {
   std::vector<cedar::PolicyIndex> concerned;
@@ -275,14 +506,22 @@ void Engine::complete(const cedar::Answer& answer, Challenge& refused) const {
     if (snapshot_->policies[failure.policy].effect == cedar::Effect::forbid)
       concerned.push_back(failure.policy);
   refused.denial.obligations = snapshot_->of(concerned);
-  const bool liftable = refused.denial.reason == Reason::forbidden && !answer.forbid_failed &&
+  refused.level = lifting_level(answer);
+}
+
+// The level of an approval that would lift every forbid that holds; 0 when none would.
+std::int64_t Engine::lifting_level(const cedar::Answer& answer) const {
+  const bool liftable = reason_of(answer) == Reason::forbidden && !answer.forbid_failed &&
                         std::ranges::all_of(answer.reasons, [&](cedar::PolicyIndex index) {
                           return snapshot_->has(index, Obligation::Kind::step_up);
                         });
-  if (!liftable) return;
-  for (const Obligation& obligation : refused.denial.obligations)
-    if (obligation.kind == Obligation::Kind::step_up)
-      refused.level = std::max(refused.level, obligation.number);
+  std::int64_t level = 0;
+  if (liftable)
+    for (const cedar::PolicyIndex index : answer.reasons)
+      for (const Obligation& obligation : snapshot_->obligations[index])
+        if (obligation.kind == Obligation::Kind::step_up)
+          level = std::max(level, obligation.number);
+  return level;
 }
 
 bool Engine::may_see(const Facts& facts, Scratch& scratch) const {
@@ -346,6 +585,158 @@ Release Engine::release(const Permit& permit, const Facts& after, Scratch& scrat
   if (permit.mode() == Mode::enforce) return Withheld{std::move(refused->denial)};
   released.would_deny = std::make_unique<const Denial>(std::move(refused->denial));
   return released;
+}
+
+namespace {
+
+// Facts without the strings in which inspection found secrets. What is left of such a string could
+// still be one, or look like one to those who scan the log, so it goes as a whole. There are none
+// when a secret is a name.
+class Redacted {
+ public:
+  Redacted(const Facts& facts, const Recording& recording) : facts_(facts) {
+    std::vector<json::Edit> edits;
+    for (const inspect::Finding& finding : recording.findings->items) {
+      if (finding.kind != inspect::FindingKind::secret) continue;
+      ++secrets_;
+      if (finding.in_key) return;
+      if (!edits.empty() && edits.back().at.node() == finding.at.node()) continue;
+      json::Edit edit{finding.at, {}};
+      // The mark of a digest: that of the text would show its end.
+      const std::string digest =
+          crypto::to_hex(crypto::hmac_sha256(recording.redaction_key, finding.at.text_or("")));
+      json::write_string(
+          inspect::redaction_mark(finding.rule, digest.substr(0, 16), recording.redaction_key),
+          edit.text);
+      edits.push_back(std::move(edit));
+    }
+    std::string text;
+    json::in_document_order(edits);
+    json::write(recording.scanned, edits, text);
+    auto parsed =
+        json::Document::parse(text, {.size = base::Bytes{2 * text.size() + 64}, .depth = 256});
+    if (!parsed) return;
+    document_ = *std::move(parsed);
+    const json::Value root = document_->root();
+    facts_.arguments = root["arguments"];
+    if (auto* const resource = std::get_if<ResourceTarget>(&facts_.target))
+      resource->uri = root["uri"].text_or("");
+    if (auto* const prompt = std::get_if<PromptTarget>(&facts_.target))
+      prompt->name = root["name"].text_or("");
+    good_ = true;
+  }
+  explicit operator bool() const { return good_; }
+  const Facts& facts() const { return facts_; }
+  std::size_t secrets() const { return secrets_; }
+
+ private:
+  Facts facts_;
+  std::optional<json::Document> document_;
+  std::size_t secrets_ = 0;
+  bool good_ = false;
+};
+
+// An entity, from what is known of it already if there is such a place.
+void write_once(std::string* known, const cedar::Entity& entity, std::span<const EntityUid> parents,
+                std::string& out) {
+  if (known == nullptr) {
+    AskedWriter(out, SIZE_MAX, 1).entity(entity, parents);
+    return;
+  }
+  if (known->empty()) AskedWriter(*known, SIZE_MAX, 1).entity(entity, parents);
+  out += *known;
+}
+
+std::string_view word_for(AskedWriter::Trouble trouble) {
+  return trouble == AskedWriter::Trouble::depth ? "depth" : "size";
+}
+
+// Bytes of a derived text may be cut anywhere; JSON may not.
+bool readable(std::string_view text) {
+  const auto high = [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; };
+  return std::ranges::none_of(text, high) || base::is_utf8(text);
+}
+
+}  // namespace
+
+void Engine::write_asked(const Facts& given, const Recording& recording, Scratch& scratch,
+                         std::string& out) const {
+  Scratch::State& state = scratch.state();
+  const std::size_t begin = out.size();
+  std::string_view missing;
+  std::optional<Redacted> redacted;
+  const Facts* facts = &given;
+  if (!recording.context) {
+    missing = "off";
+  } else if (recording.findings != nullptr && !recording.findings->complete()) {
+    missing = "inspection";
+  } else if (recording.findings != nullptr &&
+             recording.findings->has(inspect::FindingKind::secret)) {
+    redacted.emplace(given, recording);
+    if (*redacted)
+      facts = &redacted->facts();
+    else
+      missing = "redaction";
+  }
+  Question question;
+  bool asked = state.asked && state.engine.get() == this && state.asked_call == given.call;
+  if (asked && !redacted) {
+    question = state.asked_question;
+  } else {
+    state.begin(*this);
+    if (missing.empty()) {
+      Refusal refusal;
+      asked = ask(snapshot_->rules(), *facts, state, question, refusal);
+      if (!asked) missing = redacted ? "redaction" : "arguments";
+    }
+  }
+  // Nothing of a target that could hold a secret, unless it was replaced.
+  const auto* const target = std::get_if<ToolTarget>(&facts->target);
+  const bool named = target != nullptr || missing.empty();
+  const std::size_t end = begin + recording.bytes - std::min<std::size_t>(recording.bytes, 256);
+  if (named && question.request.action.id().empty())
+    ask_ahead(snapshot_->rules(), *facts, state, question);
+
+  KnownCaller& caller = known_caller(snapshot_->store, *facts->caller, state);
+  if (caller.user && caller.mark.empty()) caller.mark = person_mark(caller.user.uid().id());
+  AskedWriter writer(out, end, 1);
+  if (caller.user) writer.know(&caller.user.uid(), caller.mark);
+  KnownTool* const tool =
+      target != nullptr ? &known_tool(snapshot_->rules(), *target->tool, state) : nullptr;
+  if (named) {
+    out += R"({"action":)";
+    std::string* const known = tool != nullptr ? &tool->asked_action : nullptr;
+    write_once(known, question.extra[2], question.extra[2].ancestors, out);
+    if (missing.empty()) {
+      const std::size_t before = out.size();
+      out += R"(,"context":)";
+      writer.value(question.request.context);
+      if (writer.trouble() == AskedWriter::Trouble::none && !state.seen.left_out.empty()) {
+        out += R"(,"left_out":)";
+        writer.left_out(state.seen.left_out);
+      }
+      if (writer.trouble() != AskedWriter::Trouble::none) {
+        missing = word_for(writer.trouble());
+        out.resize(before);
+      }
+    }
+    if (!missing.empty()) out += std::format(R"(,"missing":"{}")", missing);
+    out += R"(,"principal":)";
+    write_once(&caller.asked[given.quarantined ? 1 : 0], question.extra[0],
+               question.extra[0].parents, out);
+    if (redacted && missing.empty()) out += std::format(R"(,"redacted":{})", redacted->secrets());
+    out += R"(,"resource":)";
+    write_once(tool != nullptr ? &tool->asked[target->pinned ? 1 : 0] : nullptr, question.extra[1],
+               question.extra[1].parents, out);
+    out += R"(,"world":")";
+    out += snapshot_->world;
+    out += "\"}";
+  }
+  if (!named || out.size() - begin > recording.bytes ||
+      !readable(std::string_view(out).substr(begin))) {
+    out.resize(begin);
+    out += std::format(R"({{"missing":"{}"}})", missing.empty() ? "size" : missing);
+  }
 }
 
 }  // namespace latticegate::policy

@@ -29,6 +29,7 @@
 
 #include "base/result.h"
 #include "cedar/authorize.h"
+#include "policy/asked.h"
 #include "policy/decision.h"
 #include "policy/facts.h"
 #include "policy/tool.h"
@@ -41,6 +42,8 @@ struct PolicyText {
   std::string file;
   std::string text;
 };
+
+struct Question;  // policy/detail/question.h
 
 // What one thread (event loop) needs for deciding: memory that is used again, and what was computed
 // for the callers and tools that it saw lately. Bounded; belongs to no Engine in particular. A
@@ -61,6 +64,26 @@ class Scratch {
   std::unique_ptr<State> state_;
 };
 
+// What policies say of a call that nothing can be forwarded with: of a past one, or in the shadow
+// of other policies.
+struct Judgement {
+  enum class Kind : std::uint8_t { allow, deny, step_up };
+  Kind kind = Kind::deny;
+  Reason reason = Reason::not_permitted;  // unless allowed
+  std::int64_t level = 0;                 // step_up
+  // Of the policies that hold (and, denied, of the forbids that failed): views into the Engine.
+  std::vector<std::string_view> policies{};
+  // Some temporal condition that could matter had no answer.
+  bool unsure = false;
+};
+std::string_view name(Judgement::Kind kind);
+
+// What is known of the answer of a past call.
+struct PastOutput {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+};
+
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   struct Options {
@@ -79,6 +102,33 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // Before the call.
   Decision decide(const Facts& facts, Mode mode, Scratch& scratch) const;
+
+  // The question of that call for the record (policy/asked.h), appended to `out`. Right after
+  // decide() with the same Facts and Scratch it costs about as much as copying it; it may also be
+  // asked without.
+  void write_asked(const Facts& facts, const Recording& recording, Scratch& scratch,
+                   std::string& out) const;
+  // A question that was recorded, in the World of this Engine.
+  [[nodiscard]] base::Result<PastCall> read_asked(json::Value asked, const People& people,
+                                                  cedar::Arena& arena) const;
+
+  // As decide() in enforce mode, for what nothing follows from. `why`, if not null, gets the
+  // explanation for operators of what is not allowed.
+  void judge(const Facts& facts, Scratch& scratch, Judgement& judgement,
+             std::string* why = nullptr) const;
+  // Of a question that was recorded whole. `call` and `now` are those of the record, the histories
+  // those of a replay.
+  void judge(const PastCall& past, std::string_view call, base::Time now,
+             const Histories& histories, Scratch& scratch, Judgement& judgement,
+             std::string* why = nullptr) const;
+  // The event alone, for a call that is not judged again. What is missing may have been anything.
+  void pass(const PastCall& past, std::string_view call, base::Time now, const Histories& histories,
+            Scratch& scratch) const;
+  // The answer to a past call (no `output`: it was an error). What the answer said is not recorded,
+  // so conditions on it have no answer for as long as it is in their window.
+  void remember(const PastCall& past, std::string_view call,
+                const std::optional<PastOutput>& output, base::Time at, const Histories& histories,
+                Scratch& scratch) const;
 
   // Whether some arguments at some time could be allowed: what is not worth listing is not listed.
   // Reads of Facts only caller, quarantined and target, so the answer can be kept for as long as
@@ -111,6 +161,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // SHA-256 over file names and texts, in hexadecimal; the same for the same policies.
   const std::string& hash() const [[clang::lifetimebound]];
   std::size_t policies() const;
+  // The first 16 hexadecimal digits of a SHA-256 over everything in the World that decisions read.
+  const std::string& world() const [[clang::lifetimebound]];
   // Likely mistakes that are not errors: a policy that names a group, segment, server, user, role
   // or agent that the World does not know. `file:line:column: ...`, for people.
   const std::vector<std::string>& warnings() const [[clang::lifetimebound]];
@@ -118,8 +170,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
  private:
   struct Snapshot;
   // Adds what temporal conditions say to the question's context.
-  void recall(const Facts& facts, Scratch::State& state, struct Question& question) const;
+  void recall(std::string_view call, base::Time now, const Histories& histories,
+              Scratch::State& state, Question& question) const;
   void complete(const cedar::Answer& answer, Challenge& refused) const;
+  void conclude(Scratch::State& state, const Question& question, Judgement& judgement,
+                std::string* why) const;
+  std::int64_t lifting_level(const cedar::Answer& answer) const;
+  void take(const PastCall& past, std::string_view call, std::string_view kind,
+            const std::optional<PastOutput>& output, base::Time at, const Histories& histories,
+            Scratch& scratch) const;
+  void note(const Facts& facts, Scratch::State& state, const Question& question) const;
   explicit Engine(std::unique_ptr<const Snapshot> snapshot);
   std::unique_ptr<const Snapshot> snapshot_;
 };

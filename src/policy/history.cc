@@ -18,6 +18,11 @@ base::Result<void> History::load(std::string text, base::Time now) {
   return loaded;
 }
 
+void History::lost(base::Time now) {
+  const std::scoped_lock lock(mutex_);
+  state_.lost(now);
+}
+
 bool History::idle(base::Time now) {
   const std::scoped_lock lock(mutex_);
   return state_.idle(now);

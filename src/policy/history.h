@@ -47,6 +47,8 @@ class History {
   // Before it is used. What cannot be read counts as lost: no condition has an answer for its
   // window.
   [[nodiscard]] base::Result<void> load(std::string text, base::Time now);
+  // What happened before `now` is not known: no condition has an answer for its window.
+  void lost(base::Time now);
   // Whether no condition could ask about anything that is in it.
   bool idle(base::Time now);
 

@@ -85,8 +85,10 @@ cedar::Entity agent_of(const identity::CallerProfile& profile, bool quarantined,
                             arena.copy(std::span<const EntityUid>(parents)), known, arena);
 }
 
-const KnownCaller& known_caller(const cedar::Entities& store, const identity::Caller& caller,
-                                Scratch::State& state) {
+}  // namespace
+
+KnownCaller& known_caller(const cedar::Entities& store, const identity::Caller& caller,
+                          Scratch::State& state) {
   const auto found = state.callers.find(&caller.profile());
   if (found != state.callers.end()) return found->second;
   KnownCaller known{.profile = caller.shared(), .agent = {}, .user = {}};
@@ -98,9 +100,7 @@ const KnownCaller& known_caller(const cedar::Entities& store, const identity::Ca
   return state.callers.emplace(&caller.profile(), std::move(known)).first->second;
 }
 
-// ---- what
-
-const KnownTool& known_tool(const Rules& rules, const Tool& tool, Scratch::State& state) {
+KnownTool& known_tool(const Rules& rules, const Tool& tool, Scratch::State& state) {
   const auto found = state.tools.find(&tool);
   if (found != state.tools.end()) return found->second;
   const Tool::Content& content = tool.content();
@@ -113,6 +113,10 @@ const KnownTool& known_tool(const Rules& rules, const Tool& tool, Scratch::State
                                               content.parents, rules.store, state.kept);
   return state.tools.emplace(&tool, std::move(known)).first->second;
 }
+
+namespace {
+
+// ---- what
 
 // The attributes that a resource or prompt has from its server.
 void add_server_facts(const ServerFacts& server, RecordBuilder& record, cedar::Arena& arena) {
@@ -317,6 +321,7 @@ void Scratch::State::begin(const Engine& next) {
   arena.reset();
   seen.clear();
   recalled.clear();
+  asked = false;
   if (engine.get() == &next && callers.size() < most_kept && tools.size() < most_kept) return;
   callers.clear();
   tools.clear();
