@@ -53,6 +53,9 @@ void print_line(json::Value r, bool as_json) {
     line += std::format("  {} records", r["rows_out"].digits());
   if (const json::Value rules = r["rules"]; rules.size() > 0)
     line += std::format("  by {}", rules.at(0).text_or(""));
+  if (const json::Value shadow = r["shadow"])
+    line += std::format("  shadow {} by {}", shadow["decision"].text_or(""),
+                        shadow["rules"].size() > 0 ? shadow["rules"].at(0).text_or("") : "default");
   if (const auto why = r["why"].string()) line += std::format("  ({})", why->substr(0, 160));
   std::println("{}", base::printable(line));
 }

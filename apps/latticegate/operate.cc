@@ -57,6 +57,13 @@ void print_status(json::Value root) {
   std::println("{:16} epoch {}, {} policies, {}", "policy", root["policy"]["epoch"].digits(),
                root["policy"]["policies"].digits(),
                root["policy"]["hash"].text_or("").substr(0, 12));
+  if (const json::Value shadow = root["shadow"]; shadow["working"].boolean() == true)
+    std::println("{:16} {} policies, {}: of {} calls it would refuse {} and allow {} more",
+                 "policy shadow", shadow["policies"].digits(),
+                 shadow["hash"].text_or("").substr(0, 12), shadow["judged"].digits(),
+                 shadow["would_refuse"].digits(), shadow["would_allow"].digits());
+  else if (shadow)
+    std::println("{:16} {}", "policy shadow", shadow["trouble"].text_or("not working"));
 }
 
 void print_conversations(json::Value root) {

@@ -61,6 +61,8 @@ constexpr auto fields = std::to_array<Field>({
     {"seq", Kind::number, "seq", "", "index of the record"},
     {"server", Kind::text, "server.id", "", "server"},
     {"session", Kind::text, "session", "", "conversation"},
+    {"shadow", Kind::text, "shadow.decision", "shadow.rules",
+     "what the policies of the shadow decide otherwise: a decision, or a policy"},
     {"since", Kind::since, "time", "", "not older than"},
     {"tenant", Kind::text, "tenant", "", "tenant"},
     {"tls", Kind::text, "client.tls.group", "", "key exchange of the client"},
@@ -72,6 +74,8 @@ constexpr auto fields = std::to_array<Field>({
     {"until", Kind::until, "time", "", "older than"},
     {"user", Kind::text, "principal.ref", "", "person on whose behalf, as pseudonym"},
     {"why", Kind::text, "why", "", "sentence that explains the decision"},
+    {"would", Kind::text, "would", "",
+     "what policies said that did not happen: observed, throttled"},
 });
 static_assert(std::ranges::is_sorted(fields, {}, &Field::name));
 

@@ -180,8 +180,10 @@ struct Record {
   std::string_view trace_id{};
   std::string_view transport{};  // http, stdio
   crypto::Uuid uid{};
-  std::string_view why{};           // one sentence: the clause and the values that it read
-  Decision would = Decision::none;  // observe mode: what enforce mode would have decided
+  std::string_view why{};  // one sentence: the clause and the values that it read
+  // What the policies said of the question, where that is not what came of it: in observe mode what
+  // would have been refused, and what was allowed and throttled.
+  Decision would = Decision::none;
 
   // log.opened and log.resumed: what was found.
   std::int64_t log_cut_bytes = -1;  // torn tail that was put aside

@@ -161,6 +161,7 @@ struct Server {
 struct Policy {
   std::filesystem::path directory = "policies";  // of .cedar files
   Mode mode = Mode::enforce;
+  std::filesystem::path shadow{};  // of .cedar files that decide beside; empty: none
 };
 
 // What to do with what a detector found, per direction. Policies see the findings in any case
@@ -181,12 +182,16 @@ struct Inspect {
   milliseconds budget{20};  // per message; passing it is itself a finding
 };
 
+// What of a call's question is recorded, for deciding it again.
+enum class Context : std::uint8_t { full, none };
+
 struct Audit {
   std::filesystem::path directory = "state/audit";
   std::string origin =
       "latticegate/local";       // names this log in records and checkpoints: org/environment/node
   std::filesystem::path keys = "state/keys";  // folder of the keys that sign its checkpoints
   base::Bytes segment = 64_MiB;  // a file is closed and a new one begun at this size
+  Context context = Context::full;
 };
 
 struct Timeouts {
@@ -247,6 +252,7 @@ struct Config {
 
 std::string_view name(Era era);
 std::string_view name(Mode mode);
+std::string_view name(Context context);
 std::string_view name(Treatment treatment);
 
 // What was understood, one "key: value" line per setting that differs from nothing: defaults

@@ -239,6 +239,7 @@ std::string_view name(Era era) {
   std::unreachable();
 }
 
+std::string_view name(Context context) { return context == Context::full ? "full" : "none"; }
 std::string_view name(Mode mode) {
   switch (mode) {
     case Mode::observe: return "observe";
@@ -264,12 +265,14 @@ std::string describe(const Config& config) {
   for (const auto& [server_name, server] : config.servers) add_server(lines, server);
   lines.add("policy.directory", config.policy.directory);
   lines.add("policy.mode", name(config.policy.mode));
+  if (!config.policy.shadow.empty()) lines.add("policy.shadow", config.policy.shadow);
   add_inspect(lines, config.inspect);
   add_behaviour(lines, config.behaviour);
   lines.add("audit.directory", config.audit.directory);
   lines.add("audit.origin", config.audit.origin);
   lines.add("audit.keys", config.audit.keys);
   lines.add("audit.segment", config.audit.segment);
+  lines.add("audit.context", name(config.audit.context));
   lines.add("audit.on_failure", "refuse");
   add_limits(lines, config.limits);
   lines.add("log.level", name(config.log.level));

@@ -344,6 +344,11 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "enforce",
      .words = "observe|enforce",
      .sentence = "observe: every decision is made and recorded, and denials do not take effect."},
+    {.path = "policy.shadow",
+     .type = Type::path,
+     .sentence =
+         "Directory of .cedar files that decide silently beside the policies in force: what "
+         "they would decide otherwise is recorded and counted, and has no effect."},
 
     {.path = "inspect",
      .type = Type::section,
@@ -483,6 +488,12 @@ constexpr auto table = std::to_array<Key>({
      .sentence = "A file is closed and the next begun at this size.",
      .least = mib,
      .most = 4 * gib},
+    {.path = "audit.context",
+     .type = Type::word,
+     .fallback = "full",
+     .words = "full|none",
+     .sentence = "full: what each decision read is recorded, without the secrets that were found "
+                 "in it, so that `policy replay` can decide it again; none: it is not."},
     {.path = "audit.on_failure",
      .type = Type::word,
      .fallback = "refuse",

@@ -34,6 +34,7 @@ void read_control(Section section, Config& into) {
 void read_policy(Section section, Policy& into) {
   section.path("directory", into.directory, Kind::directory);
   section.word("mode", into.mode);
+  section.path("shadow", into.shadow, Kind::directory);
 }
 
 void read_inspect(Section section, Inspect& into) {
@@ -85,6 +86,7 @@ void read_audit(Section section, Findings& findings, const State& state, Audit& 
                      "space, no '+'");
   section.path("keys", into.keys);
   section.size("segment", into.segment);
+  section.word("context", into.context);
   bool refuse = false;
   section.word("on_failure", refuse);  // the only word there is
 }

@@ -86,6 +86,20 @@ Control::Answer Control::status() const {
   w.member("hash", snapshot->engine->hash())
       .member("policies", static_cast<std::int64_t>(snapshot->engine->policies()))
       .end_object();
+  if (!snapshot->config->policy.shadow.empty()) {
+    w.key("shadow").begin_object().member("working", snapshot->shadow != nullptr);
+    if (snapshot->shadow) {
+      w.member("hash", snapshot->shadow->hash())
+          .member("policies", static_cast<std::int64_t>(snapshot->shadow->policies()));
+      w.member("judged", count(shared.counters.shadow_judged))
+          .member("would_allow", count(shared.counters.shadow_would_allow));
+      w.member("would_refuse", count(shared.counters.shadow_would_refuse))
+          .member("differs", count(shared.counters.shadow_differs));
+    } else {
+      w.member("trouble", snapshot->shadow_trouble);
+    }
+    w.end_object();
+  }
   w.member("sessions", static_cast<std::int64_t>(shared.sessions.size()));
   w.key("servers").begin_array();
   for (const auto& [name, route] : snapshot->routes) w.string(name);

@@ -28,14 +28,36 @@ bool is_about_task(mcp::Method method) {
          method == mcp::Method::tasks_update || method == mcp::Method::tasks_cancel;
 }
 
-// Records of the findings; at most 32 are named.
+audit::Decision decision_of(policy::Judgement::Kind kind) {
+  switch (kind) {
+    case policy::Judgement::Kind::allow: return audit::Decision::allow;
+    case policy::Judgement::Kind::deny: return audit::Decision::deny;
+    case policy::Judgement::Kind::step_up: return audit::Decision::step_up;
+  }
+  std::unreachable();
+}
+
+policy::Judgement::Kind kind_of(const policy::Decision& decision) {
+  using Kind = policy::Judgement::Kind;
+  if (const auto* const permit = std::get_if<policy::Permit>(&decision)) {
+    if (permit->would_deny() == nullptr) return Kind::allow;
+    return permit->would_challenge() > 0 ? Kind::step_up : Kind::deny;
+  }
+  return std::holds_alternative<policy::Challenge>(decision) ? Kind::step_up : Kind::deny;
+}
+
+// In place of a name that may be a secret.
+constexpr std::string_view hidden = "<redacted>";
+
+// Records of the findings; at most 32 are named, and none by its place when a name holds a secret.
 std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
+  const bool in_names = std::ranges::any_of(findings.items, &inspect::Finding::in_key);
   std::vector<audit::Finding> list;
   for (const inspect::Finding& finding : findings.items) {
     if (list.size() == 32) break;
     list.push_back({.count = 1,
                     .id = finding.rule,
-                    .path = finding.pointer,
+                    .path = in_names ? std::string_view() : std::string_view(finding.pointer),
                     .severity = inspect::name(finding.severity)});
   }
   return list;
@@ -158,12 +180,23 @@ Task<bool> Exchange::admit() {
   const bool visible = usable && (route_.mode == policy::Mode::observe || may_see());
   if (!visible) {
     worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
+    findings_ = inspect::scan(worker_.scanner(), inspect::Surface::arguments, message_->params());
+    if (usable) {
+      asked_ = behaviour::asked_records(arguments());
+      const std::scoped_lock lock(conversation_->mutex);
+      const policy::Facts asked = facts();
+      note_asked(asked);
+      ask_shadow(asked, policy::Judgement::Kind::deny);
+    }
     audit::Record record = base_record(audit::Type::call_decided);
+    add_question(record);
     record.decision = audit::Decision::deny;
     record.outcome = audit::Outcome::denied;
     record.why = !tool_    ? "the server does not list this tool"
                  : !usable ? std::string_view(tool_->why_held)
                            : "no policy lets this caller see the tool";
+    const std::vector<audit::Finding> findings = record_findings(findings_);
+    record.findings = findings;
     worker_.shared().recorder.post(worker_.record_writer().write(record));
     co_await answer_unknown();
     co_return false;
@@ -231,6 +264,62 @@ policy::Facts Exchange::facts() const {
   return facts;
 }
 
+// Also of what a bridged task asks about: its call was inspected when it was made.
+bool Exchange::holds_secret() const {
+  return task_call_ != nullptr || !findings_.complete() ||
+         findings_.has(inspect::FindingKind::secret);
+}
+
+// What the call names, for the log and the record.
+std::string_view Exchange::named() const {
+  return subject_.empty() || tool_ || !holds_secret() ? subject_ : hidden;
+}
+
+std::string Exchange::explain(const policy::Denial& denial) const {
+  return without_secrets(policy::explanation(denial, !holds_secret()));
+}
+
+void Exchange::note_asked(const policy::Facts& facts) {
+  policy::Recording recording{.context = snapshot_->config->audit.context == config::Context::full,
+                              .bytes = audit::asked_limit,
+                              .scanned = message_->params(),
+                              .findings = &findings_,
+                              .redaction_key = worker_.shared().redaction_key};
+  inspect::Findings of_task;
+  if (task_call_) {
+    recording.scanned = task_call_->params();
+    of_task = inspect::scan(worker_.scanner(), inspect::Surface::arguments, task_call_->params());
+    recording.findings = &of_task;
+  }
+  question_.reserve(2048);
+  snapshot_->engine->write_asked(facts, recording, worker_.scratch(), question_);
+}
+
+void Exchange::ask_shadow(policy::Facts facts, policy::Judgement::Kind decided) {
+  if (!snapshot_->shadow) return;
+  for (std::size_t i = 0; i < facts.histories.size(); ++i)
+    facts.histories.at(i) = admitted_->shadow_histories.at(i).get();
+  snapshot_->shadow->judge(facts, worker_.shadow_scratch(), shadow_, &shadow_why_);
+  shadow_differs_ = shadow_.kind != decided;
+  Counters& counters = worker_.shared().counters;
+  counters.shadow_judged.fetch_add(1, std::memory_order_relaxed);
+  if (!shadow_differs_) return;
+  using Kind = policy::Judgement::Kind;
+  auto& counter = shadow_.kind == Kind::allow ? counters.shadow_would_allow
+                  : decided == Kind::allow    ? counters.shadow_would_refuse
+                                              : counters.shadow_differs;
+  counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Exchange::add_question(audit::Record& record) const {
+  record.policy_ver = static_cast<std::int64_t>(snapshot_->engine->epoch());
+  record.policy_hash = snapshot_->engine->hash();
+  record.asked = question_;
+  if (shadow_differs_)
+    record.shadow = {
+        .decision = decision_of(shadow_.kind), .rules = shadow_.policies, .why = shadow_why_};
+}
+
 Task<std::optional<policy::Permit>> Exchange::decide() {
   std::string sentence;
   if (!arguments_fit(sentence)) {
@@ -251,7 +340,11 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     const std::scoped_lock lock(conversation_->mutex);
     ++conversation_->totals.calls;
     conversation_->totals.last = at_;
-    return snapshot_->engine->decide(facts(), route_.mode, worker_.scratch());
+    const policy::Facts asked = facts();
+    policy::Decision made = snapshot_->engine->decide(asked, route_.mode, worker_.scratch());
+    note_asked(asked);
+    ask_shadow(asked, kind_of(made));
+    return made;
   }();
   if (auto* const permit = std::get_if<policy::Permit>(&decision)) {
     std::optional<policy::Denial> often = throttled(*permit);
@@ -303,8 +396,9 @@ Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rul
 
 Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
   worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
-  const std::string why = without_secrets(policy::explanation(denial));
+  const std::string why = explain(denial);
   audit::Record record = base_record(audit::Type::call_decided);
+  add_question(record);
   record.decision = level > 0 ? audit::Decision::step_up : audit::Decision::deny;
   record.outcome = audit::Outcome::denied;
   std::vector<std::string_view> rules(denial.policies.begin(), denial.policies.end());
@@ -317,7 +411,7 @@ Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
   worker_.shared().recorder.post(worker_.record_writer().write(record));
   worker_.shared().log.info("call denied", {{"agent", admitted_->caller->agent.value()},
                                             {"server", route_.config->name},
-                                            {"subject", std::string(subject_)},
+                                            {"subject", std::string(named())},
                                             {"why", why}});
   carry_out(denial.obligations, why);
   if (admitted_->principal->is_killed()) {
@@ -337,7 +431,7 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
   audit::Record record = base_record(audit::Type::call_decided);
   record.decision = audit::Decision::allow;
   record.rules = permit.policies();
-  record.policy_ver = static_cast<std::int64_t>(permit.epoch());
+  add_question(record);
   record.bytes_in = bytes_in_;
   record.inspect_ns = inspect_ns_;
   record.inspect_truncated = !findings_.complete();
@@ -351,8 +445,9 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
   std::string would;
   if (permit.mode() == policy::Mode::observe) record.mode = "observe";
   if (permit.would_deny() != nullptr) {
-    would = "would be refused: " + without_secrets(policy::explanation(*permit.would_deny()));
+    would = "would be refused: " + explain(*permit.would_deny());
     record.why = would;
+    record.would = permit.would_challenge() > 0 ? audit::Decision::step_up : audit::Decision::deny;
   }
   std::unique_ptr<store::Append> append = worker_.take_append();
   auto ticket = co_await worker_.shared().recorder.begin(
@@ -404,7 +499,7 @@ Exchange::Trouble Exchange::trouble(const std::optional<base::Error>& error) con
   worker_.shared().log.warning(
       "no usable answer", {{"server", route_.config->name},
                            {"method", std::string(message_->method_name())},
-                           {"subject", std::string(subject_)},
+                           {"subject", std::string(named())},
                            {"reason", error ? base::describe(*error)
                                             : "the server ended its answer without a result"}});
   if (stopping_) return {mcp::unavailable_code, "the gateway is stopping"};
@@ -464,10 +559,18 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
   const auto configured = route_.config->tools.find(subject);
   const std::uint64_t bytes = content.exists() ? found.scanned + found.skipped : 0;
+  bytes_read_ = static_cast<std::int64_t>(bytes);
   if (snapshot_->engine->looks_back()) {
     policy::Facts after = facts();
     if (!failed) after.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
     snapshot_->engine->remember(after, worker_.scratch());
+  }
+  if (snapshot_->shadow && snapshot_->shadow->looks_back()) {
+    policy::Facts after = facts();
+    for (std::size_t i = 0; i < after.histories.size(); ++i)
+      after.histories.at(i) = admitted_->shadow_histories.at(i).get();
+    if (!failed) after.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
+    snapshot_->shadow->remember(after, worker_.shadow_scratch());
   }
   bool conspicuous = !found.empty();
   std::optional<policy::Withheld> withheld;
@@ -513,7 +616,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   }
   if (withheld) {
     worker_.shared().counters.withheld.fetch_add(1, std::memory_order_relaxed);
-    const std::string why = without_secrets(policy::explanation(withheld->denial));
+    const std::string why = explain(withheld->denial);
     std::string reason = risk_.signals.empty() ? why : risk_.signals.front().sentence;
     finish_record(audit::Outcome::withheld, mcp::denied_code, why);
     carry_out(withheld->denial.obligations, reason);
@@ -607,6 +710,7 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
   record.rows_out = static_cast<std::int64_t>(rows_);
   record.bytes_in = bytes_in_;
   record.bytes_out = bytes_out_;
+  record.res.len = bytes_read_;
   record.dur_ns = (worker_.loop().clock().instant() - started_).count();
   record.inspect_ns = inspect_ns_;
   std::vector<audit::Redaction> redactions;
@@ -643,11 +747,11 @@ audit::Record Exchange::base_record(audit::Type type) const {
     record.tool_pin = tool_->form.hash;
     if (tool_->tool) record.effect = effect_of(tool_->tool->effects());
   } else if (message_ && message_->method() == mcp::Method::tools_call) {
-    record.tool = subject_;
+    record.tool = named();
   } else if (message_ && message_->method() == mcp::Method::prompts_get) {
-    record.prompt = subject_;
+    record.prompt = named();
   } else if (!subject_.empty()) {
-    record.resource_uri = subject_;
+    record.resource_uri = named();
   }
   record.client.addr = request_.peer().address;
   record.client.port = request_.peer().port;

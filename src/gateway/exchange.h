@@ -41,6 +41,14 @@ class Exchange {
   }
   bool arguments_fit(std::string& sentence) const;
   policy::Facts facts() const;
+  // What the policies of the shadow say; nothing follows from it.
+  void ask_shadow(policy::Facts facts, policy::Judgement::Kind decided);
+  void note_asked(const policy::Facts& facts);
+  void add_question(audit::Record& record) const;
+  // For operators; without values where one of them may be a secret.
+  std::string explain(const policy::Denial& denial) const;
+  bool holds_secret() const;
+  std::string_view named() const;
   net::Task<std::optional<policy::Permit>> decide();
   net::Task<std::optional<store::Ticket>> record(const policy::Permit& permit);
   std::optional<policy::Denial> throttled(const policy::Permit& permit) const;
@@ -130,6 +138,11 @@ class Exchange {
   std::shared_ptr<Conversation> conversation_;
   inspect::Findings findings_;
   behaviour::Risk risk_;
+  std::string question_;  // as the record has it
+  // What the shadow says otherwise.
+  bool shadow_differs_ = false;
+  policy::Judgement shadow_;
+  std::string shadow_why_;
   std::optional<std::uint64_t> asked_;
   crypto::Uuid call_uid_;
   std::string call_text_;
@@ -138,6 +151,7 @@ class Exchange {
   std::uint64_t rows_ = 0;
   std::int64_t bytes_in_ = 0;
   std::int64_t bytes_out_ = 0;
+  std::int64_t bytes_read_ = -1;  // of the answer, as policies see them; none without one
   std::uint64_t redacted_ = 0;
   std::int64_t inspect_ns_ = 0;
 };

@@ -74,6 +74,7 @@ struct Gateway::Parts {
   Sessions sessions;
   std::unique_ptr<behaviour::Watch> watch;
   std::unique_ptr<Histories> histories;
+  std::unique_ptr<Histories> shadow_histories;
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Shared> shared;
@@ -124,7 +125,8 @@ Result<void> Gateway::Parts::open_state() {
     if (auto loaded = watch->load(entry.value); !loaded)
       log.warning("saved baselines cannot be read; agents are learnt anew",
                   {{"reason", base::describe(loaded.error())}});
-  histories = std::make_unique<Histories>(*memory, log);
+  histories = std::make_unique<Histories>(memory.get(), log);
+  shadow_histories = std::make_unique<Histories>(nullptr, log);
   histories->restore(clock.now());
   return {};
 }
@@ -155,7 +157,7 @@ Result<void> Gateway::Parts::open_loops() {
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);
   shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *histories,
-                                    *recorder);
+                                    *shadow_histories, *recorder);
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
@@ -283,6 +285,7 @@ Task<void> Gateway::Parts::housekeeping() {
     if (at >= next_history) {
       next_history = at + std::chrono::seconds(1);
       histories->save(clock.now());
+      shadow_histories->save(clock.now());
     }
     if (at < next_save) continue;
     next_save = at + housekeeping_interval;

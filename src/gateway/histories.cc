@@ -24,8 +24,9 @@ std::string agent_key(const identity::CallerProfile& profile) {
 }  // namespace
 
 void Histories::restore(base::Time now) {
+  if (memory_ == nullptr) return;
   const std::scoped_lock lock(mutex_);
-  for (const store::State::Entry& entry : memory_.remembered(space)) {
+  for (const store::State::Entry& entry : memory_->remembered(space)) {
     auto history = std::make_shared<policy::History>(limits());
     if (auto loaded = history->load(entry.value, now); !loaded)
       log_.error("a saved history cannot be read; conditions about it have no answer for now",
@@ -63,7 +64,7 @@ std::shared_ptr<policy::History> Histories::find(std::string key, std::size_t li
 // Only find(), which needs the mutex, makes a second holder out of the table's own.
 bool Histories::forget(Table::iterator entry, base::Time now) {
   if (entry->second.use_count() > 1 || !entry->second->idle(now)) return false;
-  memory_.put(std::string(space), entry->first, std::nullopt);
+  if (memory_ != nullptr) memory_->put(std::string(space), entry->first, std::nullopt);
   table_.erase(entry);
   return true;
 }
@@ -75,10 +76,11 @@ void Histories::save(base::Time now) {
   for (std::size_t left = table_.size(); left > 0 && bytes < most_written; --left, ++entry) {
     if (entry == table_.end()) entry = table_.begin();
     written_ = entry->first;
+    if (memory_ == nullptr) break;
     auto text = entry->second->save_changes();
     if (!text) continue;
     bytes += text->size();
-    memory_.put(std::string(space), entry->first, std::move(text));
+    memory_->put(std::string(space), entry->first, std::move(text));
   }
   entry = table_.upper_bound(swept_);
   for (std::size_t left = std::min(table_.size(), most_swept); left > 0; --left) {
@@ -91,9 +93,10 @@ void Histories::save(base::Time now) {
 }
 
 void Histories::save_all() {
+  if (memory_ == nullptr) return;
   const std::scoped_lock lock(mutex_);
   for (const auto& [key, history] : table_)
-    if (auto text = history->save_changes()) memory_.put(std::string(space), key, std::move(text));
+    if (auto text = history->save_changes()) memory_->put(std::string(space), key, std::move(text));
 }
 
 std::size_t Histories::size() const {

@@ -30,8 +30,8 @@ using SharedHistories = std::array<std::shared_ptr<policy::History>, policy::who
 
 class Histories {
  public:
-  // `memory` and `log` outlive it.
-  Histories(Memory& memory, const base::Log& log) : memory_(memory), log_(log) {}
+  // `memory` and `log` outlive it. Without a memory nothing survives a restart.
+  Histories(Memory* memory, const base::Log& log) : memory_(memory), log_(log) {}
 
   // What was remembered; before any call.
   void restore(base::Time now);
@@ -50,7 +50,7 @@ class Histories {
   bool forget(Table::iterator entry, base::Time now);
   temporal::Limits limits() { return {.budget = &budget_}; }
 
-  Memory& memory_;
+  Memory* memory_;
   const base::Log& log_;
   temporal::Budget budget_;
   mutable std::mutex mutex_;

@@ -177,6 +177,17 @@ policy::World world_of(const config::Config& config) {
   return world;
 }
 
+namespace {
+
+Result<std::shared_ptr<const policy::Engine>> load_shadow(const config::Config& config,
+                                                          std::uint64_t generation) {
+  auto texts = read_policies(config.policy.shadow);
+  if (!texts) return std::unexpected(std::move(texts).error());
+  return policy::Engine::load(world_of(config), *texts, {.epoch = generation});
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const config::Config> config,
                                                       std::uint64_t generation, Pins& pins,
                                                       const base::Clock& clock,
@@ -195,6 +206,15 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
   if (!engine) return std::unexpected(std::move(engine).error());
   snapshot->engine = *std::move(engine);
   for (const std::string& warning : snapshot->engine->warnings()) log.warning(warning);
+  if (!config->policy.shadow.empty()) {
+    if (auto shadow = load_shadow(*config, generation)) {
+      snapshot->shadow = *std::move(shadow);
+    } else {
+      snapshot->shadow_trouble = base::describe(shadow.error());
+      log.error("the shadow's policies cannot be loaded: nothing is compared",
+                {{"reason", snapshot->shadow_trouble}});
+    }
+  }
   if (previous != nullptr && config->inspect.rules == previous->config->inspect.rules &&
       config->inspect.rules.empty()) {
     snapshot->rules = previous->rules;

@@ -36,6 +36,8 @@ struct Snapshot {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const identity::Authenticator> authenticator;
   std::shared_ptr<const policy::Engine> engine;
+  std::shared_ptr<const policy::Engine> shadow;  // null: none, or it could not be loaded
+  std::string shadow_trouble;                    // why it could not
   std::shared_ptr<const inspect::RuleSet> rules;
   std::shared_ptr<const net::TlsContext> tls;  // of the listener; null without TLS
   std::map<std::string, ServerRoute, std::less<>> routes;
@@ -44,7 +46,8 @@ struct Snapshot {
 
 // Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk.
 // Catalogues begin anew and fill with the next list or call; the built-in rules of `previous` (may
-// be null) are used again.
+// be null) are used again. Policies of the shadow that cannot be loaded are no error: a change of
+// what is in force does not wait for them.
 [[nodiscard]] base::Result<std::shared_ptr<const Snapshot>> make_snapshot(
     std::shared_ptr<const config::Config> config, std::uint64_t generation, Pins& pins,
     const base::Clock& clock, const base::Log& log, const Snapshot* previous);

@@ -388,11 +388,16 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
                                           *std::move(caller),
                                           std::move(principal),
                                           {},
+                                          {},
                                           {}});
   if (snapshot.engine->looks_back())
     admitted->histories =
         shared_.histories.of(admitted->principal->id(), admitted->caller.profile(),
                              snapshot.config->limits.conversations, shared_.clock.now());
+  if (snapshot.shadow && snapshot.shadow->looks_back())
+    admitted->shadow_histories =
+        shared_.shadow_histories.of(admitted->principal->id(), admitted->caller.profile(),
+                                    snapshot.config->limits.conversations, shared_.clock.now());
   if (!forwarded) request.slot() = admitted;
   return admitted;
 }

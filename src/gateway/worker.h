@@ -36,13 +36,17 @@ struct Counters {
   std::atomic<std::uint64_t> redactions{0};
   std::atomic<std::uint64_t> kills{0};
   std::atomic<std::uint64_t> upstream_errors{0};
+  std::atomic<std::uint64_t> shadow_judged{0};
+  std::atomic<std::uint64_t> shadow_would_allow{0};   // what was refused
+  std::atomic<std::uint64_t> shadow_would_refuse{0};  // what was allowed
+  std::atomic<std::uint64_t> shadow_differs{0};       // refused otherwise: step-up or not
 };
 
 // What all workers share. Everything in it is safe from any thread.
 struct Shared {
   Shared(const base::Clock& the_clock, const base::Log& the_log, Principals& the_principals,
          Sessions& the_sessions, Pins& the_pins, behaviour::Watch& the_watch,
-         Histories& the_histories, Recorder& the_recorder)
+         Histories& the_histories, Histories& the_shadow_histories, Recorder& the_recorder)
       : clock(the_clock),
         log(the_log),
         principals(the_principals),
@@ -50,6 +54,7 @@ struct Shared {
         pins(the_pins),
         watch(the_watch),
         histories(the_histories),
+        shadow_histories(the_shadow_histories),
         recorder(the_recorder) {}
 
   const base::Clock& clock;
@@ -59,6 +64,7 @@ struct Shared {
   Pins& pins;
   behaviour::Watch& watch;
   Histories& histories;
+  Histories& shadow_histories;  // what the shadow's temporal conditions ask
   Recorder& recorder;
   std::string redaction_key;
   std::vector<Worker*> workers;  // by loop index; set before they run
@@ -84,6 +90,7 @@ struct Admitted {
   };
   Seen seen{};
   SharedHistories histories{};  // when policies look back
+  SharedHistories shadow_histories{};
 };
 
 class Worker final : public net::Handler {
@@ -100,6 +107,7 @@ class Worker final : public net::Handler {
   net::TaskGroup& tasks() { return tasks_; }
   inspect::Scanner& scanner() { return scanner_; }
   policy::Scratch& scratch() { return scratch_; }
+  policy::Scratch& shadow_scratch() { return shadow_scratch_; }
   audit::RecordWriter& record_writer() { return record_writer_; }
   crypto::Random& random() { return random_; }
   // An Append that is not in use; give it back after the ticket was taken.
@@ -143,6 +151,7 @@ class Worker final : public net::Handler {
   net::TaskGroup tasks_;
   inspect::Scanner scanner_;
   policy::Scratch scratch_;
+  policy::Scratch shadow_scratch_;
   audit::RecordWriter record_writer_;
   crypto::SystemRandom random_;
   std::shared_ptr<const Snapshot> snapshot_;

@@ -200,20 +200,25 @@ Denial throttled(const Obligation& throttle, std::chrono::nanoseconds wait) {
           .cedar_allows = true};
 }
 
-std::string explanation(const Denial& denial) {
+std::string explanation(const Denial& denial, bool values) {
+  constexpr std::array<std::string_view, 4> safe{"context.session", "context.risk", "context.env",
+                                                 "principal"};
   std::string text(name(denial.reason));
-  if (denial.reason == Reason::arguments || denial.reason == Reason::answer ||
-      denial.reason == Reason::throttled)
+  if (denial.reason == Reason::throttled ||
+      (values && (denial.reason == Reason::arguments || denial.reason == Reason::answer)))
     text += std::format(": {}", denial.sentence);
   bool first = true;
   for (const Cause& cause : denial.causes) {
     text += std::format("{}{}", first ? ": " : "; ", cause.policy);
     if (!cause.clause.empty()) text += std::format(": {}", cause.clause);
     text += std::format(" at {}", cause.place);
-    if (!cause.error.empty()) text += std::format(" fails: {}", cause.error);
+    if (!cause.error.empty())
+      text += values ? std::format(" fails: {}", cause.error) : std::string(" fails");
     std::string reads;
     for (const auto& [path, value] : cause.reads)
-      reads += std::format("{}{} = {}", reads.empty() ? "" : ", ", path, value);
+      if (values || std::ranges::any_of(
+                        safe, [&](std::string_view prefix) { return path.starts_with(prefix); }))
+        reads += std::format("{}{} = {}", reads.empty() ? "" : ", ", path, value);
     if (!reads.empty()) text += std::format(" ({})", reads);
     first = false;
   }

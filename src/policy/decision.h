@@ -54,8 +54,9 @@ struct Denial {
   bool cedar_allows = false;  // what the language alone would have said
 };
 // For operators: "forbidden: bulk-read-limit: context.input.limit > 500 at policies.cedar:31:6
-// (context.input.limit = 5000)"; several causes are separated by "; ".
-std::string explanation(const Denial& denial);
+// (context.input.limit = 5000)"; several causes are separated by "; ". `values`: false where what
+// the call carries may hold a secret; then only the circumstances have values.
+std::string explanation(const Denial& denial, bool values = true);
 
 // For a call that an obligation to throttle allows again in `wait`.
 Denial throttled(const Obligation& throttle, std::chrono::nanoseconds wait);

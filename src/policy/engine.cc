@@ -331,7 +331,7 @@ std::string_view name(Judgement::Kind kind) {
 
 // The judgement out of state.answer.
 void Engine::conclude(Scratch::State& state, const Question& question, Judgement& judgement,
-                      std::string* why) const {
+                      std::string* why, bool values) const {
   const cedar::Answer& answer = state.answer;
   for (const cedar::PolicyIndex index : answer.reasons)
     judgement.policies.push_back(snapshot_->policies[index].id);
@@ -348,11 +348,16 @@ void Engine::conclude(Scratch::State& state, const Question& question, Judgement
   judgement.kind = judgement.level > 0 ? Judgement::Kind::step_up : Judgement::Kind::deny;
   if (why == nullptr) return;
   const cedar::EntityView entities(snapshot_->store, question.extra);
-  *why =
-      explanation(refusal_of(snapshot_->policies, question, entities, state.arena, answer).denial);
+  *why = explanation(
+      refusal_of(snapshot_->policies, question, entities, state.arena, answer).denial, values);
 }
 
 namespace {
+
+bool shows_values(const Facts& facts) {
+  return facts.findings == nullptr ||
+         (facts.findings->complete() && !facts.findings->has(inspect::FindingKind::secret));
+}
 
 void start(Judgement& judgement, std::string* why) {
   judgement.kind = Judgement::Kind::deny;
@@ -375,14 +380,14 @@ void Engine::judge(const Facts& facts, Scratch& scratch, Judgement& judgement,
   Refusal refusal;
   if (!ask(snapshot.rules(), facts, state, question, refusal)) {
     judgement.reason = Reason::arguments;
-    if (why != nullptr) *why = explanation(denial_of(refusal));
+    if (why != nullptr) *why = explanation(denial_of(refusal), shows_values(facts));
     return;
   }
   if (!snapshot.temporal.empty()) recall(facts.call, facts.now, facts.histories, state, question);
   const cedar::EntityView entities(snapshot.store, question.extra);
   cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
                 state.answer);
-  conclude(state, question, judgement, why);
+  conclude(state, question, judgement, why, shows_values(facts));
 }
 
 base::Result<PastCall> Engine::read_asked(json::Value asked, const People& people,

@@ -113,7 +113,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
                                                   cedar::Arena& arena) const;
 
   // As decide() in enforce mode, for what nothing follows from. `why`, if not null, gets the
-  // explanation for operators of what is not allowed.
+  // explanation for operators of what is not allowed, without values of a call that holds a secret.
   void judge(const Facts& facts, Scratch& scratch, Judgement& judgement,
              std::string* why = nullptr) const;
   // Of a question that was recorded whole. `call` and `now` are those of the record, the histories
@@ -174,7 +174,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
               Scratch::State& state, Question& question) const;
   void complete(const cedar::Answer& answer, Challenge& refused) const;
   void conclude(Scratch::State& state, const Question& question, Judgement& judgement,
-                std::string* why) const;
+                std::string* why, bool values = true) const;
   std::int64_t lifting_level(const cedar::Answer& answer) const;
   void take(const PastCall& past, std::string_view call, std::string_view kind,
             const std::optional<PastOutput>& output, base::Time at, const Histories& histories,
