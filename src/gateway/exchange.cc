@@ -400,6 +400,7 @@ Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
   audit::Record record = base_record(audit::Type::call_decided);
   add_question(record);
   record.decision = level > 0 ? audit::Decision::step_up : audit::Decision::deny;
+  if (denial.reason == policy::Reason::throttled) record.would = audit::Decision::allow;
   record.outcome = audit::Outcome::denied;
   std::vector<std::string_view> rules(denial.policies.begin(), denial.policies.end());
   record.rules = rules;

@@ -215,10 +215,13 @@ std::string explanation(const Denial& denial, bool values) {
     if (!cause.error.empty())
       text += values ? std::format(" fails: {}", cause.error) : std::string(" fails");
     std::string reads;
-    for (const auto& [path, value] : cause.reads)
-      if (values || std::ranges::any_of(
-                        safe, [&](std::string_view prefix) { return path.starts_with(prefix); }))
-        reads += std::format("{}{} = {}", reads.empty() ? "" : ", ", path, value);
+    for (const auto& [path, value] : cause.reads) {
+      const bool told = values || std::ranges::any_of(safe, [&](std::string_view prefix) {
+                          return path.starts_with(prefix);
+                        });
+      reads += std::format("{}{} = {}", reads.empty() ? "" : ", ", path,
+                           told ? std::string_view(value) : "<redacted>");
+    }
     if (!reads.empty()) text += std::format(" ({})", reads);
     first = false;
   }

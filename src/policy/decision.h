@@ -55,7 +55,9 @@ struct Denial {
 };
 // For operators: "forbidden: bulk-read-limit: context.input.limit > 500 at policies.cedar:31:6
 // (context.input.limit = 5000)"; several causes are separated by "; ". `values`: false where what
-// the call carries may hold a secret; then only the circumstances have values.
+// the call carries may hold a secret; then only the circumstances have values, and the rest stands
+// as
+// "<redacted>".
 std::string explanation(const Denial& denial, bool values = true);
 
 // For a call that an obligation to throttle allows again in `wait`.
