@@ -64,6 +64,8 @@ void print_status(json::Value root) {
                  shadow["would_refuse"].digits(), shadow["would_allow"].digits());
   else if (shadow)
     std::println("{:16} {}", "policy shadow", shadow["trouble"].text_or("not working"));
+  for (const json::Value server : root["unavailable"].elements())
+    std::println("{:16} {}", "unavailable", server.text_or(""));
 }
 
 void print_conversations(json::Value root) {

@@ -158,6 +158,32 @@ struct Server {
   std::optional<Mode> mode;  // absent: policy.mode
 };
 
+// The door to all servers at once: /mcp.
+struct Aggregate {
+  bool enabled = true;
+  std::uint64_t search_above = 200;  // tools; 0: all are listed, however many
+  milliseconds wait{10'000};         // for a server's part of a list
+};
+
+// A tool under another name.
+struct VirtualTool {
+  std::string server;
+  std::string tool;
+  std::string description;  // in place of the server's; empty: as it is
+};
+
+// A door to some servers, at /mcp/<name>.
+struct VirtualServer {
+  std::string name;                  // as a server's, and none has it
+  std::vector<std::string> servers;  // whole ones, defined; sorted, without doubles
+  bool prefix = true;                // false only with one server and no tool of another
+  // By the name for clients: at most 64 letters, digits, _ and -, without "__".
+  std::map<std::string, VirtualTool, std::less<>> tools;
+  std::vector<std::string> groups;  // whose agents and people may use it; empty: everybody
+  std::string instructions;         // in place of the servers'
+  std::uint64_t search_above = 200;
+};
+
 struct Policy {
   std::filesystem::path directory = "policies";  // of .cedar files
   Mode mode = Mode::enforce;
@@ -238,6 +264,8 @@ struct Config {
   std::vector<Named> groups;       // every group that is named anywhere
   std::vector<Named> segments;     // every segment that is named anywhere
   std::map<std::string, Server, std::less<>> servers;
+  Aggregate aggregate;
+  std::map<std::string, VirtualServer, std::less<>> virtual_servers;
   Policy policy;
   Inspect inspect;
   behaviour::Settings behaviour;

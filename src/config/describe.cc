@@ -167,6 +167,21 @@ void add_server(Lines& lines, const Server& server) {
     add_tool(lines, std::format("{}.tools.{}", at, tool_name), tool);
 }
 
+void add_virtual(Lines& lines, const VirtualServer& server) {
+  const std::string at = "virtual_servers." + server.name;
+  lines.add(at + ".servers", list(server.servers));
+  lines.add(at + ".prefix", server.prefix);
+  for (const auto& [name, tool] : server.tools) {
+    const std::string place = std::format("{}.tools.{}", at, name);
+    lines.add(place + ".server", tool.server);
+    lines.add(place + ".tool", tool.tool);
+    lines.add(place + ".description", tool.description);
+  }
+  lines.add(at + ".groups", list(server.groups));
+  lines.add(at + ".instructions", server.instructions);
+  lines.add(at + ".search_above", server.search_above);
+}
+
 void add_inspect(Lines& lines, const Inspect& inspect) {
   lines.add("inspect.secrets.arguments", name(inspect.secrets_in_arguments));
   lines.add("inspect.secrets.results", name(inspect.secrets_in_results));
@@ -263,6 +278,10 @@ std::string describe(const Config& config) {
   lines.add("control.socket", config.control.socket);
   add_identity(lines, config);
   for (const auto& [server_name, server] : config.servers) add_server(lines, server);
+  lines.add("aggregate.enabled", config.aggregate.enabled);
+  lines.add("aggregate.search_above", config.aggregate.search_above);
+  lines.add("aggregate.wait", config.aggregate.wait);
+  for (const auto& [virtual_name, server] : config.virtual_servers) add_virtual(lines, server);
   lines.add("policy.directory", config.policy.directory);
   lines.add("policy.mode", name(config.policy.mode));
   if (!config.policy.shadow.empty()) lines.add("policy.shadow", config.policy.shadow);

@@ -309,6 +309,8 @@ base::Result<Loaded> read(const Source& source, const Surroundings& surroundings
     read_users(top, universe, *config);
     read_identity(top.section("identity"), universe, *config);
     read_servers(top, universe, *config);
+    read_aggregate(top.section("aggregate"), config->aggregate);
+    read_virtual_servers(top, universe, *config);
     read_policy(top.section("policy"), config->policy);
     read_inspect(top.section("inspect"), config->inspect);
     read_behaviour(top.section("behaviour"), config->behaviour);

@@ -13,12 +13,6 @@ constexpr std::size_t longest_server = 64;
 constexpr std::size_t longest_tool = 128;
 constexpr std::size_t most_arguments = 256;
 
-bool is_server_name(std::string_view name) {
-  const auto first = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  return !name.empty() && name.size() <= longest_server && first(name.front()) &&
-         std::ranges::all_of(name, [&](char c) { return first(c) || c == '-' || c == '_'; });
-}
-
 // In the order of the table's words.
 Effects effects_of(std::uint32_t mask) {
   return {.read = (mask & 1) != 0,
@@ -212,6 +206,12 @@ void read_server(Section section, const yaml::Entry& at, Universe& universe, Ser
 }
 
 }  // namespace
+
+bool is_server_name(std::string_view name) {
+  const auto first = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= longest_server && first(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return first(c) || c == '-' || c == '_'; });
+}
 
 void read_servers(Section& top, Universe& universe, Config& into) {
   for (const yaml::Entry& entry : top.names("servers")) {

@@ -10,6 +10,8 @@ namespace {
 using inspect::PinState;
 using inspect::PinSubject;
 
+constexpr std::size_t most_prompts = 4096;
+
 policy::Effects effects_of(const config::Effects& effects) {
   return {effects.read, effects.write, effects.destructive, effects.egress, effects.actuate};
 }
@@ -164,6 +166,35 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
   const std::unique_lock lock(mutex_);
   entries_.insert_or_assign(std::string(name), entry);
   return entry;
+}
+
+void Catalogue::listed(std::vector<std::string> names, base::Instant now) {
+  const std::unique_lock lock(mutex_);
+  listed_ = std::move(names);
+  listed_at_ = now;
+}
+
+std::optional<std::vector<std::shared_ptr<const ToolEntry>>> Catalogue::fresh(
+    base::Instant now) const {
+  const std::shared_lock lock(mutex_);
+  if (!listed_at_ || now - *listed_at_ > std::chrono::minutes(1)) return std::nullopt;
+  std::vector<std::shared_ptr<const ToolEntry>> list;
+  for (const std::string& name : listed_)
+    if (const auto entry = entries_.find(name); entry != entries_.end())
+      list.push_back(entry->second);
+  return list;
+}
+
+void Catalogue::note_prompt(std::string_view outward, std::string_view name) {
+  const std::unique_lock lock(mutex_);
+  if (prompts_.size() < most_prompts) prompts_.insert_or_assign(std::string(outward), name);
+}
+
+std::optional<std::string> Catalogue::prompt(std::string_view outward) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = prompts_.find(outward);
+  if (found == prompts_.end()) return std::nullopt;
+  return found->second;
 }
 
 bool Catalogue::observe_instructions(std::string_view text, base::Time now) {

@@ -81,6 +81,13 @@ class Catalogue {
   std::shared_ptr<const ToolEntry> observe(
       json::Value descriptor, bool suspicious, base::Time now,
       const std::function<void(const ToolEntry&, std::string_view approved)>& held);
+  // The server's whole list as it was last told, by names; and the tools of it, if it is not older
+  // than a minute.
+  void listed(std::vector<std::string> names, base::Instant now);
+  std::optional<std::vector<std::shared_ptr<const ToolEntry>>> fresh(base::Instant now) const;
+  // Prompts whose names doors shorten, as they are listed (gateway/naming.h).
+  void note_prompt(std::string_view outward, std::string_view name);
+  std::optional<std::string> prompt(std::string_view outward) const;
   // Server instructions; false when they differ from what was approved.
   bool observe_instructions(std::string_view text, base::Time now);
   // After an approval: entries are judged again when they are listed next, held ones at once.
@@ -98,6 +105,9 @@ class Catalogue {
   policy::ServerFacts facts_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<const ToolEntry>, std::less<>> entries_;
+  std::map<std::string, std::string, std::less<>> prompts_;
+  std::vector<std::string> listed_;
+  std::optional<base::Instant> listed_at_;
 };
 
 }  // namespace latticegate::gateway

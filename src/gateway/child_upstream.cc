@@ -53,6 +53,10 @@ class Process : public std::enable_shared_from_this<Process> {
     home_.post([self = shared_from_this()] { self->to_write_.set(); });
     return true;
   }
+  bool has_ended() {
+    const std::scoped_lock lock(mutex_);
+    return ended_;
+  }
   bool expect(const std::string& id, std::shared_ptr<Inbox> inbox) {
     const std::scoped_lock lock(mutex_);
     if (ended_) return false;
@@ -312,6 +316,7 @@ class ChildLink final : public Link {
     co_return reply;
   }
   void opened(std::string_view, std::string_view) override {}
+  bool alive() const override { return !process_->has_ended(); }
   Task<void> end(net::Loop&) override {
     process_->home().post([process = process_] { process->stop(); });
     co_return;

@@ -103,6 +103,10 @@ Control::Answer Control::status() const {
   w.member("sessions", static_cast<std::int64_t>(shared.sessions.size()));
   w.key("servers").begin_array();
   for (const auto& [name, route] : snapshot->routes) w.string(name);
+  w.end_array();
+  w.key("unavailable").begin_array();  // of those, in lists of several servers
+  for (const std::string& name : shared.outages.all())
+    if (snapshot->routes.contains(name)) w.string(name);
   w.end_array().end_object();
   return {200, out};
 }

@@ -102,7 +102,7 @@ TEST_CASE("sessions: the longest idle go first, those in use never") {
   const std::string older = add(b, 4);
   const std::string newest = add(a, 5);
   sessions.find(streaming, *a, "tools")->streams = 1;
-  sessions.find(working, *b, "tools")->requests.add("1", "u1");
+  sessions.find(working, *b, "tools")->requests->add("1", {"u1", nullptr, ""});
   sessions.put_modern(*b, session_of(b, 6));
 
   auto taken = sessions.take_oldest(1, b.get());  // b's own, although a has an older one

@@ -123,7 +123,7 @@ Task<void> Exchange::call() {
          .hidden = snapshot_->config->inspect.hidden_text_in_arguments == config::Treatment::redact,
          .key = worker_.shared().redaction_key});
   const Outgoing message = outgoing(std::move(edits));
-  session_->requests.add(client_id_, upstream_id_);
+  session_->requests->add(client_id_, {upstream_id_, session_->link, session_->version});
   watch_for_end();
   auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
   if (reply && session_is_lost(**reply)) {
@@ -145,7 +145,7 @@ Task<void> Exchange::call() {
     co_await final(mcp::error_response(client_id_, why.code, why.sentence));
   }
   request_.on_hangup(nullptr);
-  session_->requests.remove(client_id_);
+  session_->requests->remove(client_id_);
 }
 
 // Who, where, what: the tool as it was pinned. What the caller may not see does not exist.
@@ -201,7 +201,7 @@ Task<bool> Exchange::admit() {
     co_await answer_unknown();
     co_return false;
   }
-  if (modern() && !task_call_ && !tool_->mirrored.empty()) {
+  if (modern() && !mirrors_checked_ && !task_call_ && !tool_->mirrored.empty()) {
     const net::Head& head = request_.head();
     const auto wrong = mcp::mirror_mismatch(tool_->mirrored, message_->params()["arguments"],
                                             [&](std::string_view name) { return head.find(name); });
@@ -225,8 +225,9 @@ bool Exchange::may_see() {
 }
 
 Task<void> Exchange::answer_unknown() {
+  const std::string_view spoken = spoken_.empty() ? subject_ : spoken_;
   co_await reject(200, -32602,
-                  std::format("Unknown tool: {}", base::printable(subject_.substr(0, 128))));
+                  std::format("Unknown tool: {}", base::printable(spoken.substr(0, 128))));
 }
 
 // Violations go back as a tool error, in words by which a model can correct its call.
@@ -491,6 +492,12 @@ bool Exchange::session_is_lost(const Reply& reply) const {
 }
 
 Task<void> Exchange::lose_session() {
+  if (door_) {  // the client's own session goes on
+    door_->members.drop(*session_);
+    co_await final(mcp::error_response(client_id_, mcp::unavailable_code,
+                                       "the server began anew; the next try will reach it"));
+    co_return;
+  }
   worker_.shared().sessions.remove(session_->id);
   co_await reject(404, -32600, "this session does not exist or has ended");
 }
@@ -658,6 +665,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     worker_.shared().counters.redactions.fetch_add(redacted_, std::memory_order_relaxed);
   }
   if (response.id().exists()) edits.push_back({response.id(), client_id_});
+  if (outward_ != nullptr) outward_->answer_edits(message_->method(), response, edits);
   json::in_document_order(edits);
   json::write(response.root(), edits, out);
   out = with_result_type(std::move(out), response);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/forward.h"
+#include "gateway/outward.h"
 #include "gateway/worker.h"
 #include "mcp/revision.h"
 
@@ -25,6 +26,35 @@ class Exchange {
   net::Task<void> post();
   net::Task<void> listen();
   net::Task<void> end_session();
+
+  // For a door (gateway/door.h): the message is in the server's own words already.
+  struct Inside {
+    mcp::Era era{};
+    mcp::Message message;
+    std::string client_id{};             // JSON text
+    std::shared_ptr<Session> session{};  // at this server
+    std::shared_ptr<Session> door{};     // legacy: the client's session, which holds that one
+    const Outward* outward = nullptr;    // words for the client; null: as the server says it
+    std::string spoken{};                // the client's name for what this is about
+    std::int64_t bytes = 0;
+    bool mirrored = true;    // the client put arguments into headers
+    bool streaming = false;  // an answer as events has begun
+  };
+  void begin(Inside inside);
+  // Decides or passes on, and answers.
+  net::Task<void> dispatch();
+  // Takes in a list of the server's tools.
+  void observe_tools(json::Value result);
+  // Whether this caller may see an element of the list that the message asks for, a tool, a
+  // resource.
+  bool listed(json::Value element);
+  bool sees(const std::shared_ptr<const ToolEntry>& tool);
+  bool may_watch(std::string_view uri);
+  // One notification or server request that belongs to a request or to the listening stream. False
+  // when the client is gone.
+  net::Task<bool> side_message(const mcp::Message& message);
+  // Asks the server for its tools, all pages of them.
+  net::Task<base::Result<void>> learn_tools();
 
  private:
   // exchange.cc: requests that are decided
@@ -66,23 +96,11 @@ class Exchange {
   // relay.cc: requests that are passed on, and everything that flows beside the answers
   net::Task<void> relay();
   net::Task<void> initialize();
-  // The server's answer to the client's handshake, and what came with it.
-  struct Handshake {
-    std::optional<mcp::Message> response;
-    std::string session_id;
-    std::string trouble;
-    bool opened() const { return response && response->result().exists(); }
-  };
-  net::Task<Handshake> shake_hands(Link& link, const Outgoing& message);
   net::Task<void> pump(std::unique_ptr<Reply> reply);
   net::Task<void> notification();
   net::Task<void> server_answer();
   std::string filtered(const mcp::Message& response);
   std::vector<json::Edit> list_edits(json::Value result);
-  net::Task<bool> side_message(const mcp::Message& message);
-  net::Task<base::Result<void>> learn_tools();
-  void observe_tools(json::Value result);
-  net::Task<base::Result<std::shared_ptr<Session>>> modern_session();
 
   // From before anything is sent until the answer is complete: a kill, and in the modern era a
   // client that leaves, end it.
@@ -117,6 +135,10 @@ class Exchange {
   std::shared_ptr<const Snapshot> snapshot_;
   const ServerRoute& route_;
   std::shared_ptr<Admitted> admitted_;
+  std::shared_ptr<Session> door_;
+  const Outward* outward_ = nullptr;
+  std::string spoken_;
+  bool mirrors_checked_ = false;
   mcp::Era era_ = mcp::Era::legacy;
   std::optional<mcp::Message> message_;
   std::shared_ptr<Session> session_;

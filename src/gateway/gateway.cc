@@ -167,6 +167,14 @@ Result<void> Gateway::Parts::open_loops() {
     shared->redaction_key = base::to_hex(key);
     memory->put("keys", "redaction", shared->redaction_key);
   }
+  for (const auto& entry : memory->remembered("keys"))
+    if (entry.key == "cursors") shared->cursor_key = entry.value;
+  if (shared->cursor_key.empty()) {
+    std::array<std::byte, 32> key{};
+    random.fill(key);
+    shared->cursor_key = base::to_hex(key);
+    memory->put("keys", "cursors", shared->cursor_key);
+  }
   auto snapshot = make_snapshot(first_config, 1, *pins, clock, log, nullptr);
   if (!snapshot) return std::unexpected(std::move(snapshot).error());
   shared->snapshot.store(*std::move(snapshot));

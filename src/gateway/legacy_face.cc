@@ -41,6 +41,7 @@ class LegacyFace final : public Link, public std::enable_shared_from_this<Legacy
   Task<Result<void>> notify(net::Loop& loop, const Outgoing& outgoing) override;
   Task<Result<std::unique_ptr<Reply>>> listen(net::Loop& loop) override;
   void opened(std::string_view, std::string_view) override {}
+  bool alive() const override { return inner_->alive(); }
   Task<void> end(net::Loop& loop) override { return inner_->end(loop); }
 
  private:

@@ -97,6 +97,7 @@ class ModernFace final : public Link, public std::enable_shared_from_this<Modern
     co_return fail(Code::unsupported, "modern clients have no such stream");
   }
   void opened(std::string_view, std::string_view) override {}
+  bool alive() const override { return inner_->alive(); }
   Task<void> end(net::Loop& loop) override;
 
  private:

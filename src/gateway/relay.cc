@@ -2,6 +2,7 @@
 #include <format>
 
 #include "gateway/exchange.h"
+#include "gateway/incoming.h"
 #include "inspect/redact.h"
 #include "json/write.h"
 #include "net/sse.h"
@@ -18,60 +19,31 @@ constexpr std::string_view json_type = "application/json";
 constexpr std::string_view too_many_conversations =
     "as many conversations are open as the gateway may have; try again later";
 
-bool lists(std::string_view accept, std::string_view type) {
-  return accept.contains(type) || accept.contains("*/*");
+std::string_view list_of(mcp::Method method) {
+  switch (method) {
+    case mcp::Method::tools_list: return "tools";
+    case mcp::Method::prompts_list: return "prompts";
+    case mcp::Method::resources_list: return "resources";
+    case mcp::Method::tasks_list: return "tasks";
+    default: return {};
+  }
 }
 
 }  // namespace
 
 Task<void> Exchange::post() {
-  const net::Head& head = request_.head();
-  if (!net::is_media_type(head.find("content-type").value_or(""), "application/json")) {
-    (void)co_await request_.respond(
-        415, "", json_type, R"({"error":"the content type of a message is application/json"})");
-    co_return;
-  }
-  const auto accept = head.find("accept").value_or("");
-  if (!lists(accept, "application/json") || !lists(accept, "text/event-stream")) {
-    co_await reject(406, -32600, "Accept must list application/json and text/event-stream");
-    co_return;
-  }
-  const auto body = co_await request_.body();
-  if (!body) {
-    if (body.error().code == Code::closed) co_return;
-    co_await reject(net::status_of(body.error()), -32600, body.error().detail);
-    co_return;
-  }
-  bytes_in_ = static_cast<std::int64_t>(body->size());
-  auto parsed = mcp::Message::parse(*body, {.size = snapshot_->config->limits.body,
-                                            .depth = snapshot_->config->limits.json_depth});
-  if (!parsed) {
-    worker_.shared().counters.refused.fetch_add(1, std::memory_order_relaxed);
-    client_id_ = parsed.error().id.value_or("");
-    co_await reject(parsed.error().error.code == Code::too_large ? 413 : 400,
-                    parsed.error().rpc_code, parsed.error().error.detail);
-    co_return;
-  }
-  message_ = *std::move(parsed);
+  auto incoming = co_await receive(worker_, request_, *snapshot_);
+  if (!incoming) co_return;
+  bytes_in_ = incoming->bytes;
+  era_ = incoming->era;
+  message_ = std::move(incoming->message);
   client_id_ = message_->id_text();
-  const auto as_text = [&](std::string_view name) -> std::optional<std::string> {
-    if (const auto value = head.find(name)) return std::string(*value);
-    return std::nullopt;
-  };
-  const auto era = mcp::classify(
-      *message_, {as_text("mcp-protocol-version"), as_text("mcp-method"), as_text("mcp-name")});
-  if (!era) {
-    co_await reject(era.error().http_status, era.error().rpc_code, era.error().sentence,
-                    era.error().data);
-    co_return;
-  }
-  era_ = *era;
   if (admitted_->principal->is_killed()) {
     co_await killed_answer();
     co_return;
   }
   if (modern()) {
-    auto session = co_await modern_session();
+    auto session = co_await worker_.modern_session(snapshot_, route_, admitted_->principal);
     if (!session) {
       worker_.shared().log.warning(
           "server not available",
@@ -83,35 +55,37 @@ Task<void> Exchange::post() {
     }
     session_ = *std::move(session);
   } else if (message_->method() != mcp::Method::initialize) {
-    const auto id = head.find("mcp-session-id");
-    if (!id) {
-      co_await reject(400, -32600, "the Mcp-Session-Id header is missing");
-      co_return;
-    }
-    session_ = worker_.shared().sessions.find(*id, *admitted_->principal, route_.config->name);
-    if (!session_) {
-      co_await reject(404, -32600, "this session does not exist or has ended");
-      co_return;
-    }
-    const auto version = head.find("mcp-protocol-version");
-    if (version && !mcp::is_legacy_revision(*version)) {
-      co_await reject(
-          400, -32600,
-          "the MCP-Protocol-Version header names no revision that this session can speak");
-      co_return;
-    }
+    session_ = co_await legacy_session(worker_, request_, client_id_, *admitted_->principal,
+                                       route_.config->name);
+    if (!session_) co_return;
   }
   if (session_)
     session_->last_used_ns.store(worker_.loop().now().time_since_epoch().count(),
                                  std::memory_order_relaxed);
+  co_await dispatch();
+}
 
+void Exchange::begin(Inside inside) {
+  bytes_in_ = inside.bytes;
+  era_ = inside.era;
+  message_ = std::move(inside.message);
+  client_id_ = std::move(inside.client_id);
+  session_ = std::move(inside.session);
+  door_ = std::move(inside.door);
+  outward_ = inside.outward;
+  spoken_ = std::move(inside.spoken);
+  mirrors_checked_ = !inside.mirrored;
+  streaming_ = inside.streaming;
+}
+
+Task<void> Exchange::dispatch() {
   if (message_->is_response()) {
     co_await server_answer();
   } else if (message_->is_notification()) {
     co_await notification();
   } else if (!mcp::exists_in(era_, message_->method())) {
     co_await reject(mcp::http_status_of(era_, -32601), -32601, "this method is not known");
-  } else if (session_ && session_->requests.size() >= snapshot_->config->limits.calls) {
+  } else if (session_ && session_->requests->size() >= snapshot_->config->limits.calls) {
     co_await reject(429, mcp::unavailable_code,
                     "too many calls of this conversation are under way");
   } else if (needs_permit(message_->method())) {
@@ -135,18 +109,13 @@ Task<void> Exchange::relay() {
   if (message_->method() == mcp::Method::subscriptions_listen)
     // What may not be read is not watched either.
     for (const json::Value uri :
-         message_->params()["notifications"]["resourceSubscriptions"].elements()) {
-      subject_ = uri.text_or({});
-      if (route_.mode != policy::Mode::observe &&
-          !snapshot_->engine->may_see(facts(), worker_.scratch()))
-        edits.push_back({uri, ""});
-    }
-  subject_ = {};
+         message_->params()["notifications"]["resourceSubscriptions"].elements())
+      if (!may_watch(uri.text_or({}))) edits.push_back({uri, ""});
   Outgoing message = outgoing(std::move(edits));
   message.idempotent = message_->method_name().ends_with("/list") ||
                        message_->method() == mcp::Method::server_discover;
   message.stream = message_->method() == mcp::Method::subscriptions_listen;
-  session_->requests.add(client_id_, upstream_id_);
+  session_->requests->add(client_id_, {upstream_id_, session_->link, session_->version});
   watch_for_end();
   auto reply = co_await pass(message_->method(), *session_->link, worker_.loop(), message, abort_);
   if (reply && session_is_lost(**reply)) {
@@ -160,7 +129,7 @@ Task<void> Exchange::relay() {
     co_await final(mcp::error_response(client_id_, why.code, why.sentence));
   }
   request_.on_hangup(nullptr);
-  session_->requests.remove(client_id_);
+  session_->requests->remove(client_id_);
 }
 
 // Opens a session of the legacy era: the client's handshake goes to the server as it is, the
@@ -171,14 +140,6 @@ Task<void> Exchange::initialize() {
                                  {{"agent", admitted_->principal->agent()},
                                   {"reason", "limits.conversations are all in use"}});
     co_await reject(503, mcp::unavailable_code, too_many_conversations);
-    co_return;
-  }
-  auto link = worker_.make_link(*snapshot_, route_);
-  if (!link) {
-    worker_.shared().log.warning(
-        "server cannot be started",
-        {{"server", route_.config->name}, {"reason", base::describe(link.error())}});
-    co_await reject(200, mcp::unavailable_code, "the server is not available");
     co_return;
   }
   auto session = std::make_shared<Session>();
@@ -192,32 +153,8 @@ Task<void> Exchange::initialize() {
   session_ = session;
   const Outgoing message = outgoing({});
   watch_for_end();
-  // In the client's era first; a server that has no such handshake may be a modern one.
-  const config::Era era = route_.config->era;
-  Eras& eras = worker_.shared().eras;
-  const base::Instant at = worker_.loop().clock().instant();
-  const bool only_modern =
-      era == config::Era::modern ||
-      (era == config::Era::automatic && eras.speaks(route_.key, mcp::Era::legacy, at) == false);
-  Handshake hands;
-  if (!only_modern) {
-    session->link = *link;
-    hands = co_await shake_hands(**link, message);
-    if (hands.opened() && era == config::Era::automatic)
-      eras.note(route_.key, mcp::Era::legacy, true, at);
-  }
-  if (!hands.opened() && era != config::Era::legacy && !killed_ && !stopping_) {
-    auto face = legacy_face(*link, worker_.bridging(route_));
-    Handshake bridged = co_await shake_hands(*face, message);
-    if (bridged.opened() || only_modern) {
-      session->link = std::move(face);
-      hands = std::move(bridged);
-      if (hands.opened() && !only_modern) {
-        eras.note(route_.key, mcp::Era::legacy, false, at);
-        eras.note(route_.key, mcp::Era::modern, true, at);
-      }
-    }
-  }
+  Worker::Handshake hands = co_await worker_.shake_hands(snapshot_, route_, message, abort_);
+  session->link = hands.link;
   std::optional<mcp::Message> response = std::move(hands.response);
   if (!response) {
     worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
@@ -245,21 +182,6 @@ Task<void> Exchange::initialize() {
   }
   json::in_document_order(edits);
   (void)co_await request_.respond(200, headers, json_type, response->text(edits));
-}
-
-Task<Exchange::Handshake> Exchange::shake_hands(Link& link, const Outgoing& message) {
-  Handshake hands;
-  auto reply = co_await pass(message_->method(), link, worker_.loop(), message, abort_);
-  hands.trouble = reply ? "the server ended without an answer" : base::describe(reply.error());
-  while (reply && !hands.response) {
-    auto next = co_await (*reply)->next();
-    if (!next) hands.trouble = base::describe(next.error());
-    if (!next || !*next) break;
-    if (answers(**next, upstream_id_))
-      hands.response = std::move(**next);  // before it, only notifications may come; none matters
-  }
-  if (reply) hands.session_id = (*reply)->session_id();
-  co_return hands;
 }
 
 // Passes messages on until the answer, which is filtered by what the caller may see.
@@ -299,7 +221,8 @@ Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
 Task<bool> Exchange::side_message(const mcp::Message& message) {
   std::vector<json::Edit> edits;
   if (message.is_request()) {
-    auto id = session_->server_requests.add(message.id_text(), std::string(message.method_name()));
+    auto id = session_->server_requests->add(
+        {message.id_text(), std::string(message.method_name()), session_->link, session_->version});
     if (!id || modern()) {
       Outgoing refusal;
       refusal.text =
@@ -334,6 +257,7 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
     for (json::Edit& edit : inspect::redact(
              message.params(), found, {.hidden = true, .key = worker_.shared().redaction_key}))
       edits.push_back(std::move(edit));
+  if (outward_ != nullptr) outward_->notification_edits(message, edits);
   json::in_document_order(edits);
   if (!streaming_) {
     if (!co_await request_.start_events({})) co_return false;
@@ -366,37 +290,55 @@ std::string Exchange::filtered(const mcp::Message& response) {
 
 std::vector<json::Edit> Exchange::list_edits(json::Value result) {
   std::vector<json::Edit> edits;
-  if (!result.exists()) return edits;
-  if (message_->method() == mcp::Method::tools_list) {
-    observe_tools(result);
-    for (const json::Value descriptor : result["tools"].elements()) {
-      tool_ = route_.catalogue->find(descriptor["name"].text_or({}));
-      const bool usable = tool_ && tool_->tool && !tool_->held;
-      // Observing refuses nothing, so it hides nothing either.
-      const bool visible = usable && (route_.mode == policy::Mode::observe ||
-                                      snapshot_->engine->may_see(facts(), worker_.scratch()));
-      if (!visible) edits.push_back({descriptor, ""});
-    }
-    tool_ = nullptr;
-    return edits;
-  }
-  const auto filter = [&](std::string_view list, std::string_view key) {
-    for (const json::Value element : result[list].elements()) {
-      subject_ = element[key].text_or({});
-      if (route_.mode != policy::Mode::observe &&
-          !snapshot_->engine->may_see(facts(), worker_.scratch()))
-        edits.push_back({element, ""});
-    }
-    subject_ = {};
-  };
-  if (message_->method() == mcp::Method::tasks_list) {
-    for (const json::Value task : result["tasks"].elements())
-      if (!session_->tasks.find(task["taskId"].text_or({}))) edits.push_back({task, ""});
-  } else if (message_->method() == mcp::Method::resources_list)
-    filter("resources", "uri");
-  else if (message_->method() == mcp::Method::prompts_list)
-    filter("prompts", "name");
+  if (message_->method() == mcp::Method::tools_list) observe_tools(result);
+  for (const json::Value element : result[list_of(message_->method())].elements())
+    if (!listed(element)) edits.push_back({element, ""});
   return edits;
+}
+
+// Observing refuses nothing, so it hides nothing either, except what cannot be called.
+bool Exchange::listed(json::Value element) {
+  const auto allowed = [&] {
+    return route_.mode == policy::Mode::observe ||
+           snapshot_->engine->may_see(facts(), worker_.scratch());
+  };
+  bool visible = true;
+  switch (message_->method()) {
+    case mcp::Method::tools_list:
+      tool_ = route_.catalogue->find(element["name"].text_or({}));
+      visible = tool_ && tool_->tool && !tool_->held && allowed();
+      tool_ = nullptr;
+      break;
+    case mcp::Method::tasks_list:
+      visible = session_->tasks.find(element["taskId"].text_or({})) != nullptr;
+      break;
+    case mcp::Method::resources_list:
+    case mcp::Method::prompts_list:
+      subject_ =
+          element[message_->method() == mcp::Method::prompts_list ? "name" : "uri"].text_or({});
+      visible = allowed();
+      subject_ = {};
+      break;
+    default: break;
+  }
+  return visible;
+}
+
+bool Exchange::sees(const std::shared_ptr<const ToolEntry>& tool) {
+  tool_ = tool;
+  const bool visible = tool_->tool && !tool_->held &&
+                       (route_.mode == policy::Mode::observe ||
+                        snapshot_->engine->may_see(facts(), worker_.scratch()));
+  tool_ = nullptr;
+  return visible;
+}
+
+bool Exchange::may_watch(std::string_view uri) {
+  subject_ = uri;
+  const bool allowed = route_.mode == policy::Mode::observe ||
+                       snapshot_->engine->may_see(facts(), worker_.scratch());
+  subject_ = {};
+  return allowed;
 }
 
 void Exchange::observe_tools(json::Value result) {
@@ -466,14 +408,18 @@ Task<Result<void>> Exchange::learn_tools() {
 
 Task<void> Exchange::notification() {
   std::vector<json::Edit> edits;
+  std::shared_ptr<Link> to = session_->link;
+  std::string version = session_->version;
   if (message_->method() == mcp::Method::notifications_cancelled) {
     const json::Value id = message_->params()["requestId"];
-    const auto upstream = session_->requests.find(json::to_string(id));
+    const auto upstream = session_->requests->find(json::to_string(id));
     if (!upstream) {  // finished, or never seen: nothing to cancel
       (void)co_await request_.respond(202, "", json_type, "");
       co_return;
     }
-    edits.push_back({id, *upstream});
+    edits.push_back({id, upstream->upstream_id});
+    to = upstream->link;
+    version = upstream->version;
   } else if (message_->method() == mcp::Method::notifications_progress) {
     (void)co_await request_.respond(202, "", json_type,
                                     "");  // tokens towards servers are not handed out
@@ -483,8 +429,8 @@ Task<void> Exchange::notification() {
   message.text = message_->text(edits);
   message.era = era_;
   message.method = message_->method_name();
-  message.version = modern() ? std::string(mcp::modern_revision) : session_->version;
-  const auto sent = co_await session_->link->notify(worker_.loop(), message);
+  message.version = modern() ? std::string(mcp::modern_revision) : std::move(version);
+  const auto sent = co_await to->notify(worker_.loop(), message);
   if (sent)
     (void)co_await request_.respond(202, "", json_type, "");
   else
@@ -498,7 +444,7 @@ Task<void> Exchange::server_answer() {
     co_await reject(400, -32600, "a response belongs to a session");
     co_return;
   }
-  const auto origin = session_->server_requests.take(message_->id_text());
+  const auto origin = session_->server_requests->take(message_->id_text());
   if (!origin) {
     co_await reject(400, -32600, "no request of the server has this id");
     co_return;
@@ -506,8 +452,8 @@ Task<void> Exchange::server_answer() {
   std::vector<json::Edit> edits{{message_->id(), origin->upstream_id}};
   Outgoing message;
   message.text = message_->text(edits);
-  message.version = session_->version;
-  const auto sent = co_await session_->link->notify(worker_.loop(), message);
+  message.version = origin->version;
+  const auto sent = co_await origin->link->notify(worker_.loop(), message);
   if (sent)
     (void)co_await request_.respond(202, "", json_type, "");
   else
@@ -517,7 +463,7 @@ Task<void> Exchange::server_answer() {
 // The stream for messages that belong to no request (legacy GET).
 Task<void> Exchange::listen() {
   const net::Head& head = request_.head();
-  if (!lists(head.find("accept").value_or(""), "text/event-stream")) {
+  if (!admits(head.find("accept").value_or(""), "text/event-stream")) {
     co_await reject(406, -32600, "Accept must list text/event-stream");
     co_return;
   }
@@ -587,27 +533,6 @@ Task<void> Exchange::end_session() {
   (void)co_await request_.respond(204, "", json_type, "");
 }
 
-Task<Result<std::shared_ptr<Session>>> Exchange::modern_session() {
-  Sessions& sessions = worker_.shared().sessions;
-  if (auto known = sessions.modern(*admitted_->principal, route_.config->name)) co_return known;
-  if (!worker_.room_for_session(*admitted_->principal, *snapshot_))
-    co_return fail(Code::overloaded, "limits.conversations are all in use");
-  auto link = co_await worker_.modern_link(snapshot_, route_);
-  if (!link) co_return std::unexpected(std::move(link).error());
-  // Somebody may have been quicker while the server's era was found out.
-  if (auto known = sessions.modern(*admitted_->principal, route_.config->name)) {
-    co_await (*link)->end(worker_.loop());
-    co_return known;
-  }
-  auto session = std::make_shared<Session>();
-  session->server = route_.config->name;
-  session->version = mcp::modern_revision;
-  session->principal = admitted_->principal;
-  session->link = *std::move(link);
-  sessions.put_modern(*admitted_->principal, session);
-  co_return session;
-}
-
 Task<void> Exchange::event(std::string_view text) {
   std::string out;
   net::write_event(text, std::nullopt, out);
@@ -625,8 +550,7 @@ Task<void> Exchange::final(std::string_view text, int status, std::string_view h
 
 Task<void> Exchange::reject(int status, int code, std::string_view sentence,
                             std::string_view data) {
-  const std::string text = mcp::error_response(client_id_, code, sentence, data);
-  (void)co_await request_.respond(status, "", json_type, text);
+  co_await gateway::reject(request_, client_id_, status, code, sentence, data);
 }
 
 Task<void> Exchange::killed_answer() {

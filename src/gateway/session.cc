@@ -16,16 +16,16 @@ constexpr std::size_t most_server_requests = 64;
 constexpr std::size_t most_tasks = 256;
 
 bool in_use(const Session& session) {
-  return session.streams.load() > 0 || session.requests.size() > 0;
+  return session.streams.load() > 0 || session.requests->size() > 0;
 }
 
 }  // namespace
 
-std::optional<std::string> ServerRequests::add(std::string upstream_id, std::string method) {
+std::optional<std::string> ServerRequests::add(Origin origin) {
   const std::scoped_lock lock(mutex_);
   if (waiting_.size() >= most_server_requests) return std::nullopt;
   std::string id = std::format("\"lg-{}\"", next_++);
-  waiting_.emplace(id, Origin{std::move(upstream_id), std::move(method)});
+  waiting_.emplace(id, std::move(origin));
   return id;
 }
 
@@ -51,26 +51,67 @@ std::shared_ptr<const mcp::Message> Tasks::find(std::string_view id) const {
   return found == calls_.end() ? nullptr : found->second;
 }
 
-void RequestIds::add(std::string client_id, std::string upstream_id) {
+void RequestIds::add(std::string client_id, Way way) {
   const std::scoped_lock lock(mutex_);
-  ids_.insert_or_assign(std::move(client_id), std::move(upstream_id));
+  ways_.insert_or_assign(std::move(client_id), std::move(way));
 }
 
 void RequestIds::remove(std::string_view client_id) {
   const std::scoped_lock lock(mutex_);
-  if (const auto found = ids_.find(client_id); found != ids_.end()) ids_.erase(found);
+  if (const auto found = ways_.find(client_id); found != ways_.end()) ways_.erase(found);
 }
 
-std::optional<std::string> RequestIds::find(std::string_view client_id) const {
+std::optional<RequestIds::Way> RequestIds::find(std::string_view client_id) const {
   const std::scoped_lock lock(mutex_);
-  const auto found = ids_.find(client_id);
-  if (found == ids_.end()) return std::nullopt;
+  const auto found = ways_.find(client_id);
+  if (found == ways_.end()) return std::nullopt;
   return found->second;
 }
 
 std::size_t RequestIds::size() const {
   const std::scoped_lock lock(mutex_);
-  return ids_.size();
+  return ways_.size();
+}
+
+std::shared_ptr<Session> Members::find(std::string_view server) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_server_.find(server);
+  return found == by_server_.end() ? nullptr : found->second;
+}
+
+bool Members::put(std::shared_ptr<Session> member) {
+  const std::scoped_lock lock(mutex_);
+  if (ended_) return false;
+  by_server_.insert_or_assign(member->server, std::move(member));
+  return true;
+}
+
+void Members::drop(const Session& member) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_server_.find(member.server);
+  if (found != by_server_.end() && found->second.get() == &member) by_server_.erase(found);
+}
+
+std::vector<std::shared_ptr<Session>> Members::end() {
+  std::vector<std::shared_ptr<Session>> taken;
+  const std::scoped_lock lock(mutex_);
+  ended_ = true;
+  for (auto& [server, member] : by_server_) taken.push_back(std::move(member));
+  by_server_.clear();
+  return taken;
+}
+
+std::vector<std::shared_ptr<Session>> Members::all() const {
+  std::vector<std::shared_ptr<Session>> list;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [server, member] : by_server_) list.push_back(member);
+  return list;
+}
+
+net::Task<void> end_links(net::Loop& loop, std::shared_ptr<Session> session) {
+  if (session->link) co_await session->link->end(loop);
+  for (const std::shared_ptr<Session>& member : session->members.end())
+    co_await member->link->end(loop);
 }
 
 std::shared_ptr<Session> Sessions::add(std::shared_ptr<Session> session, crypto::Random& random) {
@@ -110,9 +151,10 @@ void Sessions::put_modern(const Principal& principal, std::shared_ptr<Session> s
   modern_.insert_or_assign({principal.id(), std::move(server)}, std::move(session));
 }
 
-void Sessions::remove_modern(const Principal& principal, std::string_view server) {
+void Sessions::remove_modern(const Session& session) {
   const std::scoped_lock lock(mutex_);
-  modern_.erase({principal.id(), std::string(server)});
+  const auto found = modern_.find({session.principal->id(), session.server});
+  if (found != modern_.end() && found->second.get() == &session) modern_.erase(found);
 }
 
 std::vector<std::shared_ptr<Session>> Sessions::take_all(const Principal& principal) {
@@ -191,7 +233,7 @@ std::size_t Sessions::size() const {
 
 bool Sessions::busy() const {
   const std::scoped_lock lock(mutex_);
-  const auto working = [](const auto& entry) { return entry.second->requests.size() > 0; };
+  const auto working = [](const auto& entry) { return entry.second->requests->size() > 0; };
   return std::ranges::any_of(by_id_, working) || std::ranges::any_of(modern_, working);
 }
 

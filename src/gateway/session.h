@@ -25,12 +25,14 @@ namespace latticegate::gateway {
 // Requests that a server sent to the client, by the id under which the client sees them.
 class ServerRequests {
  public:
-  // Gives the id for the client (JSON text). At most 64 wait per session: above, nothing.
-  std::optional<std::string> add(std::string upstream_id, std::string method);
   struct Origin {
     std::string upstream_id;
     std::string method;
+    std::shared_ptr<Link> link;  // to the server that asked
+    std::string version;         // of the session there
   };
+  // Gives the id for the client (JSON text). At most 64 wait per session: above, nothing.
+  std::optional<std::string> add(Origin origin);
   std::optional<Origin> take(std::string_view client_id);
 
  private:
@@ -42,14 +44,19 @@ class ServerRequests {
 // Ids of requests on their way upstream, by the client's id; for cancellation.
 class RequestIds {
  public:
-  void add(std::string client_id, std::string upstream_id);
+  struct Way {
+    std::string upstream_id;
+    std::shared_ptr<Link> link;
+    std::string version;
+  };
+  void add(std::string client_id, Way way);
   void remove(std::string_view client_id);
-  std::optional<std::string> find(std::string_view client_id) const;
+  std::optional<Way> find(std::string_view client_id) const;
   std::size_t size() const;
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, std::string, std::less<>> ids_;
+  std::map<std::string, Way, std::less<>> ways_;
 };
 
 // Calls whose result is fetched later, by the id that the server gave them. Whoever fetches is
@@ -65,19 +72,49 @@ class Tasks {
   std::deque<std::pair<std::string, std::shared_ptr<const mcp::Message>>> calls_;
 };
 
+// Of a door (gateway/door.h), a legacy session holds one session for each server behind it. They
+// are opened together, some perhaps later or anew, and share their conversation and what waits for
+// the client. Whatever server's turn it is, calls are made in the member's session.
+struct Session;
+class Members {
+ public:
+  std::shared_ptr<Session> find(std::string_view server) const;
+  // False when the whole session has ended meanwhile: then the member is not taken.
+  bool put(std::shared_ptr<Session> member);
+  // Takes out this one, if it is still the server's.
+  void drop(const Session& member);
+  // Takes out all, and no further one is taken.
+  std::vector<std::shared_ptr<Session>> end();
+  std::vector<std::shared_ptr<Session>> all() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Session>, std::less<>> by_server_;
+  bool ended_ = false;
+};
+
 struct Session {
-  std::string id;  // ours, for the client; empty for modern access
+  std::string id;  // ours, for the client; empty for modern access and for members
   std::string server;
   std::string version;  // negotiated revision
   std::shared_ptr<Principal> principal;
   std::shared_ptr<Conversation> conversation;  // legacy; null for modern: the principal's own
-  std::shared_ptr<Link> link;
-  ServerRequests server_requests;
-  RequestIds requests;
+  std::shared_ptr<Link> link;                  // null for a door
+  // A door's members share these with it.
+  std::shared_ptr<ServerRequests> server_requests = std::make_shared<ServerRequests>();
+  std::shared_ptr<RequestIds> requests = std::make_shared<RequestIds>();
   Tasks tasks;
+  // What the server answered to the handshake of a member.
+  std::shared_ptr<const mcp::Message> hello;
+  Members members;    // of a door
+  std::string opens;  // of a door: the params of the client's initialize, JSON text
+  std::atomic<bool> initialized{false};  // of a door: its client said so
   std::atomic<std::uint32_t> streams{0};
   std::atomic<std::int64_t> last_used_ns{0};  // steady clock; for expiry
 };
+
+// Ends the session at its server, or at all of a door.
+net::Task<void> end_links(net::Loop& loop, std::shared_ptr<Session> session);
 
 class Sessions {
  public:
@@ -91,7 +128,8 @@ class Sessions {
   // The modern access of a principal to a server; made by `make` when there is none yet.
   std::shared_ptr<Session> modern(const Principal& principal, std::string_view server) const;
   void put_modern(const Principal& principal, std::shared_ptr<Session> session);
-  void remove_modern(const Principal& principal, std::string_view server);
+  // Takes out this one, if it is still the principal's access to its server.
+  void remove_modern(const Session& session);
 
   // Takes all sessions of a principal out, for a kill.
   std::vector<std::shared_ptr<Session>> take_all(const Principal& principal);

@@ -131,6 +131,11 @@ Result<ServerRoute> make_route(const config::Config& config, const config::Serve
     }
     route.key = std::hash<std::string>{}(
         std::format("{}\n{}\n{}\n{}", http->url, pqc::name(http->profile), ca, server.name));
+  } else if (const auto* const stdio = std::get_if<config::Stdio>(&server.transport)) {
+    // What one program speaks says nothing about another.
+    std::string text = "stdio\n" + server.name;
+    for (const std::string& word : stdio->command) text += "\n" + word;
+    route.key = std::hash<std::string>{}(text);
   }
   return route;
 }
@@ -250,6 +255,9 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
         route->mode == policy::Mode::enforce ? snapshot->engine : nullptr);
     snapshot->routes.emplace(name, *std::move(route));
   }
+  auto doors = make_doors(*config, snapshot->routes);
+  if (!doors) return within("servers", std::move(doors).error());
+  snapshot->doors = *std::move(doors);
   for (const std::string& host : config->listen.hosts) snapshot->hosts.push_back(lower(host));
   snapshot->hosts.push_back(lower(config->listen.address.host));
   snapshot->hosts.insert(snapshot->hosts.end(), {"localhost", "127.0.0.1", "[::1]", "::1"});

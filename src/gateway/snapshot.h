@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "gateway/catalogue.h"
+#include "gateway/door.h"
 #include "identity/authenticator.h"
 #include "inspect/rules.h"
 #include "net/http_client.h"
@@ -41,6 +42,7 @@ struct Snapshot {
   std::shared_ptr<const inspect::RuleSet> rules;
   std::shared_ptr<const net::TlsContext> tls;  // of the listener; null without TLS
   std::map<std::string, ServerRoute, std::less<>> routes;
+  std::map<std::string, Door, std::less<>> doors;
   std::vector<std::string> hosts;  // lower-case names that a Host header may have
 };
 

@@ -73,6 +73,8 @@ class Link {
   virtual net::Task<base::Result<std::unique_ptr<Reply>>> listen(net::Loop& loop) = 0;
   // Takes over what the answer to initialize brought.
   virtual void opened(std::string_view session_id, std::string_view version) = 0;
+  // False when nothing can be sent any more, because the server's process has ended.
+  virtual bool alive() const { return true; }
   // Ends the session at the server, politely, without waiting for long.
   virtual net::Task<void> end(net::Loop& loop) = 0;
 };

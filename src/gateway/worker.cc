@@ -5,7 +5,7 @@
 #include <format>
 
 #include "base/bytes.h"
-#include "gateway/exchange.h"
+#include "gateway/doorway.h"
 #include "gateway/ready.h"
 #include "mcp/translate.h"
 
@@ -267,11 +267,135 @@ Task<Result<std::shared_ptr<Link>>> Worker::modern_link(std::shared_ptr<const Sn
   co_return modern_face(*std::move(link), bridging(route));
 }
 
+Task<Result<std::shared_ptr<Session>>> Worker::modern_session(
+    std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
+    std::shared_ptr<Principal> principal) {
+  Sessions& sessions = shared_.sessions;
+  const std::string& server = route.config->name;
+  if (auto known = sessions.modern(*principal, server)) {
+    if (known->link->alive()) co_return known;
+    sessions.remove_modern(*known);
+  }
+  if (!room_for_session(*principal, *snapshot))
+    co_return fail(Code::overloaded, "limits.conversations are all in use");
+  auto link = co_await modern_link(snapshot, route);
+  if (!link) co_return std::unexpected(std::move(link).error());
+  // Somebody may have been quicker while the server's era was found out.
+  if (auto known = sessions.modern(*principal, server)) {
+    co_await (*link)->end(loop_);
+    co_return known;
+  }
+  auto session = std::make_shared<Session>();
+  session->server = server;
+  session->version = mcp::modern_revision;
+  session->principal = principal;
+  session->link = *std::move(link);
+  session->last_used_ns.store(loop_.clock().instant().time_since_epoch().count(),
+                              std::memory_order_relaxed);
+  sessions.put_modern(*principal, session);
+  co_return session;
+}
+
+Task<void> Worker::greet(Link& link, const Outgoing& message, Handshake& hands, net::Abort& abort) {
+  auto reply = co_await pass(mcp::Method::initialize, link, loop_, message, abort);
+  hands.trouble = reply ? "the server ended without an answer" : base::describe(reply.error());
+  while (reply && !hands.response) {
+    auto next = co_await (*reply)->next();
+    if (!next) hands.trouble = base::describe(next.error());
+    if (!next || !*next) break;
+    if (answers(**next, message.id))
+      hands.response = std::move(**next);  // before it, only notifications may come; none matters
+  }
+  if (reply) hands.session_id = (*reply)->session_id();
+}
+
+// In the client's era first; a server that has no such handshake may be a modern one.
+Task<Worker::Handshake> Worker::shake_hands(std::shared_ptr<const Snapshot> snapshot,
+                                            const ServerRoute& route, const Outgoing& message,
+                                            net::Abort& abort) {
+  Handshake hands;
+  auto link = make_link(*snapshot, route);
+  if (!link) {
+    hands.trouble = base::describe(link.error());
+    co_return hands;
+  }
+  hands.link = *link;
+  const config::Era era = route.config->era;
+  Eras& eras = shared_.eras;
+  const base::Instant at = loop_.clock().instant();
+  const bool only_modern =
+      era == config::Era::modern ||
+      (era == config::Era::automatic && eras.speaks(route.key, mcp::Era::legacy, at) == false);
+  if (!only_modern) {
+    co_await greet(**link, message, hands, abort);
+    if (hands.opened() && era == config::Era::automatic)
+      eras.note(route.key, mcp::Era::legacy, true, at);
+  }
+  if (!hands.opened() && era != config::Era::legacy && !abort.requested()) {
+    Handshake bridged;
+    bridged.link = legacy_face(*link, bridging(route));
+    co_await greet(*bridged.link, message, bridged, abort);
+    if (bridged.opened() || only_modern) {
+      hands = std::move(bridged);
+      if (hands.opened() && !only_modern) {
+        eras.note(route.key, mcp::Era::legacy, false, at);
+        eras.note(route.key, mcp::Era::modern, true, at);
+      }
+    }
+  }
+  co_return hands;
+}
+
+Task<Result<std::shared_ptr<Session>>> Worker::member_session(
+    std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
+    std::shared_ptr<Session> door) {
+  const std::string& server = route.config->name;
+  if (auto known = door->members.find(server)) {
+    if (known->link->alive()) co_return known;
+    door->members.drop(*known);
+  }
+  Outgoing message;
+  message.id = std::to_string(shared_.next_id.fetch_add(1, std::memory_order_relaxed));
+  message.method = "initialize";
+  message.text = std::format(R"({{"jsonrpc":"2.0","id":{},"method":"initialize","params":{}}})",
+                             message.id, door->opens);
+  net::Abort abort;
+  Handshake hands = co_await shake_hands(std::move(snapshot), route, message, abort);
+  if (!hands.opened()) {
+    if (hands.link) co_await hands.link->end(loop_);
+    co_return fail(Code::unavailable,
+                   hands.response ? "the server refused to open a session" : hands.trouble);
+  }
+  auto member = std::make_shared<Session>();
+  member->server = server;
+  member->version = hands.response->result()["protocolVersion"].text_or("");
+  member->principal = door->principal;
+  member->conversation = door->conversation;
+  member->link = hands.link;
+  member->requests = door->requests;
+  member->server_requests = door->server_requests;
+  member->hello = std::make_shared<const mcp::Message>(*std::move(hands.response));
+  member->link->opened(hands.session_id, member->version);
+  if (door->initialized.load()) {
+    Outgoing ready;
+    ready.text = R"({"jsonrpc":"2.0","method":"notifications/initialized"})";
+    ready.version = member->version;
+    (void)co_await member->link->notify(loop_, ready);
+  }
+  if (auto known = door->members.find(server); known && known->link->alive()) {
+    co_await member->link->end(loop_);
+    co_return known;
+  }
+  if (!door->members.put(member)) {
+    co_await member->link->end(loop_);
+    co_return fail(Code::cancelled, "the session has ended");
+  }
+  co_return member;
+}
+
 void Worker::end_sessions(std::vector<std::shared_ptr<Session>> sessions) {
   for (std::shared_ptr<Session>& session : sessions) {
-    tasks_.spawn([](net::Loop& loop, std::shared_ptr<Session> ending) -> Task<void> {
-      co_await ending->link->end(loop);
-    }(loop_, std::move(session)));
+    tasks_.spawn(end_links(loop_, std::move(session)));
   }
 }
 
@@ -445,6 +569,23 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
   constexpr std::string_view prefix = "/mcp/";
   const std::string_view name =
       path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view();
+  const auto door = path == "/mcp" || path.starts_with(prefix) ? snapshot->doors.find(name)
+                                                               : snapshot->doors.end();
+  // Whom it is not open to does not learn that it is there.
+  if (door != snapshot->doors.end() && door->second.open_to(admitted->get()->caller.profile())) {
+    const Door& entered = door->second;
+    Doorway doorway(*this, request, std::move(snapshot), entered, *admitted);
+    if (head.method == "POST")
+      co_await doorway.post();
+    else if (head.method == "GET")
+      co_await doorway.listen();
+    else if (head.method == "DELETE")
+      co_await doorway.end_session();
+    else
+      co_await answer_json(request, 405, "Allow: GET, POST, DELETE\r\n",
+                           R"({"error":"method not allowed"})");
+    co_return;
+  }
   const auto route = snapshot->routes.find(name);
   if (name.empty() || route == snapshot->routes.end()) {
     co_await answer_json(request, 404, "",

@@ -14,6 +14,7 @@
 #include "gateway/eras.h"
 #include "gateway/histories.h"
 #include "gateway/memory.h"
+#include "gateway/outages.h"
 #include "gateway/recorder.h"
 #include "gateway/session.h"
 #include "gateway/snapshot.h"
@@ -67,12 +68,14 @@ struct Shared {
   Histories& shadow_histories;  // what the shadow's temporal conditions ask
   Recorder& recorder;
   std::string redaction_key;
+  std::string cursor_key;
   std::vector<Worker*> workers;  // by loop index; set before they run
   std::atomic<std::uint64_t> generation{
       0};  // of the snapshot; a worker that has an older one takes the new one
   std::atomic<std::shared_ptr<const Snapshot>> snapshot;
   std::atomic<std::uint64_t> next_id{1};  // of requests that we send upstream
   Eras eras;
+  Outages outages;
   Counters counters;
 };
 
@@ -120,6 +123,26 @@ class Worker final : public net::Handler {
   // A link that speaks modern, to a server of either era, which is found out if need be.
   net::Task<base::Result<std::shared_ptr<Link>>> modern_link(
       std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route);
+  // The modern access of a principal to a server, known or made.
+  net::Task<base::Result<std::shared_ptr<Session>>> modern_session(
+      std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
+      std::shared_ptr<Principal> principal);
+  // The server's answer to a legacy client's handshake, and the link on which it was given: in the
+  // client's era, or through a bridge when the server speaks the other one only.
+  struct Handshake {
+    std::shared_ptr<Link> link;  // null when the server could not be started
+    std::optional<mcp::Message> response;
+    std::string session_id;
+    std::string trouble;
+    bool opened() const { return response && response->result().exists(); }
+  };
+  net::Task<Handshake> shake_hands(std::shared_ptr<const Snapshot> snapshot,
+                                   const ServerRoute& route, const Outgoing& message,
+                                   net::Abort& abort);
+  // A door's session at one of its servers (session.h, Members), known or opened.
+  net::Task<base::Result<std::shared_ptr<Session>>> member_session(
+      std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
+      std::shared_ptr<Session> door);
   // How bridges of a server work.
   BridgeOptions bridging(const ServerRoute& route);
 
@@ -141,6 +164,7 @@ class Worker final : public net::Handler {
   void record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
                    std::string_view reason);
   net::Task<base::Result<bool>> speaks_modern(Link& link, bool pipe);
+  net::Task<void> greet(Link& link, const Outgoing& message, Handshake& hands, net::Abort& abort);
   net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
   std::shared_ptr<Principal> principal_of(const identity::Caller& caller, const Snapshot& snapshot);
   base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request,

@@ -40,6 +40,11 @@ void read_listen(Section section, Listen& into);
 void read_users(Section& top, Universe& universe, Config& into);
 void read_identity(Section section, Universe& universe, Config& into);
 void read_servers(Section& top, Universe& universe, Config& into);
+// After the servers.
+void read_aggregate(Section section, Aggregate& into);
+void read_virtual_servers(Section& top, Universe& universe, Config& into);
+// Small letters, digits, - and _, not these two first; at most 64.
+bool is_server_name(std::string_view name);
 
 // "127.0.0.1:8443", "[::1]:8443", "localhost:0".
 base::Result<Address> parse_address(std::string_view text);
