@@ -154,7 +154,7 @@ int show(const Arguments& given) {
 }  // namespace
 
 void add_audit(CLI::App& parser, Chosen& chosen) {
-  CLI::App* const audit = parser.add_subcommand("audit", "Read the audit log");
+  CLI::App* const audit = parser.add_subcommand("audit", "Read, verify and prove the audit log");
   audit->require_subcommand(1);
   auto given = std::make_shared<Arguments>();
   const auto common = [given](CLI::App* command) {
@@ -186,6 +186,9 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
   common(show_command);
   show_command->add_option("record", given->record, "Its seq, uid or call_uid")->required();
   show_command->callback([&chosen, given] { chosen = [given] { return show(*given); }; });
+  add_audit_verify(*audit, chosen);
+  add_audit_prove(*audit, chosen);
+  add_audit_generate(*audit, chosen);
 }
 
 }  // namespace latticegate::app

@@ -33,7 +33,10 @@ void add_connect(CLI::App& parser, Chosen& chosen);  // connect
 void add_wrap(CLI::App& parser, Chosen& chosen);     // wrap
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
-void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show
+void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show and:
+void add_audit_verify(CLI::App& audit, Chosen& chosen);       // audit verify
+void add_audit_prove(CLI::App& audit, Chosen& chosen);        // audit prove, check
+void add_audit_generate(CLI::App& audit, Chosen& chosen);     // audit generate
 void add_policy(CLI::App& parser, Chosen& chosen);            // policy format, convert and:
 void add_policy_check(CLI::App& policy, Chosen& chosen);      // policy check
 void add_policy_test(CLI::App& policy, Chosen& chosen);       // policy test

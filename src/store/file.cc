@@ -119,4 +119,10 @@ Result<void> SystemFiles::rename(const std::filesystem::path& from,
   return {};
 }
 
+Result<void> SystemFiles::exchange(const std::filesystem::path& from,
+                                   const std::filesystem::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return {};
+  return rename(from, to);
+}
+
 }  // namespace latticegate::store

@@ -54,6 +54,10 @@ class Files {
   // Gives a file another name in one step; what had that name is gone.
   [[nodiscard]] virtual base::Result<void> rename(const std::filesystem::path& from,
                                                   const std::filesystem::path& to) = 0;
+  // Lets two files have each other's name in one step. Where the file system cannot do that, or the
+  // second one does not exist, the same as rename().
+  [[nodiscard]] virtual base::Result<void> exchange(const std::filesystem::path& from,
+                                                    const std::filesystem::path& to) = 0;
 };
 
 // The machine's files. Safe from any thread.
@@ -65,6 +69,8 @@ class SystemFiles final : public Files {
   base::Result<void> remove(const std::filesystem::path& path) override;
   base::Result<void> rename(const std::filesystem::path& from,
                             const std::filesystem::path& to) override;
+  base::Result<void> exchange(const std::filesystem::path& from,
+                              const std::filesystem::path& to) override;
 };
 
 }  // namespace latticegate::store

@@ -248,7 +248,10 @@ void Sealer::run() {
       const std::scoped_lock lock(mutex_);
       status_.trouble.clear();
     }
-    if (stopping) return;
+    if (stopping) {
+      static_cast<void>(files_.remove(options_.directory / "checkpoint.new").has_value());
+      return;
+    }
   }
 }
 
@@ -279,7 +282,8 @@ Result<void> Sealer::take_frames(const Chunk& chunk) {
     if (seq == tree_.size())
       tree_.add(rest.substr(audit::frame_overhead, size - audit::frame_overhead));
     rest.remove_prefix(size);
-    if (tree_.size() - signed_ >= options_.leaves)
+    // Counted from the beginning of the log: where tiles are full, few partial ones are needed.
+    if (tree_.size() > signed_ && tree_.size() % options_.leaves == 0)
       if (auto published = publish(); !published) return published;
   }
   return tree_.waiting_bytes() < flush_at ? Result<void>() : tree_.flush();
@@ -289,10 +293,15 @@ Result<void> Sealer::catch_up(std::uint64_t until) {
   return add_leaves(tree_, options_.directory, until);
 }
 
-Result<void> Sealer::put(const std::filesystem::path& path, std::string_view text) {
+Result<void> Sealer::put(const std::filesystem::path& path, std::string_view text, bool often) {
+  // For a file that is replaced often, two files take turns: making one each time gets slow.
   const std::filesystem::path fresh = options_.directory / "checkpoint.new";
-  if (auto removed = files_.remove(fresh); !removed) return removed;
   auto file = files_.create(fresh);
+  if (!file && file.error().code == Code::conflict) {
+    file = files_.open(fresh);
+    if (file)
+      if (auto cut = (*file)->truncate(text.size()); !cut) return cut;
+  }
   if (!file) return std::unexpected(std::move(file).error());
   for (std::uint64_t at = 0; at < text.size();) {
     const auto n = (*file)->write(base::bytes_of(text.substr(at)), at);
@@ -301,7 +310,7 @@ Result<void> Sealer::put(const std::filesystem::path& path, std::string_view tex
   }
   // So that the name never stands for less than a whole note, whatever happens to the machine.
   if (auto synced = (*file)->sync(); !synced) return synced;
-  return files_.rename(fresh, path);
+  return often ? files_.exchange(fresh, path) : files_.rename(fresh, path);
 }
 
 Result<void> Sealer::publish() {
@@ -313,7 +322,8 @@ Result<void> Sealer::publish() {
   const auto note =
       keys_->sign(checkpoint, static_cast<std::uint64_t>(std::max<std::int64_t>(0, seconds)));
   if (!note) return std::unexpected(note.error());
-  if (auto written = put(checkpoint_path(options_.directory), *note); !written) return written;
+  if (auto written = put(checkpoint_path(options_.directory), *note, true); !written)
+    return written;
   tree_.settle();
   signed_ = checkpoint.size;
   unsigned_since_.reset();

@@ -93,7 +93,9 @@ class Sealer {
   // From the segments, up to that leaf.
   [[nodiscard]] base::Result<void> catch_up(std::uint64_t until);
   [[nodiscard]] base::Result<void> publish();
-  [[nodiscard]] base::Result<void> put(const std::filesystem::path& path, std::string_view text);
+  // A small file, whole or not at all. `often`: one that is replaced again and again.
+  [[nodiscard]] base::Result<void> put(const std::filesystem::path& path, std::string_view text,
+                                       bool often = false);
   void failed(const base::Error& error);
 
   const SealerOptions options_;

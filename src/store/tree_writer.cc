@@ -149,7 +149,7 @@ void TreeWriter::find_leftovers(std::uint64_t from) {
     for (std::filesystem::directory_iterator entry(log_ / folder, error), end;
          !error && entry != end; entry.increment(error)) {
       std::string path = folder / entry->path().filename();
-      if (!std::ranges::contains(published_, path)) before_.push_back(std::move(path));
+      if (!std::ranges::contains(published_, path)) partial_.push_back(std::move(path));
     }
   };
   for (unsigned level = 0; level < 8; ++level)
@@ -189,30 +189,51 @@ void TreeWriter::add(std::string_view leaf) {
   }
 }
 
-Result<void> TreeWriter::write(const std::string& path, std::string_view bytes) {
-  const std::filesystem::path whole = log_ / path;
+Result<void> TreeWriter::make_folder(const std::string& path) {
   const bool entries = path.starts_with("tile/entries/");
   std::string& made = made_.at(entries ? 8 : static_cast<std::size_t>(path.at(5) - '0'));
   const std::string_view folder = std::string_view(path).substr(0, path.rfind('/'));
-  if (made != folder) {
-    std::error_code error;
-    std::filesystem::create_directories(log_ / folder, error);
-    if (error)
-      return fail(error == std::errc::no_space_on_device ? Code::unavailable : Code::io,
-                  std::format("cannot create {}: {}", (log_ / folder).string(), error.message()));
-    made = folder;
-  }
-  auto file = files_->create(whole);
-  if (!file && file.error().code == Code::conflict) {
-    if (auto removed = files_->remove(whole); !removed) return removed;
-    file = files_->create(whole);
-  }
-  if (!file) {
-    made.clear();  // somebody may have removed the folder
-    return std::unexpected(std::move(file).error());
+  if (made == folder) return {};
+  std::error_code error;
+  std::filesystem::create_directories(log_ / folder, error);
+  if (error)
+    return fail(error == std::errc::no_space_on_device ? Code::unavailable : Code::io,
+                std::format("cannot create {}: {}", (log_ / folder).string(), error.message()));
+  made = folder;
+  return {};
+}
+
+std::unique_ptr<File> TreeWriter::reuse(const std::string& path) {
+  if (obsolete_.empty()) return nullptr;
+  const std::filesystem::path old = log_ / obsolete_.back();
+  obsolete_.pop_back();
+  if (!files_->rename(old, log_ / path)) return nullptr;
+  std::error_code error;
+  if (std::filesystem::remove(old.parent_path(), error)) std::ranges::fill(made_, std::string());
+  auto file = files_->open(log_ / path);
+  if (!file) return nullptr;
+  // Nothing of the old content is left if we are killed now.
+  return (*file)->truncate(0) ? *std::move(file) : nullptr;
+}
+
+Result<void> TreeWriter::write(const std::string& path, std::string_view bytes) {
+  const std::filesystem::path whole = log_ / path;
+  if (auto made = make_folder(path); !made) return made;
+  std::unique_ptr<File> file = path.contains(".p/") ? reuse(path) : nullptr;
+  if (file == nullptr) {
+    auto made = files_->create(whole);
+    if (!made && made.error().code == Code::conflict) {
+      if (auto removed = files_->remove(whole); !removed) return removed;
+      made = files_->create(whole);
+    }
+    if (!made) {
+      std::ranges::fill(made_, std::string());  // somebody may have removed the folder
+      return std::unexpected(std::move(made).error());
+    }
+    file = *std::move(made);
   }
   for (std::uint64_t at = 0; !bytes.empty();) {
-    const auto n = (*file)->write(base::bytes_of(bytes), at);
+    const auto n = file->write(base::bytes_of(bytes), at);
     if (!n) return std::unexpected(n.error());
     bytes.remove_prefix(*n);
     at += *n;
@@ -236,8 +257,12 @@ Result<void> TreeWriter::flush() {
 
 Result<void> TreeWriter::prepare() {
   if (auto flushed = flush(); !flushed) return flushed;
-  // An earlier preparation whose checkpoint was never published left these.
-  before_.insert(before_.end(), partial_.begin(), partial_.end());
+  // What was prepared and never published may be half-written, and must not lie under a checkpoint.
+  while (!partial_.empty()) {
+    if (!std::ranges::contains(published_, partial_.back()))
+      if (auto removed = files_->remove(log_ / partial_.back()); !removed) return removed;
+    partial_.pop_back();
+  }
   partial_ = partial_paths(size());
   for (const std::string& path : partial_) {
     if (std::ranges::contains(published_, path)) continue;
@@ -252,8 +277,12 @@ Result<void> TreeWriter::prepare() {
 }
 
 void TreeWriter::settle() {
-  for (const std::string& path : before_) {
+  for (std::string& path : before_) {
     if (std::ranges::contains(published_, path) || std::ranges::contains(partial_, path)) continue;
+    if (obsolete_.size() < partial_.size() + 2) {
+      obsolete_.push_back(std::move(path));
+      continue;
+    }
     // One that stays is harmless.
     static_cast<void>(files_->remove(log_ / path).has_value());
     std::error_code error;

@@ -50,7 +50,7 @@ class TreeWriter {
                                                      Files& files);
 
   // Finds the partial tiles that a process left which died before it published them, half-written
-  // ones among them; settle() removes them. It had published the tree of `from` leaves, and this
+  // ones among them; prepare() removes them. It had published the tree of `from` leaves, and this
   // one has got at least as far as it had.
   void find_leftovers(std::uint64_t from);
 
@@ -61,7 +61,8 @@ class TreeWriter {
 
   // Before a checkpoint of this size is published: flushes, and writes the partial tiles.
   [[nodiscard]] base::Result<void> prepare();
-  // After it was: removes partial tiles that only older checkpoints need.
+  // After it was: gives up partial tiles that only older checkpoints need. Their files become those
+  // of later ones, because making and removing files all the time gets slow on ext4.
   void settle();
 
   std::uint64_t size() const { return range_.size(); }
@@ -75,6 +76,9 @@ class TreeWriter {
     std::string bytes;
   };
   [[nodiscard]] base::Result<void> write(const std::string& path, std::string_view bytes);
+  [[nodiscard]] base::Result<void> make_folder(const std::string& path);
+  // An obsolete file under that name; null when there is none.
+  std::unique_ptr<File> reuse(const std::string& path);
   std::string buffer();
   void wait(std::string path, std::string& bytes);
 
@@ -91,6 +95,7 @@ class TreeWriter {
   std::vector<std::string> partial_;  // of the checkpoint in preparation
   std::vector<std::string> published_;
   std::vector<std::string> before_;
+  std::vector<std::string> obsolete_;
 };
 
 // Whether the full tiles and bundles of the last `leaves` leaves exist in their sizes: a power cut

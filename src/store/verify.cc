@@ -614,6 +614,7 @@ Result<void> Verifier::look_through_rest() {
     if (file == "lock" && fs::file_size(entry->path(), unused) != 0)
       problem(file, {}, "is not empty");
     if (file == "checkpoint.new") {
+      // The one before, or one half-written: nobody reads it.
       if (!options_.live) remark("checkpoint.new is left from a process that was killed");
     } else if (!ours.contains(file)) {
       remark(std::format("{} is no part of the log", file));

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <format>
 #include <fstream>
@@ -15,7 +17,7 @@
 #include "audit/bundle.h"
 #include "audit/segment.h"
 #include "base/clock.h"
-#include "crypto/crc32c.h"
+#include "store/detail/faults.h"
 #include "store/detail/scratch.h"
 #include "store/detail/test_log.h"
 #include "store/journal.h"
@@ -376,4 +378,122 @@ TEST_CASE("the proofs of a log's own files hold") {
                                   head.root)
               .has_value());
   }
+}
+
+TEST_CASE("when the tree cannot be written, calls go on, then are refused, then go on again") {
+  const store::Scratch scratch;
+  const fs::path log = scratch.path() / "log";
+  const base::SystemClock clock;
+  store::Waiting waiting;
+  store::Named named;
+  std::atomic<bool> broken{false};
+  // A disk that takes the records and nothing else.
+  store::FaultyFiles files([&](std::string_view operation, std::size_t&) -> base::Result<void> {
+    const bool of_tree = operation == "create" || operation == "rename" || operation == "open";
+    if (of_tree && broken) return base::fail(base::Code::unavailable, "no space left");
+    return {};
+  });
+  {
+    const auto journal = store::Journal::open({.directory = log,
+                                               .origin = origin,
+                                               .keys = keys_of(1),
+                                               .checkpoint_age = 1ms,
+                                               .seal_patience = 300ms},
+                                              clock, files, waiting.notifier());
+    REQUIRE(journal.has_value());
+    broken = true;
+    store::Append append;
+    const auto write = [&] {
+      append.set(named("x"), {}, 0, nullptr);
+      if (!(*journal)->submit(append)) return false;
+      waiting.take(1);
+      return append.take_ticket().has_value();
+    };
+    CHECK(write());
+    int taken = 1;
+    while (write()) ++taken;
+    CHECK(taken > 1);
+    CHECK_FALSE((*journal)->status().working);
+    CHECK((*journal)->status().seal_trouble.contains("no space left"));
+    CHECK((*journal)->status().trouble.contains("no space left"));
+    broken = false;
+    while (!write()) continue;
+    CHECK((*journal)->status().working);
+  }
+  CHECK(judged(log).verdict() == Verdict::unwitnessed);
+}
+
+TEST_CASE("a log that was altered is not continued; tiles that are gone are made again") {
+  const store::Scratch scratch;
+  const fs::path log = scratch.path() / "log";
+  write_log(log, {.records = 600, .segment = 1'000'000});
+  const std::vector<std::string> leaves = leaves_of(log);
+  const fs::path copy = scratch.path() / "copy";
+  const base::SystemClock clock;
+  store::SystemFiles files;
+  const auto opened = [&](char seed = 1) -> base::Result<void> {
+    const auto journal =
+        store::Journal::open({.directory = copy, .origin = origin, .keys = keys_of(seed)}, clock,
+                             files, [](std::uint32_t, store::Append*) {});
+    if (!journal) return std::unexpected(journal.error());
+    return {};
+  };
+  const auto rewrite = [&](const std::vector<std::string>& with) {
+    copy_of(log, copy);
+    std::string bytes =
+        audit::write_header({.number = 1, .first = 0, .origin = origin, .created = base::Time{}});
+    for (const std::string& leaf : with) audit::write_frame(leaf, bytes);
+    spill(store::segment_path(copy, 1), bytes);
+  };
+  std::vector<std::string> with = leaves;
+  with.pop_back();
+  rewrite(with);
+  CHECK(opened().error().code == base::Code::malformed);
+  with = leaves;
+  with[590][40] = 'X';  // in the tile that is not full
+  rewrite(with);
+  CHECK(opened().error().code == base::Code::malformed);
+  copy_of(log, copy);
+  CHECK(opened(2).error().code == base::Code::conflict);
+  fs::remove(store::checkpoint_path(copy));
+  CHECK(opened().error().code == base::Code::malformed);
+
+  for (const std::string_view lost :
+       {"tile", "tile/0", "tile/0/000", "tile/entries/001", "tile/0/002.p", "tile/entries/002.p"}) {
+    CAPTURE(lost);
+    copy_of(log, copy);
+    fs::remove_all(copy / lost);
+    CHECK(opened().has_value());
+    CHECK_MESSAGE(judged(copy).verdict() == Verdict::unwitnessed, told(judged(copy)));
+  }
+  // Records from before there was a tree.
+  copy_of(log, copy);
+  for (const std::string_view file : {"tile", "checkpoint", "checkpoints", "log.pub"})
+    fs::remove_all(copy / file);
+  CHECK(opened().has_value());
+  CHECK(judged(copy).verdict() == Verdict::unwitnessed);
+  CHECK(judged(copy).records == 604);
+}
+
+TEST_CASE("the keys of a log are made once, for their owner only") {
+  const store::Scratch scratch;
+  const fs::path folder = scratch.path() / "keys";
+  CHECK(store::LogKeys::open(folder, origin, false).error().code == base::Code::not_found);
+  const auto made = store::LogKeys::open(folder, origin, true);
+  REQUIRE(made.has_value());
+  CHECK(fs::status(folder).permissions() == fs::perms::owner_all);
+  for (const std::string_view file : {"audit-ml-dsa-44.pem", "audit-ed25519.pem"})
+    CHECK(fs::status(folder / file).permissions() ==
+          (fs::perms::owner_read | fs::perms::owner_write));
+  CHECK(std::distance(fs::directory_iterator(folder), {}) == 2);
+  CHECK(store::LogKeys::open(folder, origin, false)->public_text() == made->public_text());
+  CHECK(store::LogKeys::open(folder, "a b", false).error().code == base::Code::invalid);
+  fs::permissions(folder / "audit-ed25519.pem", fs::perms::group_read, fs::perm_options::add);
+  CHECK(store::LogKeys::open(folder, origin, true).error().code == base::Code::forbidden);
+  fs::permissions(folder / "audit-ed25519.pem", fs::perms::owner_read);
+  fs::remove(folder / "audit-ml-dsa-44.pem");
+  fs::copy_file(folder / "audit-ed25519.pem", folder / "audit-ml-dsa-44.pem");
+  CHECK(store::LogKeys::open(folder, origin, true).error().code == base::Code::crypto);
+  spill(folder / "audit-ml-dsa-44.pem", "nonsense");
+  CHECK_FALSE(store::LogKeys::open(folder, origin, true).has_value());
 }

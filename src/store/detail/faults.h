@@ -36,6 +36,10 @@ class FaultyFiles final : public Files {
                             const std::filesystem::path& to) override {
     return ask("rename").and_then([&] { return files_.rename(from, to); });
   }
+  base::Result<void> exchange(const std::filesystem::path& from,
+                              const std::filesystem::path& to) override {
+    return ask("rename").and_then([&] { return files_.exchange(from, to); });
+  }
 
  private:
   class FaultyFile final : public File {

@@ -1,0 +1,398 @@
+// What the sealed log costs: CPU per record with tree and signatures, durable records a second, the
+// latency of one synced call beside a bare fdatasync, verification, a proof out of a large tree,
+// bytes per record. All in one run on one disk; meaningful in the release preset only.
+//
+//   bench.audit [FOLDER [RECORDS]]     FOLDER: on the disk to measure; RECORDS of the verified log
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <print>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "audit/segment.h"
+#include "audit/tile.h"
+#include "base/clock.h"
+#include "crypto/random.h"
+#include "store/journal.h"
+#include "store/query_reader.h"
+#include "store/tree_writer.h"
+#include "store/verify.h"
+
+using namespace latticegate;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string origin = "acme/bench/node-1";
+
+struct Cpu {
+  double user = 0;
+  double kernel = 0;
+};
+Cpu cpu_us() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto us = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+  };
+  return {us(used.ru_utime), us(used.ru_stime)};
+}
+double thread_us() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+double now_us() {
+  return std::chrono::duration<double, std::micro>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void must(bool good, std::string_view what) {
+  if (good) return;
+  std::println(stderr, "bench.audit: {}", what);
+  std::exit(1);
+}
+
+std::shared_ptr<const store::LogKeys> keys() {
+  auto made = store::LogKeys::make(origin);
+  must(made.has_value(), "keys");
+  return std::make_shared<const store::LogKeys>(*std::move(made));
+}
+
+// A leaf of about that size, whose seq goes in at its place.
+struct Sample {
+  std::string text;
+  std::uint32_t seq_at = 0;
+  explicit Sample(std::size_t size, std::string_view name = "x") {
+    text = std::format(R"({{"agent":{{"name":"{}"}},"seq":)", name);
+    seq_at = static_cast<std::uint32_t>(text.size());
+    text += R"(,"time":"2026-11-22T14:02:11.000000000Z","type":"call.decided","v":1,"why":")";
+    crypto::SeededRandom random(size);
+    while (text.size() + 8 < size) {
+      std::array<std::byte, 1> one{};
+      random.fill(one);
+      text += static_cast<char>('a' + std::to_integer<int>(one[0]) % 26);
+    }
+    text += "\"}";
+  }
+  audit::Leaf leaf() const { return {.text = text, .seq_at = seq_at}; }
+};
+
+class Window {
+ public:
+  void done(store::Append* list) {
+    const std::scoped_lock lock(mutex_);
+    for (; list != nullptr; list = list->next()) ++done_;
+    arrived_.notify_one();
+  }
+  void wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return done_ >= count; });
+    done_ -= count;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::size_t done_ = 0;
+};
+
+struct Log {
+  base::SystemClock clock;
+  store::SystemFiles files;
+  std::vector<Window> windows;
+  std::unique_ptr<store::Journal> journal;
+
+  Log(const fs::path& folder, std::uint32_t homes, bool sealed) : windows(homes) {
+    auto opened = store::Journal::open(
+        {.directory = folder,
+         .origin = origin,
+         .homes = homes,
+         .queue = {std::uint64_t{32} * 1024 * 1024},
+         .keys = sealed ? keys() : nullptr},
+        clock, files,
+        [this](std::uint32_t home, store::Append* list) { windows[home].done(list); });
+    must(opened.has_value(), opened ? "" : opened.error().detail);
+    journal = *std::move(opened);
+  }
+
+  // `count` records in windows of `window`, all waited for.
+  void write(std::uint64_t count, std::size_t window, const Sample& sample, std::uint32_t home) {
+    std::vector<store::Append> appends(window);
+    for (std::uint64_t written = 0; written < count;) {
+      const std::size_t round = std::min<std::uint64_t>(window, count - written);
+      for (std::size_t i = 0; i < round; ++i) {
+        appends[i].set(sample.leaf(), {}, home, nullptr);
+        must(journal->submit(appends[i]).has_value(), "submit");
+      }
+      windows[home].wait_for(round);
+      for (std::size_t i = 0; i < round; ++i) must(appends[i].take_ticket().has_value(), "ticket");
+      written += round;
+    }
+  }
+};
+
+void pieces() {
+  const Sample sample(2048);
+  const auto measure = [](std::string_view name, int calls, auto&& work) {
+    double best = 1e12;
+    for (int batch = 0; batch < 9; ++batch) {
+      const double start = thread_us();
+      for (int i = 0; i < calls; ++i) work(i);
+      best = std::min(best, (thread_us() - start) / calls);
+    }
+    std::println("  {:46} {:9.2f} us", name, best);
+    return best;
+  };
+  std::println("pieces, 2 KB record, one thread");
+  measure("leaf hash", 2000, [&](int) { static_cast<void>(audit::leaf_hash(sample.text)); });
+  std::string out;
+  measure("frame with checksum", 2000, [&](int i) {
+    if (i % 64 == 0) out.clear();
+    audit::write_frame(sample.text, sample.seq_at, static_cast<std::uint64_t>(i), out);
+  });
+  const auto key = keys();
+  const double sign = measure("checkpoint: ML-DSA-44 and Ed25519", 20, [&](int i) {
+    must(key->sign({.origin = origin, .size = static_cast<std::uint64_t>(i), .root = {}}, 1)
+             .has_value(),
+         "sign");
+  });
+  std::println("  {:46} {:9.2f} us", "  the same per record, one in 4,096", sign / 4096);
+}
+
+void throughput(const fs::path& folder) {
+  for (const std::size_t size : {600UL, 2048UL}) {
+    constexpr std::uint64_t count = 300'000;
+    std::println("{} records of {} B, 2 producers with 1,024 each on the way", count, size);
+    for (const bool sealed : {false, true}) {
+      const Sample sample(size);
+      const Cpu before = cpu_us();
+      const double start = now_us();
+      double durable = 0;
+      {
+        // A new folder each: what was just deleted makes ext4 look long for free inodes.
+        Log log(folder / std::format("{}-{}", size, sealed), 2, sealed);
+        {
+          std::vector<std::jthread> threads;
+          for (std::uint32_t home = 0; home < 2; ++home)
+            threads.emplace_back([&, home] { log.write(count / 2, 1024, sample, home); });
+        }
+        durable = now_us() - start;
+      }
+      const Cpu after = cpu_us();
+      std::println(
+          "  {:7} {:8.0f} durable records/s; a record: {:5.2f} us of the program, {:5.2f} us of "
+          "the "
+          "kernel; the last one sealed after {:.0f}% of that time",
+          sealed ? "sealed" : "bare", count / durable * 1e6, (after.user - before.user) / count,
+          (after.kernel - before.kernel) / count, (now_us() - start) / durable * 100);
+    }
+  }
+}
+
+void latency(const fs::path& folder) {
+  constexpr int rounds = 2000;
+  const Sample sample(2048);
+  const auto median = [](std::vector<double>& all, double part) {
+    std::ranges::sort(all);
+    return all[static_cast<std::size_t>(static_cast<double>(all.size()) * part)];
+  };
+  std::println("one synced record of 2 KB at a time, {} rounds, turn by turn", rounds);
+  fs::create_directories(folder);
+  const fs::path bare = folder / "bare";
+  const int file = ::open(bare.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  must(file >= 0, "open");
+  const std::string zeros(std::size_t{16} << 20U, '\0');
+  must(::pwrite(file, zeros.data(), zeros.size(), 0) == static_cast<ssize_t>(zeros.size()), "fill");
+  ::fsync(file);
+  Log log(folder / "log", 1, true);
+  store::Append append;
+  std::vector<double> synced;
+  std::vector<double> calls;
+  off_t at = 0;
+  for (int i = 0; i < rounds; ++i) {
+    double start = now_us();
+    must(::pwrite(file, sample.text.data(), sample.text.size(), at) > 0 && ::fdatasync(file) == 0,
+         "fdatasync");
+    synced.push_back(now_us() - start);
+    at += static_cast<off_t>(sample.text.size());
+    start = now_us();
+    append.set(sample.leaf(), {}, 0, nullptr);
+    must(log.journal->submit(append).has_value(), "submit");
+    log.windows[0].wait_for(1);
+    calls.push_back(now_us() - start);
+    must(append.take_ticket().has_value(), "ticket");
+  }
+  ::close(file);
+  for (const double part : {0.5, 0.9, 0.99}) {
+    const double a = median(synced, part);
+    const double b = median(calls, part);
+    std::println("  p{:<3} write and fdatasync {:7.0f} us, journal {:7.0f} us: {:.2f} x",
+                 part * 100, a, b, b / a);
+  }
+}
+
+std::uint64_t bytes_in(const fs::path& folder) {
+  std::uint64_t all = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) all += entry.file_size();
+  return all;
+}
+
+void verification(const fs::path& folder, std::uint64_t records) {
+  const Sample sample(900);
+  {
+    Log log(folder, 1, true);
+    log.write(records, 1024, sample, 0);
+  }
+  for (int round = 0; round < 2; ++round) {
+    const double wall = now_us();
+    const double cpu = thread_us();
+    const auto report = store::verify_log({.directory = folder});
+    must(report && report->verdict() == store::Verdict::unwitnessed, "the log is good");
+    std::println(
+        "verify {} records of 900 B: {:.2f} s, {:.2f} s CPU of one core, {:.2f} us a record",
+        report->records, (now_us() - wall) / 1e6, (thread_us() - cpu) / 1e6,
+        (thread_us() - cpu) / static_cast<double>(report->records));
+  }
+  const double segments = static_cast<double>(bytes_in(folder / "seg"));
+  const double bundles = static_cast<double>(bytes_in(folder / "tile/entries"));
+  const double tiles = static_cast<double>(bytes_in(folder / "tile")) - bundles;
+  const auto each = [&](double bytes) { return bytes / static_cast<double>(records); };
+  std::println(
+      "bytes a record of 900 B: segments {:.1f}, bundles {:.1f}, tiles {:.1f}, in all {:.1f}",
+      each(segments), each(bundles), each(tiles), each(static_cast<double>(bytes_in(folder))));
+}
+
+// A tree of 100 million equal leaves: every tile of a level holds one hash 256 times, so the few
+// files on a record's path are enough to have it on the disk.
+void proof(const fs::path& folder) {
+  constexpr std::uint64_t size = 100'000'000;
+  const audit::Digest leaf = audit::leaf_hash("the same record");
+  std::vector<audit::Digest> nodes{leaf};
+  for (unsigned level = 1; level < 40; ++level)
+    nodes.push_back(audit::node_hash(nodes.back(), nodes.back()));
+  class Equal final : public audit::NodeSource {
+   public:
+    explicit Equal(const std::vector<audit::Digest>& by_level) : nodes_(by_level) {}
+    base::Result<audit::Digest> node(audit::Position at) const override { return nodes_[at.level]; }
+
+   private:
+    const std::vector<audit::Digest>& nodes_;
+  };
+  const auto root = audit::root_at(size, Equal(nodes));
+  must(root.has_value(), "root");
+  class Recorder final : public audit::TileReader {
+   public:
+    Recorder(fs::path to, const std::vector<audit::Digest>& by_level)
+        : to_(std::move(to)), nodes_(by_level) {}
+    base::Result<std::string> tile(const audit::Tile& tile) const override {
+      std::string bytes;
+      for (unsigned i = 0; i < tile.width; ++i) bytes += base::text_of(nodes_[8UL * tile.level]);
+      const fs::path path = to_ / audit::tile_path(tile);
+      fs::create_directories(path.parent_path());
+      std::ofstream(path, std::ios::binary) << bytes;
+      return bytes;
+    }
+
+   private:
+    fs::path to_;
+    const std::vector<audit::Digest>& nodes_;
+  };
+  const Recorder maker(folder, nodes);
+  const store::FolderTiles tiles(folder);
+  crypto::SeededRandom random(1);
+  std::vector<double> times;
+  for (int i = 0; i < 200; ++i) {
+    std::array<std::byte, 8> bytes{};
+    random.fill(bytes);
+    std::uint64_t index = 0;
+    for (const std::byte b : bytes) index = index << 8U | std::to_integer<std::uint64_t>(b);
+    index %= size;
+    must(audit::prove_inclusion(index, size, audit::TileSource(maker, size)).has_value(), "tiles");
+    const double start = now_us();
+    const auto path = audit::prove_inclusion(index, size, audit::TileSource(tiles, size));
+    times.push_back(now_us() - start);
+    must(path && audit::verify_inclusion(index, size, leaf, *path, *root), "the proof holds");
+  }
+  std::ranges::sort(times);
+  std::println(
+      "inclusion proof from {} records in tiles: median {:.0f} us, slowest of 200 {:.0f} us", size,
+      times[100], times.back());
+}
+
+void writers(const fs::path& folder, int each) {
+  constexpr std::uint32_t count = 8;
+  const double start = now_us();
+  {
+    Log log(folder, count, true);
+    std::vector<std::jthread> threads;
+    for (std::uint32_t home = 0; home < count; ++home)
+      threads.emplace_back([&, home] {
+        std::vector<store::Append> appends(100);
+        for (int i = 0; i < each; i += 100) {
+          for (int k = 0; k < 100; ++k) {
+            const Sample sample(300, std::format("{}:{}", home, i + k));
+            appends[static_cast<std::size_t>(k)].set(sample.leaf(), {}, home, nullptr);
+            must(log.journal->submit(appends[static_cast<std::size_t>(k)]).has_value(), "submit");
+          }
+          log.windows[home].wait_for(100);
+          for (store::Append& append : appends) must(append.take_ticket().has_value(), "ticket");
+        }
+      });
+  }
+  const double took = now_us() - start;
+  std::array<int, count> next{};
+  auto reader = store::LogReader::open(folder);
+  must(reader.has_value(), "read");
+  std::uint64_t seq = 0;
+  for (;; ++seq) {
+    const auto entry = reader->next();
+    must(entry.has_value(), "entry");
+    if (!*entry) break;
+    must((*entry)->seq == seq, "one order");
+    const std::string_view text = (*entry)->leaf;
+    if (!text.starts_with(R"({"agent":{"name":")")) continue;
+    const auto home = static_cast<std::size_t>(text[18] - '0');
+    must(std::atoi(std::string(text.substr(20, 12)).c_str()) == next.at(home), "a writer's order");
+    ++next.at(home);
+  }
+  for (const int n : next) must(n == each, "nothing lost");
+  const auto report = store::verify_log({.directory = folder});
+  must(report && report->verdict() == store::Verdict::unwitnessed, "the log is good");
+  std::println(
+      "{} writers x {}: {} records in one order, each writer's kept, in {:.1f} s; verified", count,
+      each, seq, took / 1e6);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const fs::path folder = fs::path(argc > 1 ? argv[1] : fs::temp_directory_path().string()) /
+                          std::format("latticegate-bench-audit-{}", ::getpid());
+  const std::uint64_t records = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1'000'000;
+  pieces();
+  throughput(folder / "log");
+  latency(folder / "one");
+  writers(folder / "writers", static_cast<int>(std::min<std::uint64_t>(100'000, records)));
+  proof(folder / "proof");
+  verification(folder / "verified", records);
+  fs::remove_all(folder);
+  return 0;
+}
