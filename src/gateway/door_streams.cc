@@ -84,7 +84,8 @@ Task<void> Doorway::pump(std::shared_ptr<Hub> hub, std::size_t at) {
       continue;
     }
     if (std::exchange(missed, false)) {
-      outages.answered(name);
+      if (outages.answered(name))
+        worker.shared().log.info("server answers again", {{"server", name}});
       for (const Method change : changes)
         if (hub->wants(ear, change))
           (void)hub->items.push({at, *session,

@@ -4,9 +4,9 @@
     mcp.py [--fixture PATH] [--binary PATH] [CELL...]
 
 A cell is SET/UPSTREAM/TRANSPORT: the suite's requirements (2025-11-25, 2026-07-28), what the fixture behind the gateway
-speaks (both, legacy, modern), and how it is reached (http, stdio); SET/direct for the fixture alone; or SET/client/SCENARIO,
-where the suite is the server and client.mjs, an SDK client, reaches it through the gateway. The beginning of a cell's name
-stands for all that begin so; without cells all are run.
+speaks (both, legacy, modern), and how it is reached (http, stdio), with /door behind it through a virtual server;
+SET/direct for the fixture alone; or SET/client/SCENARIO, where the suite is the server and client.mjs, an SDK client,
+reaches it through the gateway. The beginning of a cell's name stands for all that begin so; without cells all are run.
 A cell passes when the suite says so (every scored scenario) and when no unscored scenario that passes directly fails.
 """
 import argparse
@@ -31,7 +31,7 @@ CLIENT = {
                    'http-invalid-tool-headers', 'json-schema-ref-no-deref', 'json-schema-2020-12-preservation'),
 }
 CELLS = [f'{s}/direct' for s in SETS] + [
-    f'{s}/{u}/{t}' for s in SETS for u in ('both', 'legacy', 'modern') for t in ('http', 'stdio')] + [
+    f'{s}/{u}/{t}{d}' for d in ('', '/door') for s in SETS for u in ('both', 'legacy', 'modern') for t in ('http', 'stdio')] + [
     f'{s}/client/{scenario}' for s in SETS for scenario in CLIENT[s]]
 
 
@@ -61,6 +61,8 @@ identity:
 servers:
   fixture:
     {upstream}
+virtual_servers:
+  door: {{servers: [fixture], prefix: false}}
 policy:
   directory: policies
   mode: enforce
@@ -74,6 +76,7 @@ class Cell:
         self.direct = parts[1] == 'direct'
         self.eras = 'both' if self.direct else parts[1]
         self.stdio = not self.direct and parts[2] == 'stdio'
+        self.door = parts[-1] == 'door'
 
     def run(self, folder):
         running = []
@@ -104,7 +107,7 @@ class Cell:
         running.append(subprocess.Popen([self.args.binary, 'run', '--config', folder / 'latticegate.yaml'],
                                         stderr=open(folder / 'gateway.log', 'w'), stdout=subprocess.DEVNULL))
         wait_for(running[-1], own)
-        return f'http://localhost:{own}/mcp/fixture'
+        return f'http://localhost:{own}/mcp/{"door" if self.door else "fixture"}'
 
     def suite(self, folder, url):
         done = subprocess.run(
