@@ -1,6 +1,7 @@
 #include "gateway/catalogue.h"
 
 #include <format>
+#include <utility>
 
 #include "json/write.h"
 
@@ -65,16 +66,21 @@ Pins::Seen Pins::observe(const PinSubject& subject, const inspect::Fingerprint& 
   if (seen.state == PinState::same) return seen;
   if (seen.state == PinState::unseen && approve_new) {
     book_.approve(subject, form, "first sight", now);
-    keep();
+    news_ = true;
     return seen;
   }
   const inspect::PinEntry* const entry = book_.find(subject);
   seen.first_news = entry == nullptr || !entry->pending || entry->pending->hash != form.hash;
   if (seen.first_news) {
     book_.observe(subject, form, now);
-    keep();
+    news_ = true;
   }
   return seen;
+}
+
+void Pins::keep_news() {
+  const std::scoped_lock lock(mutex_);
+  if (std::exchange(news_, false)) keep();
 }
 
 base::Result<void> Pins::approve(const PinSubject& subject, std::string_view hash,
@@ -168,6 +174,8 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
   return entry;
 }
 
+void Catalogue::keep_news() { pins_.keep_news(); }
+
 void Catalogue::listed(std::vector<std::string> names, base::Instant now) {
   const std::unique_lock lock(mutex_);
   listed_ = std::move(names);
@@ -201,6 +209,7 @@ bool Catalogue::observe_instructions(std::string_view text, base::Time now) {
   const PinSubject subject{facts_.name, inspect::PinKind::instructions, {}};
   const Pins::Seen seen =
       pins_.observe(subject, inspect::fingerprint_text(text), !inspect_.hold_new, now);
+  pins_.keep_news();
   if (seen.state == PinState::same) return true;
   const bool accepted =
       seen.state == PinState::unseen ? !inspect_.hold_new : !inspect_.hold_changed;

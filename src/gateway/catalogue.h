@@ -42,9 +42,11 @@ class Pins {
     bool first_news = false;    // this form was not known as pending before
     std::string approved_hash;  // empty when there is none
   };
-  // Judges a form; one that was never seen is approved at once when `approve_new`.
+  // Judges a form; one that was never seen is approved at once when `approve_new`. What is new is
+  // kept by keep_news(), once for a whole list: the book is written as one.
   Seen observe(const inspect::PinSubject& subject, const inspect::Fingerprint& form,
                bool approve_new, base::Time now);
+  void keep_news();
   [[nodiscard]] base::Result<void> approve(const inspect::PinSubject& subject,
                                            std::string_view hash, std::string_view by,
                                            base::Time now);
@@ -53,6 +55,7 @@ class Pins {
  private:
   void keep();
   mutable std::mutex mutex_;
+  bool news_ = false;
   inspect::PinBook book_;
   Memory& memory_;
 };
@@ -88,6 +91,8 @@ class Catalogue {
   // Prompts whose names doors shorten, as they are listed (gateway/naming.h).
   void note_prompt(std::string_view outward, std::string_view name);
   std::optional<std::string> prompt(std::string_view outward) const;
+  // After the descriptors of a list were observed.
+  void keep_news();
   // Server instructions; false when they differ from what was approved.
   bool observe_instructions(std::string_view text, base::Time now);
   // After an approval: entries are judged again when they are listed next, held ones at once.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <format>
 #include <set>
+#include <utility>
 
 #include "gateway/door_round.h"
 #include "gateway/ready.h"
@@ -95,6 +96,7 @@ Task<bool> Doorway::gather(const std::shared_ptr<Round>& round) {
   for (; pending > 0; --pending) {
     const auto popped = co_await round->finished->pop(deadline);
     if (!popped.value) break;
+    take_in(round->parts[*popped.value]);  // while the others take their time
   }
   open.release();
   const base::Instant end = worker_.loop().clock().instant();
@@ -229,6 +231,7 @@ Task<Result<mcp::Message>> Doorway::ask(Round& round, Part& part, Method method,
 
 // Prompts and tools of a server's list become known under their names here.
 void Doorway::take_in(Part& part) {
+  if (part.error || part.answers.empty() || std::exchange(part.taken_in, true)) return;
   const auto seen = view(*part.server, Method::tools_list, part.session);
   for (const mcp::Message& answer : part.answers) {
     if (answer.result()["tools"].exists()) seen->observe_tools(answer.result());
@@ -297,7 +300,8 @@ Task<void> Doorway::list() {
     const auto legs = open_cursor(binding(), cursor.text_or({}));
     if (!legs) co_return co_await fail(-32602, legs.error().detail);
     for (const Leg& leg : *legs)
-      if (const DoorServer* const server = door_.named(leg.server); server != nullptr)
+      if (const DoorServer* const server = door_.named(leg.server);
+          server != nullptr && (server->whole || of_tools))
         asked->parts.push_back({.server = server, .cursor = leg.cursor});
     if (asked->parts.size() != legs->size())
       co_return co_await fail(-32602, "the servers behind this door are others by now");
@@ -314,7 +318,6 @@ Task<void> Doorway::list() {
   std::int64_t ttl = complete ? -1 : 0;
   for (Part& part : asked->parts) {
     if (!part.done || part.error) continue;
-    take_in(part);
     const auto eyes = view(*part.server, method, part.session);
     std::vector<std::string> names;
     bool whole = !part.cursor;
@@ -444,7 +447,6 @@ std::string Doorway::instructions(Round& round) {
     if (!part.done || part.error) continue;
     const json::Value said = modern() ? part.answers.front().result()["instructions"]
                                       : part.session->hello->result()["instructions"];
-    take_in(part);
     if (!said.is_string() || said.text_or({}).empty()) continue;
     const std::string& server = part.server->route->config->name;
     const inspect::Findings found =
@@ -515,7 +517,6 @@ Task<std::optional<std::vector<Doorway::Found>>> Doorway::tools() {
   if (!asked->parts.empty() && !co_await gather(asked)) co_return std::nullopt;
   for (Part& part : asked->parts) {
     if (!part.done || part.error) continue;
-    take_in(part);
     std::vector<std::string> names;
     for (const mcp::Message& answer : part.answers)
       for (const json::Value tool : answer.result()["tools"].elements())

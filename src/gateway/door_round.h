@@ -15,9 +15,10 @@ struct Doorway::Part {
   std::optional<std::string> cursor{};
   std::shared_ptr<Session> session{};
   std::vector<mcp::Message> answers{};  // of the method, page by page; then of other questions
-  std::size_t pages = 0;              // how many of them are pages
+  std::size_t pages = 0;                // how many of them are pages
   std::optional<base::Error> error{};
   bool done = false;
+  bool taken_in = false;
 };
 
 // Held by the tasks that ask, so that one that is late harms nobody. All on one loop.

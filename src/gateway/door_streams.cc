@@ -252,16 +252,27 @@ Task<void> Doorway::stream(std::shared_ptr<Hub> hub, std::string first) {
     Hub::Item& item = *popped.value;
     const DoorServer& server = *hub->ears[item.at].server;
     const Method method = item.message.method();
+    const auto eyes = view(server, Method::unknown, item.session, true);
+    // Only to those who may see something of the server; before its first list nobody knows.
+    const bool heard =
+        method == Method::notifications_resources_updated
+            ? eyes->may_watch(item.message.params()["uri"].text_or({}))
+            : server.route->catalogue->entries().empty() || sees_any(server, item.session);
+    if (!heard) {
+      if (item.message.is_request()) {
+        Outgoing refusal;
+        refusal.text =
+            mcp::error_response(item.message.id_text(), -32603, "the client cannot be asked now");
+        refusal.version = item.session->version;
+        (void)co_await item.session->link->notify(worker_.loop(), refusal);
+      }
+      continue;
+    }
     if (std::ranges::contains(changes, method)) {
       if (!hub->wants(hub->ears[item.at], method)) continue;
-      // Only to those who may see something of it; before the first list nobody knows.
-      if (method == Method::notifications_tools_list_changed &&
-          !server.route->catalogue->entries().empty() && !sees_any(server, item.session))
-        continue;
       if (modern()) item.message = own_message(mcp::with_subscription(item.message, client_id_));
     }
-    if (!co_await view(server, Method::unknown, item.session, true)->side_message(item.message))
-      break;
+    if (!co_await eyes->side_message(item.message)) break;
   }
   hub->end();
   request_.on_hangup(nullptr);

@@ -218,7 +218,6 @@ Task<bool> Doorway::look_up(Target& target, const std::shared_ptr<Session>& sess
   asked->most_pages = 32;
   asked->parts.push_back({.server = target.server});
   if (!co_await gather(asked)) co_return false;
-  take_in(asked->parts.front());
   const auto known = catalogue.prompt(target.outward);
   if (known) target.name = *known;
   co_return known.has_value();
@@ -381,8 +380,10 @@ Task<void> Doorway::open_session() {
     json::write_string(session->version, version);
     edits.push_back({params["protocolVersion"], std::move(version)});
   }
-  json::write(params, edits, session->opens);
-  if (session->opens.empty()) session->opens = "{}";
+  if (params.is_object())
+    json::write(params, edits, session->opens);
+  else
+    session->opens = "{}";
   session_ = session;
   auto asking = round(Method::initialize);
   for (const DoorServer& server : door_.servers) asking->parts.push_back({.server = &server});

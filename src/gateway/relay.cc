@@ -361,6 +361,7 @@ void Exchange::observe_tools(json::Value result) {
           worker_.shared().recorder.post(worker_.record_writer().write(record));
         });
   }
+  route_.catalogue->keep_news();
 }
 
 // A call of a tool that no list has shown yet: the list is asked for, in the session of the call.

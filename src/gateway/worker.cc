@@ -273,7 +273,10 @@ Task<Result<std::shared_ptr<Session>>> Worker::modern_session(
   Sessions& sessions = shared_.sessions;
   const std::string& server = route.config->name;
   if (auto known = sessions.modern(*principal, server)) {
-    if (known->link->alive()) co_return known;
+    if (known->link->alive()) {
+      known->last_used_ns.store(loop_.now().time_since_epoch().count(), std::memory_order_relaxed);
+      co_return known;
+    }
     sessions.remove_modern(*known);
   }
   if (!room_for_session(*principal, *snapshot))
