@@ -2,6 +2,10 @@
 //   cedar    the language alone: a request that is there already, decided by the tree walker and by
 //            the compiled form, for growing sets
 //   engine   conversion, context, decision, permit: 20 policies, a call of 600 bytes
+//
+// For bench/cedar.py, which asks cedar-wasm the same in turns:
+//   bench.policy text KIND COUNT   the policies
+//   bench.policy row KIND COUNT    one JSON object: ns per decision, ms to load
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -12,6 +16,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <print>
 #include <string>
 #include <vector>
@@ -20,8 +25,10 @@
 #include "cedar/from_json.h"
 #include "cedar/program.h"
 #include "cedar/schema.h"
+#include "cedar/validate.h"
 #include "json/value.h"
 #include "json/write.h"
+#include "policy/argument.h"
 #include "policy/engine.h"
 
 using namespace latticegate;
@@ -176,17 +183,33 @@ bool read_model(Model& model) {
   return true;
 }
 
-// One row: every request of the model in turn.
-bool row(std::string_view name, const std::string& text, Model& model) {
+struct Row {
+  std::size_t policies = 0;
+  double tree = 0;  // ns per decision, median
+  double compiled = 0;
+  double slowest = 0;  // 99th percentile of the samples
+  double parse = 0;    // ms
+  double compile = 0;
+  double validate = 0;
+};
+
+// Every request of the model in turn.
+std::optional<Row> measure_row(const std::string& text, Model& model) {
+  const auto schema = cedar::parse_schema(text_of("mcp.cedarschema"));
   const double start = cpu_nanoseconds();
   const auto set = cedar::parse_policies(text, "bench", cedar::Naming::by_order);
-  if (!set) {
-    std::println("cannot prepare: {}", set.error().detail);
-    return false;
+  if (!set || !schema) {
+    std::println("cannot prepare: {}", set ? schema.error().detail : set.error().detail);
+    return std::nullopt;
   }
   const double parsed = cpu_nanoseconds();
   const auto program = cedar::Program::compile(*set);
   const double compiled = cpu_nanoseconds();
+  for (const cedar::Policy& policy : set->policies()) (void)cedar::validate(policy, *schema);
+  Row row{.policies = set->size(),
+          .parse = (parsed - start) / 1e6,
+          .compile = (compiled - parsed) / 1e6,
+          .validate = (cpu_nanoseconds() - compiled) / 1e6};
 
   const cedar::EntityView view(model.entities);
   cedar::Arena scratch;
@@ -200,39 +223,74 @@ bool row(std::string_view name, const std::string& text, Model& model) {
       cedar::authorize(*set, request, view, scratch, answer);
     }
   });
-  const Samples program_samples = sample(50, calls, [&] {
+  const Samples samples = sample(50, calls, [&] {
     for (const cedar::Request& request : model.requests) {
       scratch.reset();
       cedar::decide(program, request, view, scratch, slate, answer);
     }
   });
-  std::println("{:<10} {:>8} {:>12.0f} {:>12.0f} {:>12.0f} {:>12.2f} {:>12.2f}", name, set->size(),
-               median(tree) / count, median(program_samples) / count,
-               program_samples[program_samples.size() * 99 / 100] / count, (parsed - start) / 1e6,
-               (compiled - parsed) / 1e6);
+  row.tree = median(tree) / count;
+  row.compiled = median(samples) / count;
+  row.slowest = samples[samples.size() * 99 / 100] / count;
+  return row;
+}
+
+std::optional<std::string> text_of_kind(std::string_view kind, int count) {
+  if (kind == "mcp-model") return text_of("policies.cedar");
+  if (kind == "selective") return grown(count);
+  if (kind == "both") return text_of("policies.cedar") + grown(count);
+  if (kind == "broad") return broad_forbids(count);
+  return std::nullopt;
+}
+
+bool row(std::string_view kind, int policies, Model& model) {
+  const auto text = text_of_kind(kind, policies);
+  const auto measured = text ? measure_row(*text, model) : std::nullopt;
+  if (!measured) return false;
+  std::println("{:<10} {:>8} {:>12.0f} {:>12.0f} {:>12.0f} {:>12.2f} {:>12.2f} {:>12.2f}", kind,
+               measured->policies, measured->tree, measured->compiled, measured->slowest,
+               measured->parse, measured->compile, measured->validate);
   return true;
 }
 
 bool compare() {
   Model model;
   if (!read_model(model)) return false;
-  const std::string own = text_of("policies.cedar");
   std::println("{} requests of the MCP model; ns per decision, ms to load", model.requests.size());
-  std::println("{:<10} {:>8} {:>12} {:>12} {:>12} {:>12} {:>12}", "set", "policies", "tree",
-               "compiled", "p99", "parse", "compile");
-  bool good = row("mcp-model", own, model);
-  for (const int count : {20, 200, 2'000, 20'000})
-    good = good && row("selective", grown(count), model);
-  for (const int count : {200, 2'000}) good = good && row("both", own + grown(count), model);
-  for (const int count : {20, 200, 2'000, 10'000})
-    good = good && row("broad", broad_forbids(count), model);
+  std::println("{:<10} {:>8} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}", "set", "policies", "tree",
+               "compiled", "p99", "parse", "compile", "validate");
+  bool good = row("mcp-model", 0, model);
+  for (const int count : {20, 200, 2'000, 20'000}) good = good && row("selective", count, model);
+  for (const int count : {200, 2'000}) good = good && row("both", count, model);
+  for (const int count : {20, 200, 2'000, 10'000}) good = good && row("broad", count, model);
   std::println("");
   return good;
 }
 
+// What bench/cedar.py asks for.
+int one(std::string_view what, std::string_view kind, int count) {
+  const auto text = text_of_kind(kind, count);
+  if (!text || (what != "text" && what != "row")) {
+    std::println(stderr, "usage: bench.policy [text|row KIND COUNT]");
+    return 2;
+  }
+  if (what == "text") {
+    std::print("{}", *text);
+    return 0;
+  }
+  Model model;
+  if (!read_model(model)) return 1;
+  const auto row = measure_row(*text, model);
+  if (!row) return 1;
+  std::println(R"({{"policies":{},"tree":{},"compiled":{},"load":{}}})", row->policies, row->tree,
+               row->compiled, row->parse + row->compile + row->validate);
+  return 0;
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc == 4) return one(argv[1], argv[2], std::atoi(argv[3]));
   if (!compare()) return 1;
   const ServerFacts server{.name = "crm", .segment = "support", .region = "eu-central-1"};
   const World world{.groups = {{"bots", {}}},
@@ -297,6 +355,27 @@ int main() {
   }
   std::println("engine: {} policies, {} bytes of arguments", (*engine)->policies(),
                json::to_string(arguments->root()).size());
+  {
+    const std::string schema =
+        R"({"type":"object","properties":{"query":{"type":"string"},"limit":{"type":"integer"},
+            "since":{"type":"string","format":"date-time"},"text":{"type":"string"},
+            "fields":{"type":"array","items":{"type":"string"}},"exact":{"type":"boolean"}}})";
+    const std::string call = std::format(
+        R"({{"query":"customers in the north","limit":20,"since":"2026-01-02T03:04:05Z",
+            "text":"{}","fields":["id","name","company"],"exact":false}})",
+        std::string(850, 'x'));
+    const auto typed = json::Document::parse(schema);
+    const auto given = json::Document::parse(call);
+    const auto program = ArgumentProgram::compile(typed->root());
+    cedar::Arena arena;
+    Sightings seen;
+    Refusal refusal;
+    measure(std::format("convert {} bytes", call.size()), [&] {
+      arena.reset();
+      seen.clear();
+      permits += program->convert(given->root(), arena, seen, refusal) ? 1U : 0U;
+    });
+  }
   measure("decide, permitted", decide);
   facts.arguments = {};
   measure("decide, no arguments", decide);

@@ -7,11 +7,13 @@
 // are unequal, sets ignore order and repetition, ipaddr compares address and prefix without
 // masking.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <span>
@@ -218,6 +220,9 @@ class Value {
   // Membership in a set.
   bool contains(const Value& element) const;
 
+  // The fields stay where they are: distinct and ascending by name.
+  static Value record_in_order(std::span<const Field> fields);
+
   friend bool operator==(const Value& a, const Value& b);
   // A total order (for sorting; not meaningful to people).
   friend std::strong_ordering operator<=>(const Value& a, const Value& b);
@@ -249,6 +254,9 @@ struct Field {
 };
 
 inline std::span<const Field> Value::fields() const { return {payload_.fields, count_}; }
+inline Value Value::record_in_order(std::span<const Field> fields) {
+  return {Kind::record, static_cast<std::uint32_t>(fields.size()), {.fields = fields.data()}};
+}
 
 // Collects the fields of a record that is built per request:
 //   RecordBuilder session(arena);
@@ -269,6 +277,61 @@ class RecordBuilder {
   Arena& arena_;
   std::span<Field> room_;
   std::size_t count_ = 0;
+};
+
+// The names of a record that is built for every request, in the order in which records keep them,
+// so that its values are put into place and nothing is sorted then:
+//   constexpr RecordLayout risk_layout({"score", "signals"});
+//   RecordSlots<risk_layout> risk(arena);
+//   risk.set("score", Value::integer(3));
+//   const Value value = risk.finish();
+// A name that is not in the layout, or twice, does not compile. What is not set is absent.
+template <std::size_t N>
+class RecordLayout {
+ public:
+  consteval explicit RecordLayout(const std::string_view (&names)[N]) {
+    for (std::size_t i = 0; i < N; ++i) names_[i] = Name(names[i]);
+    std::ranges::sort(names_, {}, &Name::hash);
+    for (std::size_t i = 1; i < N; ++i)
+      if (names_[i - 1].hash() == names_[i].hash()) std::abort();  // two names are (or hash) alike
+  }
+  consteval std::size_t index(std::string_view name) const {
+    for (std::size_t i = 0; i < N; ++i)
+      if (names_[i].text() == name) return i;
+    std::abort();  // the layout has no such name
+  }
+  constexpr const std::array<Name, N>& names() const [[clang::lifetimebound]] { return names_; }
+
+ private:
+  std::array<Name, N> names_;
+};
+
+template <const auto& layout>
+class RecordSlots {
+ public:
+  class Slot {
+   public:
+    // NOLINTNEXTLINE(google-explicit-constructor): a name stands for its slot
+    consteval Slot(const char* name) : index(layout.index(name)) {}
+    std::size_t index;
+  };
+  explicit RecordSlots(Arena& arena) : fields_(arena.array<Field>(layout.names().size())) {
+    for (std::size_t i = 0; i < fields_.size(); ++i) fields_[i] = {layout.names()[i], Value()};
+  }
+  RecordSlots& set(Slot slot, const Value& value) {
+    fields_[slot.index].value = value;
+    return *this;
+  }
+  // The slots are used up.
+  Value finish() {
+    std::size_t count = 0;
+    for (const Field& field : fields_)
+      if (field.value) fields_[count++] = field;
+    return Value::record_in_order(fields_.first(count));
+  }
+
+ private:
+  std::span<Field> fields_;
 };
 
 // A copy of the value and of everything that it views.

@@ -72,11 +72,20 @@ struct Shape {
   };
   Kind kind = Kind::any;
   bool nullable = false;
-  bool closed = false;                 // record: nothing but the properties
-  const Shape* element = nullptr;      // set
-  const Shape* others = nullptr;       // record: what is not among the properties
-  std::vector<Property> properties{};  // record; sorted by name
-  std::string_view untyped{};          // any: why
+  bool closed = false;                  // record: nothing but the properties
+  const Shape* element = nullptr;       // set
+  const Shape* others = nullptr;        // record: what is not among the properties
+  std::vector<Property> properties{};   // record; sorted by name
+  std::vector<std::uint32_t> hashes{};  // of their names
+  std::string_view untyped{};           // any: why
+
+  // The property's index, or how many there are.
+  std::size_t find(const cedar::Name& name) const {
+    auto at =
+        static_cast<std::size_t>(std::ranges::lower_bound(hashes, name.hash()) - hashes.begin());
+    while (at < hashes.size() && hashes[at] == name.hash() && properties[at].name != name) ++at;
+    return at < hashes.size() && hashes[at] == name.hash() ? at : hashes.size();
+  }
 };
 using Kind = Shape::Kind;
 
@@ -317,6 +326,8 @@ class Compiler {
     std::ranges::sort(properties, {}, [](const Property& p) { return cedar::Name(p.text); });
     shape->properties = std::move(properties);
     name(shape->properties);
+    for (const Property& property : shape->properties)
+      shape->hashes.push_back(property.name.hash());
     return shape;
   }
 
@@ -383,18 +394,23 @@ class Conversion {
   Conversion(cedar::Arena& arena, Sightings& seen, Refusal& refusal, const Reads& reads)
       : arena_(arena), seen_(seen), refusal_(refusal), reads_(reads) {}
 
+  // Each property of the schema has its slot, in the order of records; what is not in the schema
+  // follows behind, and only then something has to be sorted.
   Value record(json::Value object, const Shape& shape) {
     if (!object.is_object()) return refuse(shape.kind, object);
-    const auto fields = arena_.array<cedar::Field>(object.size());
-    std::size_t count = 0;
+    const std::size_t slots = shape.properties.size();
+    const auto fields = arena_.array<cedar::Field>(slots + object.size());
+    for (cedar::Field& slot : fields.first(slots)) slot.value = Value();
+    std::size_t end = slots;
     for (const json::Member member : object.members()) {
-      cedar::Name name(member.key);
-      const auto found = std::ranges::lower_bound(shape.properties, name, {}, &Property::name);
-      const bool known = found != shape.properties.end() && found->name == name;
+      const cedar::Name name(member.key);
+      const std::size_t slot = shape.find(name);
+      const bool known = slot < slots;
       if (!known && shape.closed) {
         refusal_.words = "is not an argument of this tool";
         return refused(member.key);
       }
+      const Property* const found = known ? &shape.properties[slot] : nullptr;
       const Shape& expected = known ? *found->shape : *shape.others;
       if (member.value.is_null()) {
         if (expected.nullable || expected.kind == Kind::any) continue;
@@ -414,9 +430,13 @@ class Conversion {
         continue;
       }
       if (!converted) return refused(member.key);
-      fields[count++] = {name, converted};
+      fields[known ? slot : end++] = {name, converted};
     }
-    return Value::record(std::span<const cedar::Field>(fields).first(count), arena_);
+    std::size_t count = 0;
+    for (const cedar::Field& field : fields.first(end))
+      if (field.value) fields[count++] = field;
+    return end == slots ? Value::record_in_order(fields.first(count))
+                        : Value::record(std::span<const cedar::Field>(fields).first(count), arena_);
   }
 
  private:

@@ -19,21 +19,26 @@ namespace {
 using cedar::EntityUid;
 using cedar::Name;
 using cedar::RecordBuilder;
+using cedar::RecordSlots;
 using cedar::Value;
 
 constexpr std::size_t most_kept = 4'096;  // callers and tools of one thread
 
-namespace field {
-constexpr Name approval{"approval"}, approver{"approver"}, age{"age"}, bytes{"bytes"},
-    bytes_read{"bytesRead"}, calls{"calls"}, denied{"denied"}, derived{"derived"},
-    dest_host{"destHost"}, dest_ip{"destIp"}, device_trusted{"deviceTrusted"}, domains{"domains"},
-    env{"env"}, estimated{"estimatedRecords"}, expires{"expiresAt"}, findings{"findings"},
-    hosts{"hosts"}, id{"id"}, input{"input"}, ip{"ip"}, kex{"kex"}, level{"level"}, multi{"multi"},
-    now{"now"}, output{"output"}, records{"records"}, records_read{"recordsRead"}, region{"region"},
-    risk{"risk"}, score{"score"}, seen{"seen"}, segment{"segment"}, sensitivity{"sensitivity"},
-    server{"server"}, session{"session"}, signals{"signals"}, sql{"sql"}, structured{"structured"},
-    tables{"tables"}, taint{"taint"}, uri{"uri"}, user{"user"}, verb{"verb"};
-}  // namespace field
+// What the records of a question may hold, in the words of the schema (policy/schema.cc).
+using cedar::RecordLayout;
+constexpr RecordLayout context_layout({"approval", "derived", "env", "input", "output", "risk",
+                                       "session"});
+constexpr RecordLayout session_layout({"age", "bytesRead", "calls", "denied", "id", "recordsRead",
+                                       "seen", "taint", "user"});
+constexpr RecordLayout risk_layout({"score", "signals"});
+constexpr RecordLayout env_layout({"deviceTrusted", "ip", "kex", "now", "region"});
+constexpr RecordLayout derived_layout({"destHost", "destIp", "estimatedRecords", "findings",
+                                       "hosts", "sql"});
+constexpr RecordLayout sql_layout({"multi", "tables", "verb"});
+constexpr RecordLayout approval_layout({"approver", "expiresAt", "level"});
+constexpr RecordLayout output_layout({"bytes", "findings", "records", "structured"});
+constexpr RecordLayout resource_layout({"domains", "region", "segment", "sensitivity", "server",
+                                        "uri"});
 
 Value count_of(std::uint64_t count) {
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
@@ -119,13 +124,14 @@ namespace {
 // ---- what
 
 // The attributes that a resource or prompt has from its server.
-void add_server_facts(const ServerFacts& server, RecordBuilder& record, cedar::Arena& arena) {
+void add_server_facts(const ServerFacts& server, RecordSlots<resource_layout>& record,
+                      cedar::Arena& arena) {
   const std::string_view segment = server.segment.empty() ? model::unassigned : server.segment;
-  record.add(field::segment, Value::entity({model::segment, segment}, arena))
-      .add(field::server, Value::entity({model::server, server.name}, arena))
-      .add(field::region, Value::string(server.region))
-      .add(field::sensitivity, Value::integer(server.sensitivity))
-      .add(field::domains, strings(server.domains, true, arena));
+  record.set("segment", Value::entity({model::segment, segment}, arena))
+      .set("server", Value::entity({model::server, server.name}, arena))
+      .set("region", Value::string(server.region))
+      .set("sensitivity", Value::integer(server.sensitivity))
+      .set("domains", strings(server.domains, true, arena));
 }
 
 void set_target(const Rules& rules, const Facts& facts, Scratch::State& state, Question& question) {
@@ -138,13 +144,13 @@ void set_target(const Rules& rules, const Facts& facts, Scratch::State& state, Q
     action = target->tool->content().action;
     return;
   }
-  RecordBuilder record(arena);
+  RecordSlots<resource_layout> record(arena);
   EntityUid uid;
   EntityUid server;
   if (const auto* const target = std::get_if<ResourceTarget>(&facts.target)) {
     base::check(target->server != nullptr, "a resource belongs to a server");
     add_server_facts(*target->server, record, arena);
-    record.add(field::uri, Value::string(target->uri));
+    record.set("uri", Value::string(target->uri));
     uid = {model::resource, target->uri};
     server = {model::server, target->server->name};
     action.uid = model::read_resource;
@@ -168,16 +174,16 @@ Value session_of(const Facts& facts, const KnownCaller& caller, cedar::Arena& ar
   static const behaviour::Totals nothing;
   const behaviour::Totals& totals = facts.totals ? *facts.totals : nothing;
   const auto age = facts.totals ? facts.now - totals.started : base::Time::duration(0);
-  RecordBuilder record(arena);
-  record.add(field::id, Value::string(facts.conversation))
-      .add(field::calls, count_of(totals.calls))
-      .add(field::denied, count_of(totals.denied))
-      .add(field::records_read, count_of(totals.records))
-      .add(field::bytes_read, count_of(totals.bytes))
-      .add(field::taint, strings(totals.taint.all(), totals.taint.complete(), arena))
-      .add(field::seen, strings(totals.domains.all(), totals.domains.complete(), arena))
-      .add(field::age, Value::duration(milliseconds(age)));
-  if (caller.user) record.add(field::user, caller.user);
+  RecordSlots<session_layout> record(arena);
+  record.set("id", Value::string(facts.conversation))
+      .set("calls", count_of(totals.calls))
+      .set("denied", count_of(totals.denied))
+      .set("recordsRead", count_of(totals.records))
+      .set("bytesRead", count_of(totals.bytes))
+      .set("taint", strings(totals.taint.all(), totals.taint.complete(), arena))
+      .set("seen", strings(totals.domains.all(), totals.domains.complete(), arena))
+      .set("age", Value::duration(milliseconds(age)));
+  if (caller.user) record.set("user", caller.user);
   return record.finish();
 }
 
@@ -189,20 +195,18 @@ Value risk_of(const Facts& facts, cedar::Arena& arena) {
       names[i] = Value::string(behaviour::name(facts.risk->signals[i].kind));
     signals = Value::set(names, arena);
   }
-  RecordBuilder record(arena);
-  record.add(field::score, Value::integer(facts.risk ? facts.risk->score : 0))
-      .add(field::signals, signals);
+  RecordSlots<risk_layout> record(arena);
+  record.set("score", Value::integer(facts.risk ? facts.risk->score : 0)).set("signals", signals);
   return record.finish();
 }
 
 Value env_of(const Facts& facts, cedar::Arena& arena) {
-  RecordBuilder record(arena);
-  record.add(field::now, Value::datetime(milliseconds(facts.now.time_since_epoch())))
-      .add(field::region, Value::string(facts.region))
-      .add(field::device_trusted, Value::boolean(facts.device_trusted))
-      .add(field::kex, Value::string(facts.kex));
-  if (const auto address = address_in(facts.peer))
-    record.add(field::ip, Value::ip(*address, arena));
+  RecordSlots<env_layout> record(arena);
+  record.set("now", Value::datetime(milliseconds(facts.now.time_since_epoch())))
+      .set("region", Value::string(facts.region))
+      .set("deviceTrusted", Value::boolean(facts.device_trusted))
+      .set("kex", Value::string(facts.kex));
+  if (const auto address = address_in(facts.peer)) record.set("ip", Value::ip(*address, arena));
   return record.finish();
 }
 
@@ -229,16 +233,17 @@ Value sql_of(const Sightings& seen, cedar::Arena& arena) {
     all.multi = true;
     for (const std::string_view table : more.tables) tables.push_back(Value::string(table));
   }
-  RecordBuilder record(arena);
-  record.add(field::verb, Value::string(seen.too_many ? "unknown" : all.verb))
-      .add(field::multi, Value::boolean(all.multi || seen.too_many))
-      .add(field::tables, Value::set(tables, arena));
+  RecordSlots<sql_layout> record(arena);
+  record.set("verb", Value::string(seen.too_many ? "unknown" : all.verb))
+      .set("multi", Value::boolean(all.multi || seen.too_many))
+      .set("tables", Value::set(tables, arena));
   return record.finish();
 }
 
-void add_destinations(const Sightings& seen, RecordBuilder& derived, cedar::Arena& arena) {
+void add_destinations(const Sightings& seen, RecordSlots<derived_layout>& derived,
+                      cedar::Arena& arena) {
   if (seen.urls.empty()) {
-    derived.add(field::hosts, Value::empty_set());
+    derived.set("hosts", Value::empty_set());
     return;
   }
   const auto hosts = arena.array<Value>(seen.urls.size() + 1);
@@ -251,26 +256,26 @@ void add_destinations(const Sightings& seen, RecordBuilder& derived, cedar::Aren
     if (here.host != only.host) only.certain = false;
   }
   if (seen.too_many) hosts[count++] = Value::string(model::incomplete);
-  derived.add(field::hosts, Value::set(std::span<const Value>(hosts).first(count), arena));
+  derived.set("hosts", Value::set(std::span<const Value>(hosts).first(count), arena));
   if (!only.certain || seen.too_many) return;
-  derived.add(field::dest_host, Value::string(only.host));
-  if (only.ip) derived.add(field::dest_ip, Value::ip(*only.ip, arena));
+  derived.set("destHost", Value::string(only.host));
+  if (only.ip) derived.set("destIp", Value::ip(*only.ip, arena));
 }
 
 Value derived_of(const Facts& facts, const Sightings& seen, cedar::Arena& arena) {
-  RecordBuilder record(arena);
-  record.add(field::findings, findings_of(facts.findings, arena));
-  if (facts.records) record.add(field::estimated, count_of(*facts.records));
-  if (!seen.sql.empty()) record.add(field::sql, sql_of(seen, arena));
+  RecordSlots<derived_layout> record(arena);
+  record.set("findings", findings_of(facts.findings, arena));
+  if (facts.records) record.set("estimatedRecords", count_of(*facts.records));
+  if (!seen.sql.empty()) record.set("sql", sql_of(seen, arena));
   add_destinations(seen, record, arena);
   return record.finish();
 }
 
 Value approval_of(const Approval& approval, cedar::Arena& arena) {
-  RecordBuilder record(arena);
-  record.add(field::approver, Value::entity({model::user, approval.approver}, arena))
-      .add(field::level, Value::integer(approval.level))
-      .add(field::expires, Value::datetime(milliseconds(approval.expires.time_since_epoch())));
+  RecordSlots<approval_layout> record(arena);
+  record.set("approver", Value::entity({model::user, approval.approver}, arena))
+      .set("level", Value::integer(approval.level))
+      .set("expiresAt", Value::datetime(milliseconds(approval.expires.time_since_epoch())));
   return record.finish();
 }
 
@@ -283,10 +288,10 @@ const ArgumentProgram& plain_arguments() {
 // No value when the structured content cannot be converted.
 Value output_of(const Rules& rules, const Facts& facts, Scratch::State& state, Refusal& refusal) {
   const Output& output = *facts.output;
-  RecordBuilder record(state.arena);
-  record.add(field::records, count_of(output.records))
-      .add(field::bytes, count_of(output.bytes))
-      .add(field::findings, findings_of(output.findings, state.arena));
+  RecordSlots<output_layout> record(state.arena);
+  record.set("records", count_of(output.records))
+      .set("bytes", count_of(output.bytes))
+      .set("findings", findings_of(output.findings, state.arena));
   const auto* const target = std::get_if<ToolTarget>(&facts.target);
   if (target != nullptr && output.structured.exists() &&
       known_tool(rules, *target->tool, state).reading.structured) {
@@ -295,7 +300,7 @@ Value output_of(const Rules& rules, const Facts& facts, Scratch::State& state, R
         output.structured, state.arena, not_arguments, refusal, rules.reads);
     refusal.answer = true;
     if (!structured) return {};
-    record.add(field::structured, structured);
+    record.set("structured", structured);
   }
   return record.finish();
 }
@@ -342,7 +347,7 @@ bool ask(const Rules& rules, const Facts& facts, Scratch::State& state, Question
   cedar::Arena& arena = state.arena;
   const KnownCaller& caller = set_caller(rules, facts, state, question);
   set_target(rules, facts, state, question);
-  RecordBuilder context(arena);
+  RecordSlots<context_layout> context(arena);
   if (!std::holds_alternative<ResourceTarget>(facts.target)) {
     const auto* const target = std::get_if<ToolTarget>(&facts.target);
     const ArgumentProgram& program = target ? target->tool->content().arguments : plain_arguments();
@@ -351,22 +356,22 @@ bool ask(const Rules& rules, const Facts& facts, Scratch::State& state, Question
       finish(question, Value::empty_record());
       return false;
     }
-    context.add(field::input, input);
+    context.set("input", input);
   } else if (looks_like_url(std::get<ResourceTarget>(facts.target).uri)) {
     state.seen.urls.push_back(std::get<ResourceTarget>(facts.target).uri);
   }
-  context.add(field::session, session_of(facts, caller, arena))
-      .add(field::risk, risk_of(facts, arena))
-      .add(field::env, env_of(facts, arena))
-      .add(field::derived, derived_of(facts, state.seen, arena));
-  if (facts.approval) context.add(field::approval, approval_of(*facts.approval, arena));
+  context.set("session", session_of(facts, caller, arena))
+      .set("risk", risk_of(facts, arena))
+      .set("env", env_of(facts, arena))
+      .set("derived", derived_of(facts, state.seen, arena));
+  if (facts.approval) context.set("approval", approval_of(*facts.approval, arena));
   if (facts.output) {
     const Value output = output_of(rules, facts, state, refusal);
     if (!output) {
       finish(question, Value::empty_record());
       return false;
     }
-    context.add(field::output, output);
+    context.set("output", output);
   }
   finish(question, context.finish());
   return true;
@@ -377,19 +382,23 @@ void ask_ahead(const Rules& rules, const Facts& facts, Scratch::State& state, Qu
   const KnownCaller& caller = set_caller(rules, facts, state, question);
   set_target(rules, facts, state, question);
   // Of the conversation only the person behind it is certain.
-  RecordBuilder session(arena);
-  for (const Name& name : {field::id, field::calls, field::denied, field::records_read,
-                           field::bytes_read, field::taint, field::seen, field::age})
-    session.add(name, Value::unknown());
-  if (caller.user) session.add(field::user, caller.user);
-  RecordBuilder context(arena);
-  if (!std::holds_alternative<ResourceTarget>(facts.target))
-    context.add(field::input, Value::unknown());
-  context.add(field::session, session.finish())
-      .add(field::risk, Value::unknown())
-      .add(field::env, Value::unknown())
-      .add(field::derived, Value::unknown())
-      .add(field::approval, Value::unknown(true));
+  RecordSlots<session_layout> session(arena);
+  session.set("id", Value::unknown())
+      .set("calls", Value::unknown())
+      .set("denied", Value::unknown())
+      .set("recordsRead", Value::unknown())
+      .set("bytesRead", Value::unknown())
+      .set("taint", Value::unknown())
+      .set("seen", Value::unknown())
+      .set("age", Value::unknown());
+  if (caller.user) session.set("user", caller.user);
+  RecordSlots<context_layout> context(arena);
+  if (!std::holds_alternative<ResourceTarget>(facts.target)) context.set("input", Value::unknown());
+  context.set("session", session.finish())
+      .set("risk", Value::unknown())
+      .set("env", Value::unknown())
+      .set("derived", Value::unknown())
+      .set("approval", Value::unknown(true));
   finish(question, context.finish());
 }
 
