@@ -45,6 +45,7 @@ void add_policy_schema(CLI::App& policy, Chosen& chosen);     // policy schema
 void add_policy_analyse(CLI::App& policy, Chosen& chosen);    // policy analyse
 void add_policy_translate(CLI::App& policy, Chosen& chosen);  // policy translate
 void add_policy_replay(CLI::App& policy, Chosen& chosen);     // policy replay
+void add_policy_suggest(CLI::App& policy, Chosen& chosen);    // policy suggest
 void add_policy_authorize(CLI::App& policy, Chosen& chosen);  // policy authorize
 
 // "latticegate: <what>: <why>" on standard error; gives the exit code that fits.

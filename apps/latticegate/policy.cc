@@ -97,6 +97,7 @@ void add_policy(CLI::App& parser, Chosen& chosen) {
   add_policy_analyse(*command, chosen);
   add_policy_translate(*command, chosen);
   add_policy_replay(*command, chosen);
+  add_policy_suggest(*command, chosen);
   CLI::App* const format_command =
       command->add_subcommand("format", "Lay policy files out in one way; comments stay");
   format_command->add_option("files", given->files, "Policy files")->required();
