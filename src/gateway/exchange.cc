@@ -63,6 +63,14 @@ std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
   return list;
 }
 
+std::span<const policy::Obligation> obligations_of(const policy::Decision& decision) {
+  if (const auto* const permit = std::get_if<policy::Permit>(&decision))
+    return permit->obligations();
+  if (const auto* const challenge = std::get_if<policy::Challenge>(&decision))
+    return challenge->denial.obligations;
+  return std::get<policy::Denial>(decision).obligations;
+}
+
 // Obligations as a record has them: each once, whosever it is.
 class RecordObligations {
  public:
@@ -185,7 +193,7 @@ Task<bool> Exchange::admit() {
       asked_ = behaviour::asked_records(arguments());
       const std::scoped_lock lock(conversation_->mutex);
       const policy::Facts asked = facts();
-      note_asked(asked);
+      note_asked(asked, {});
       ask_shadow(asked, policy::Judgement::Kind::deny);
     }
     audit::Record record = base_record(audit::Type::call_decided);
@@ -280,8 +288,11 @@ std::string Exchange::explain(const policy::Denial& denial) const {
   return without_secrets(policy::explanation(denial, !holds_secret()));
 }
 
-void Exchange::note_asked(const policy::Facts& facts) {
-  policy::Recording recording{.context = snapshot_->config->audit.context == config::Context::full,
+void Exchange::note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due) {
+  const bool obliged =
+      std::ranges::contains(due, policy::Obligation::Kind::log_full, &policy::Obligation::kind);
+  const bool full = snapshot_->config->audit.context == config::Context::full;
+  policy::Recording recording{.context = full || obliged,
                               .bytes = audit::asked_limit,
                               .scanned = message_->params(),
                               .findings = &findings_,
@@ -343,7 +354,7 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     conversation_->totals.last = at_;
     const policy::Facts asked = facts();
     policy::Decision made = snapshot_->engine->decide(asked, route_.mode, worker_.scratch());
-    note_asked(asked);
+    note_asked(asked, obligations_of(made));
     ask_shadow(asked, kind_of(made));
     return made;
   }();

@@ -73,7 +73,7 @@ class Exchange {
   policy::Facts facts() const;
   // What the policies of the shadow say; nothing follows from it.
   void ask_shadow(policy::Facts facts, policy::Judgement::Kind decided);
-  void note_asked(const policy::Facts& facts);
+  void note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due);
   void add_question(audit::Record& record) const;
   // For operators; without values where one of them may be a secret.
   std::string explain(const policy::Denial& denial) const;

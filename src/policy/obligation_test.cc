@@ -26,6 +26,7 @@ TEST_CASE("obligations are read and written") {
   CHECK(read("alert:soc") == "alert:soc");
   CHECK(read("redact") == "redact");
   CHECK(read("quarantine") == "quarantine");
+  CHECK(read("log_full") == "log_full");
   CHECK(read("kill") == "kill_session");
   CHECK(read("kill, kill_session") == "kill_session");
   CHECK(read("redact:secret, redact:hidden_text") == "redact:secret redact:hidden_text");
