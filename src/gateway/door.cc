@@ -66,7 +66,7 @@ base::Result<std::map<std::string, Door, std::less<>>> make_doors(
                               "of them another name",
                               place->second, name));
   }
-  if (config.aggregate.enabled) {
+  if (config.aggregate.enabled && !routes.empty()) {
     Door door;
     for (const auto& [name, route] : routes) door.servers.push_back(behind(route, true));
     door.search_above = config.aggregate.search_above;

@@ -155,6 +155,14 @@ Task<void> Doorway::listen() {
     co_return co_await reject(request_, {}, 429, mcp::unavailable_code,
                               "too many streams of this session are open");
   }
+  const auto owner = view(door_.servers.front(), Method::unknown, session_);
+  if (const auto last = request_.head().find("last-event-id")) {
+    const std::string named(*last);
+    if (co_await owner->resume(named)) {
+      session_->streams.fetch_sub(1);
+      co_return;
+    }
+  }
   auto hub = std::make_shared<Hub>(worker_.loop());
   hub->round = std::make_shared<Round>(worker_, Method::unknown);
   hub->round->snapshot = snapshot_;
@@ -162,7 +170,7 @@ Task<void> Doorway::listen() {
   hub->round->door = session_;
   for (const DoorServer& server : door_.servers)
     hub->ears.push_back({.server = &server, .wanted = {}});
-  co_await stream(hub, {});
+  co_await stream(hub, *owner, {});
   session_->streams.fetch_sub(1);
 }
 
@@ -230,14 +238,16 @@ Task<void> Doorway::subscribe() {
   const mcp::Message acknowledgement = own_message(std::format(
       R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{}}}}})",
       honoured));
-  co_await stream(hub, mcp::with_subscription(acknowledgement, client_id_));
+  const auto owner = view(door_.servers.front(), Method::unknown, nullptr);
+  co_await stream(hub, *owner, mcp::with_subscription(acknowledgement, client_id_));
 }
 
 // Until the client leaves, or the conversation or the gateway ends.
-Task<void> Doorway::stream(std::shared_ptr<Hub> hub, std::string first) {
+Task<void> Doorway::stream(std::shared_ptr<Hub> hub, Exchange& owner, std::string first) {
   Principal::Open open =
       admitted_->principal->open(worker_.loop(), [hub](Principal::End) { hub->end(); });
-  if (!co_await request_.start_events({})) co_return;
+  // Its stream of events is that of all servers; in the modern era events have no ids.
+  if (!co_await owner.begin_events(true)) co_return;
   request_.on_hangup([hub] { hub->end(); });
   if (!first.empty()) {
     std::string event;
@@ -252,7 +262,7 @@ Task<void> Doorway::stream(std::shared_ptr<Hub> hub, std::string first) {
     Hub::Item& item = *popped.value;
     const DoorServer& server = *hub->ears[item.at].server;
     const Method method = item.message.method();
-    const auto eyes = view(server, Method::unknown, item.session, true);
+    const auto eyes = view(server, Method::unknown, item.session, true, owner.stream());
     // Only to those who may see something of the server; before its first list nobody knows.
     const bool heard =
         method == Method::notifications_resources_updated

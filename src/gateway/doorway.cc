@@ -430,7 +430,8 @@ Task<void> Doorway::end_session() {
 }
 
 std::unique_ptr<Exchange> Doorway::view(const DoorServer& server, Method method,
-                                        std::shared_ptr<Session> session, bool streaming) const {
+                                        std::shared_ptr<Session> session, bool streaming,
+                                        std::optional<std::uint64_t> stream) const {
   auto exchange =
       std::make_unique<Exchange>(worker_, request_, snapshot_, *server.route, admitted_);
   exchange->begin({.era = era_,
@@ -440,7 +441,8 @@ std::unique_ptr<Exchange> Doorway::view(const DoorServer& server, Method method,
                    .session = std::move(session),
                    .door = session_,
                    .outward = server.outward ? &*server.outward : nullptr,
-                   .streaming = streaming});
+                   .streaming = streaming,
+                   .stream = stream});
   return exchange;
 }
 

@@ -74,12 +74,13 @@ class Doorway {
 
   // door_streams.cc
   net::Task<void> subscribe();
-  net::Task<void> stream(std::shared_ptr<Hub> hub, std::string first);
+  net::Task<void> stream(std::shared_ptr<Hub> hub, Exchange& owner, std::string first);
   static net::Task<void> pump(std::shared_ptr<Hub> hub, std::size_t at);
 
   // A server's Exchange for what is seen and told beside calls.
   std::unique_ptr<Exchange> view(const DoorServer& server, mcp::Method method,
-                                 std::shared_ptr<Session> session, bool streaming = false) const;
+                                 std::shared_ptr<Session> session, bool streaming = false,
+                                 std::optional<std::uint64_t> stream = {}) const;
   net::Task<void> final(std::string_view text);
   net::Task<void> fail(int code, std::string_view sentence, std::string_view data = {});
   net::Task<void> killed();

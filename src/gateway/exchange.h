@@ -22,6 +22,7 @@ class Exchange {
            const ServerRoute& route, std::shared_ptr<Admitted> admitted);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+  ~Exchange();
 
   net::Task<void> post();
   net::Task<void> listen();
@@ -37,8 +38,9 @@ class Exchange {
     const Outward* outward = nullptr;    // words for the client; null: as the server says it
     std::string spoken{};                // the client's name for what this is about
     std::int64_t bytes = 0;
-    bool mirrored = true;    // the client put arguments into headers
-    bool streaming = false;  // an answer as events has begun
+    bool mirrored = true;                   // the client put arguments into headers
+    bool streaming = false;                 // an answer as events has begun
+    std::optional<std::uint64_t> stream{};  // then: where its events are kept
   };
   void begin(Inside inside);
   // Decides or passes on, and answers.
@@ -53,6 +55,13 @@ class Exchange {
   // One notification or server request that belongs to a request or to the listening stream. False
   // when the client is gone.
   net::Task<bool> side_message(const mcp::Message& message);
+  // Begins the answer as events. False when the client is gone.
+  net::Task<bool> begin_events(bool listening = false);
+  std::optional<std::uint64_t> stream() const { return stream_; }
+  // For a client that comes back: sends again what it missed of an answer, and what follows. False
+  // when it missed something of a stream for what belongs to no request: then begin_events() sends
+  // that, and the stream goes on.
+  net::Task<bool> resume(std::string_view last);
   // Asks the server for its tools, all pages of them.
   net::Task<base::Result<void>> learn_tools();
 
@@ -119,7 +128,7 @@ class Exchange {
   // answering
   // A modern answer names its result's type, also when an older server left it out.
   std::string with_result_type(std::string text, const mcp::Message& response) const;
-  net::Task<void> event(std::string_view text);
+  net::Task<bool> event(std::string_view text);
   net::Task<void> final(std::string_view text, int status = 200, std::string_view headers = {});
   net::Task<void> reject(int status, int code, std::string_view sentence,
                          std::string_view data = {});
@@ -149,6 +158,9 @@ class Exchange {
   net::Abort abort_;
   Reply* running_ = nullptr;
   bool streaming_ = false;
+  std::optional<std::uint64_t> stream_;  // of session_->events; legacy
+  bool own_stream_ = false;              // which this began
+  std::vector<Events::Event> missed_;
   bool killed_ = false;
   bool stopping_ = false;  // the gateway ends
   bool gone_ = false;      // the client went away

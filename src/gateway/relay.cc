@@ -76,6 +76,7 @@ void Exchange::begin(Inside inside) {
   spoken_ = std::move(inside.spoken);
   mirrors_checked_ = !inside.mirrored;
   streaming_ = inside.streaming;
+  stream_ = inside.stream;
 }
 
 Task<void> Exchange::dispatch() {
@@ -259,13 +260,60 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
       edits.push_back(std::move(edit));
   if (outward_ != nullptr) outward_->notification_edits(message, edits);
   json::in_document_order(edits);
-  if (!streaming_) {
-    if (!co_await request_.start_events({})) co_return false;
-    streaming_ = true;
+  if (!streaming_ && !co_await begin_events()) co_return false;
+  co_return co_await event(message.text(edits));
+}
+
+// A client of the sessions' era may come back for what it missed: it gets ids, and the newest ones
+// the first of them before anything happens.
+Task<bool> Exchange::begin_events(bool listening) {
+  if (!co_await request_.start_events({})) co_return false;
+  streaming_ = true;
+  if (modern() || !session_) co_return true;
+  for (const Events::Event& event : std::exchange(missed_, {})) {
+    std::string out;
+    net::write_event(event.text, event.id, out);
+    if (!co_await request_.send_events(out)) co_return false;
   }
-  std::string out;
-  net::write_event(message.text(edits), std::nullopt, out);
-  co_return (co_await request_.send_events(out)).has_value();
+  stream_ = session_->events->begin(listening);
+  own_stream_ = true;
+  if ((door_ ? door_ : session_)->version != mcp::legacy_revisions.back()) co_return true;
+  co_return co_await event({});
+}
+
+Exchange::~Exchange() {
+  if (own_stream_) session_->events->end(*stream_);
+}
+
+Task<bool> Exchange::resume(std::string_view last) {
+  auto rest = session_->events->after(last);
+  if (!rest) {
+    co_await reject(400, -32600, "nothing is kept of what follows the event of this Last-Event-ID");
+    co_return true;
+  }
+  if (rest->listening) {
+    missed_ = std::move(rest->events);
+    co_return false;
+  }
+  open_ = admitted_->principal->open(worker_.loop(), [this](Principal::End) { killed_ = true; });
+  if (!co_await request_.start_events({})) co_return true;
+  request_.on_hangup([this] { gone_ = true; });
+  std::string at(last);
+  while (!gone_ && !killed_) {
+    for (const Events::Event& event : rest->events) {
+      std::string out;
+      net::write_event(event.text, event.id, out);
+      if (!co_await request_.send_events(out)) co_return true;
+      at = event.id;
+    }
+    if (rest->over) break;
+    co_await worker_.loop().sleep(std::chrono::milliseconds(50));
+    rest = session_->events->after(at);
+    if (!rest) break;  // it was slower than what came
+  }
+  request_.on_hangup(nullptr);
+  (void)co_await request_.finish_events();
+  co_return true;
 }
 
 // The answer with our id taken back, and without what this caller may not see.
@@ -489,6 +537,13 @@ Task<void> Exchange::listen() {
     co_await reject(429, mcp::unavailable_code, "too many streams of this session are open");
     co_return;
   }
+  if (const auto last = head.find("last-event-id")) {
+    const std::string named(*last);
+    if (co_await resume(named)) {
+      session_->streams.fetch_sub(1);
+      co_return;
+    }
+  }
   auto reply = co_await session_->link->listen(worker_.loop());
   if (!reply) {
     session_->streams.fetch_sub(1);
@@ -502,8 +557,7 @@ Task<void> Exchange::listen() {
   Reply* const running = reply->get();
   open_ =
       admitted_->principal->open(worker_.loop(), [running](Principal::End) { running->cancel(); });
-  if (co_await request_.start_events({})) {
-    streaming_ = true;
+  if (co_await begin_events(true)) {
     request_.on_hangup([running] { running->cancel(); });
     for (;;) {
       auto next = co_await (*reply)->next();
@@ -534,10 +588,14 @@ Task<void> Exchange::end_session() {
   (void)co_await request_.respond(204, "", json_type, "");
 }
 
-Task<void> Exchange::event(std::string_view text) {
+// True when it was sent, or is kept for a client that comes back.
+Task<bool> Exchange::event(std::string_view text) {
+  std::optional<std::string> id;
+  if (stream_) id = session_->events->add(*stream_, text);
   std::string out;
-  net::write_event(text, std::nullopt, out);
-  (void)co_await request_.send_events(out);
+  net::write_event(text, id, out);
+  const auto sent = co_await request_.send_events(out);
+  co_return sent || stream_;
 }
 
 Task<void> Exchange::final(std::string_view text, int status, std::string_view headers) {
@@ -545,7 +603,8 @@ Task<void> Exchange::final(std::string_view text, int status, std::string_view h
     (void)co_await request_.respond(status, headers, json_type, text);
     co_return;
   }
-  co_await event(text);
+  (void)co_await event(text);
+  if (own_stream_) session_->events->end(*stream_);
   (void)co_await request_.finish_events();
 }
 

@@ -18,6 +18,7 @@
 
 #include "crypto/random.h"
 #include "gateway/conversation.h"
+#include "gateway/events.h"
 #include "gateway/upstream.h"
 
 namespace latticegate::gateway {
@@ -103,6 +104,7 @@ struct Session {
   // A door's members share these with it.
   std::shared_ptr<ServerRequests> server_requests = std::make_shared<ServerRequests>();
   std::shared_ptr<RequestIds> requests = std::make_shared<RequestIds>();
+  std::shared_ptr<Events> events = std::make_shared<Events>();
   Tasks tasks;
   // What the server answered to the handshake of a member.
   std::shared_ptr<const mcp::Message> hello;

@@ -377,6 +377,7 @@ Task<Result<std::shared_ptr<Session>>> Worker::member_session(
   member->link = hands.link;
   member->requests = door->requests;
   member->server_requests = door->server_requests;
+  member->events = door->events;
   member->hello = std::make_shared<const mcp::Message>(*std::move(hands.response));
   member->link->opened(hands.session_id, member->version);
   if (door->initialized.load()) {

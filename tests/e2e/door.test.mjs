@@ -11,6 +11,7 @@ before(async () => {
   gateway = await startGateway(folder, {
     config: configuration(folder, {
       agents: ["tester", "stranger"],
+      aggregate: { wait: "1m" },
       groups: [{ name: "testers" }, { name: "desk", in: ["testers"] }, { name: "nobody" }],
       virtual_servers: {
         desk: {

@@ -237,8 +237,11 @@ def events(response):
         text = line.decode("utf-8").rstrip("\r\n")
         if text.startswith("data:"):
             data.append(text[5:].removeprefix(" "))
+        elif text.startswith("id:"):
+            response.last_event_id = text[3:].strip()
         elif not text and data:
-            yield "\n".join(data)
+            if any(data):  # the first event of a stream may bring nothing but its id
+                yield "\n".join(data)
             data = []
 
 

@@ -92,6 +92,7 @@ class Reply:
                 self.value["body"] = ""
                 for data in events(response):
                     self.value["body"] += data + "\n"
+                    self.value["last_event_id"] = getattr(response, "last_event_id", None)
                     self.take(data)
             else:
                 self.value["body"] = response.read().decode("utf-8", "backslashreplace")
