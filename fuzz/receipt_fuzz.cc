@@ -1,5 +1,6 @@
-// Receipts, bundles and the paths of tiles: what is read is written again byte for byte, and no
-// receipt holds that the vector's key has not signed.
+// Receipts, witness requests, bundles and the paths of tiles: what is read is written again byte
+// for byte, and no receipt holds that the vector's key has not signed.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -10,6 +11,7 @@
 #include "audit/bundle.h"
 #include "audit/receipt.h"
 #include "audit/segment.h"
+#include "audit/witness.h"
 #include "base/result.h"
 #include "crypto/signature.h"
 
@@ -45,6 +47,11 @@ void read_receipt(std::string_view text) {
   base::check(!checked || checked->leaf == record, "only the vector's records were ever signed");
 }
 
+void read_request(std::string_view text) {
+  if (const auto request = audit::read_add_checkpoint(text))
+    base::check(audit::write_add_checkpoint(*request) == text, "a request is canonical");
+}
+
 void read_bundle(std::string_view bytes) {
   audit::BundleReader reader(bytes);
   std::string again;
@@ -64,6 +71,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text =
       size == 0 ? "" : std::string_view(reinterpret_cast<const char*>(data), size);
   read_receipt(text);
+  read_request(text);
   read_bundle(text);
   return 0;
 }

@@ -188,6 +188,8 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
   show_command->callback([&chosen, given] { chosen = [given] { return show(*given); }; });
   add_audit_verify(*audit, chosen);
   add_audit_prove(*audit, chosen);
+  add_audit_export(*audit, chosen);
+  add_audit_witness(*audit, chosen);
   add_audit_generate(*audit, chosen);
 }
 

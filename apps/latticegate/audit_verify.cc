@@ -163,9 +163,23 @@ Result<void> add_checkpoints(const Arguments& given, store::VerifyOptions& optio
       if (!keys) return fail(Code::invalid, std::format("there is no key to verify {} with", file));
       own = *std::move(keys);
     }
-    const auto opened = audit::open_checkpoint(*note, options.keys.empty() ? own : options.keys);
+    // The log's keys and the witnesses': who of them signed is told.
+    std::vector<audit::VerifierKey> known;
+    for (const std::vector<audit::VerifierKey>* list :
+         {options.keys.empty() ? &own : &options.keys, &options.witnesses})
+      for (const audit::VerifierKey& key : *list) {
+        auto copy = audit::VerifierKey::from_text(key.text());
+        if (!copy) return std::unexpected(std::move(copy).error());
+        known.push_back(*std::move(copy));
+      }
+    const auto opened = audit::open_checkpoint(*note, known);
     if (!opened) return base::within(file, opened.error());
-    options.anchors.push_back({.from = file, .checkpoint = opened->checkpoint});
+    std::string from = file;
+    const std::size_t first = known.size() - options.witnesses.size();
+    for (std::size_t key = first; key < known.size(); ++key)
+      if (opened->endorsed_by(key))
+        from += std::format("{} {}", key == first ? ", witnessed by" : ",", known[key].name());
+    options.anchors.push_back({.from = std::move(from), .checkpoint = opened->checkpoint});
   }
   return {};
 }

@@ -36,6 +36,8 @@ void add_operate(CLI::App& parser,
 void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show and:
 void add_audit_verify(CLI::App& audit, Chosen& chosen);       // audit verify
 void add_audit_prove(CLI::App& audit, Chosen& chosen);        // audit prove, check
+void add_audit_export(CLI::App& audit, Chosen& chosen);       // audit export, stats
+void add_audit_witness(CLI::App& audit, Chosen& chosen);      // audit witness
 void add_audit_generate(CLI::App& audit, Chosen& chosen);     // audit generate
 void add_policy(CLI::App& parser, Chosen& chosen);            // policy format, convert and:
 void add_policy_check(CLI::App& policy, Chosen& chosen);      // policy check

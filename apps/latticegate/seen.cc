@@ -60,21 +60,26 @@ Result<std::optional<Seen>> recall(const std::filesystem::path& path) {
 
 Result<void> remember(const std::filesystem::path& path,
                       const std::vector<audit::VerifierKey>& keys, std::string_view note) {
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  return write_whole(path, text_of(keys) + "\n" + std::string(note));
+}
+
+Result<void> write_whole(const std::filesystem::path& path, std::string_view text) {
   const auto cannot = [&](std::string_view reason) {
     return fail(Code::io, std::format("cannot write {}: {}", path.string(), reason));
   };
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);
-  if (error) return cannot(error.message());
-  const std::string text = text_of(keys) + "\n" + std::string(note);
   const std::filesystem::path fresh = path.string() + ".new";
   const int descriptor = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (descriptor < 0) return cannot(base::os_reason(errno));
+  // On the disk before it is relied on.
   const bool written =
-      ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+      ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      ::fsync(descriptor) == 0;
   const int number = errno;
   ::close(descriptor);
   if (!written) return cannot(base::os_reason(number));
+  std::error_code error;
   std::filesystem::rename(fresh, path, error);
   if (error) return cannot(error.message());
   return {};

@@ -30,6 +30,10 @@ std::optional<std::filesystem::path> seen_path(std::string_view origin);
                                           const std::vector<audit::VerifierKey>& keys,
                                           std::string_view note);
 
+// A file of the user's own, whole or not at all.
+[[nodiscard]] base::Result<void> write_whole(const std::filesystem::path& path,
+                                             std::string_view text);
+
 // Verifier keys from the command line: each the name of a file that holds some, or one itself.
 [[nodiscard]] base::Result<std::vector<audit::VerifierKey>> keys_given(
     const std::vector<std::string>& words);

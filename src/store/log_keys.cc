@@ -96,14 +96,16 @@ Result<void> write_key(const std::filesystem::path& path, const SigningKey& key)
 }  // namespace
 
 Result<LogKeys> LogKeys::named(std::string_view origin, Result<SigningKey> ml_dsa_44,
-                               Result<SigningKey> ed25519) {
+                               Result<SigningKey> ed25519, KeyRole role) {
   if (!ml_dsa_44) return std::unexpected(std::move(ml_dsa_44).error());
   if (!ed25519) return std::unexpected(std::move(ed25519).error());
   auto first = SignerKey::make(origin, NoteKeyType::ml_dsa_44_cosignature, *std::move(ml_dsa_44));
   if (!first) return std::unexpected(std::move(first).error());
-  auto second = SignerKey::make(origin, NoteKeyType::ed25519, *std::move(ed25519));
+  auto second = SignerKey::make(
+      origin, role == KeyRole::log ? NoteKeyType::ed25519 : NoteKeyType::ed25519_cosignature,
+      *std::move(ed25519));
   if (!second) return std::unexpected(std::move(second).error());
-  return LogKeys(*std::move(first), *std::move(second));
+  return LogKeys({*std::move(first), *std::move(second)});
 }
 
 Result<LogKeys> LogKeys::make(std::string_view origin) {
@@ -118,7 +120,7 @@ Result<LogKeys> LogKeys::from_seeds(std::string_view origin, std::string_view ml
 }
 
 Result<LogKeys> LogKeys::open(const std::filesystem::path& folder, std::string_view origin,
-                              bool may_make) {
+                              bool may_make, KeyRole role) {
   const std::array kinds{SignatureKind::ml_dsa_44, SignatureKind::ed25519};
   std::array<std::optional<SigningKey>, 2> keys;
   for (std::size_t i = 0; i < kinds.size(); ++i) {
@@ -146,7 +148,7 @@ Result<LogKeys> LogKeys::open(const std::filesystem::path& folder, std::string_v
       keys.at(i) = *std::move(made);
     }
   }
-  return named(origin, std::move(*keys[0]), std::move(*keys[1]));
+  return named(origin, std::move(*keys[0]), std::move(*keys[1]), role);
 }
 
 Result<std::vector<VerifierKey>> LogKeys::verifiers() const {
@@ -154,14 +156,14 @@ Result<std::vector<VerifierKey>> LogKeys::verifiers() const {
 }
 
 std::string LogKeys::public_text() const {
-  return ml_dsa_44_.verifier().text() + "\n" + ed25519_.verifier().text() + "\n";
+  return keys_[0].verifier().text() + "\n" + keys_[1].verifier().text() + "\n";
 }
 
 Result<std::string> LogKeys::sign(const audit::Checkpoint& checkpoint,
                                   std::uint64_t timestamp) const {
   std::vector<audit::NoteSignature> lines;
-  for (const SignerKey* key : {&ml_dsa_44_, &ed25519_}) {
-    auto line = key->sign(checkpoint, timestamp);
+  for (const SignerKey& key : keys_) {
+    auto line = key.sign(checkpoint, timestamp);
     if (!line) return std::unexpected(std::move(line).error());
     lines.push_back(*std::move(line));
   }

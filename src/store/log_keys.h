@@ -7,16 +7,22 @@
 //
 // Threads: immutable after it was opened; signs on any thread.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "audit/checkpoint.h"
 #include "base/result.h"
 
 namespace latticegate::store {
+
+// Whose keys: a witness's sign with the time, a log's Ed25519 key without it.
+enum class KeyRole : std::uint8_t { log, witness };
 
 class LogKeys {
  public:
@@ -30,24 +36,25 @@ class LogKeys {
   // is set, both are made. Code::not_found: a key is missing; Code::forbidden: others may read one;
   // Code::invalid: the origin cannot name a key; Code::crypto, Code::malformed: no such key.
   [[nodiscard]] static base::Result<LogKeys> open(const std::filesystem::path& folder,
-                                                  std::string_view origin, bool may_make);
+                                                  std::string_view origin, bool may_make,
+                                                  KeyRole role = KeyRole::log);
 
   // The public halves, ML-DSA-44 first.
   [[nodiscard]] base::Result<std::vector<audit::VerifierKey>> verifiers() const;
   // The same as text, a line each: what goes into log.pub.
   std::string public_text() const;
+  std::span<const audit::SignerKey> signers() const [[clang::lifetimebound]] { return keys_; }
   // The note: checkpoint and two signatures. Takes about 0.6 ms.
   [[nodiscard]] base::Result<std::string> sign(const audit::Checkpoint& checkpoint,
                                                std::uint64_t timestamp) const;
 
  private:
-  LogKeys(audit::SignerKey ml_dsa_44, audit::SignerKey ed25519)
-      : ml_dsa_44_(std::move(ml_dsa_44)), ed25519_(std::move(ed25519)) {}
+  explicit LogKeys(std::array<audit::SignerKey, 2> keys) : keys_(std::move(keys)) {}
   static base::Result<LogKeys> named(std::string_view origin,
                                      base::Result<crypto::SigningKey> ml_dsa_44,
-                                     base::Result<crypto::SigningKey> ed25519);
-  audit::SignerKey ml_dsa_44_;
-  audit::SignerKey ed25519_;
+                                     base::Result<crypto::SigningKey> ed25519,
+                                     KeyRole role = KeyRole::log);
+  std::array<audit::SignerKey, 2> keys_;  // ML-DSA-44, Ed25519
 };
 
 // Verifier keys from a text: one a line; empty lines and lines that begin with # are passed over.

@@ -217,6 +217,58 @@ test("a receipt proves its record to whoever has the key, and nothing else", asy
   }
 });
 
+test("a witness signs a log that only grew, and no other", async () => {
+  const state = join(folder, "witness");
+  const witness = (directory) =>
+    audit("witness", "--directory", directory, "--key", join(log, "log.pub"), "--state", state, "--name", "witness.example");
+  const first = await witness(log);
+  assert.equal(first.code, 0, first.stderr);
+  const file = join(folder, "witnessed.checkpoint");
+  writeFileSync(file, first.stdout);
+  assert.equal((await witness(log)).code, 0, "the same again");
+  // It has the signatures of the log and of the witness, each for others to verify.
+  const cosigned = readFileSync(join(state, "witness.pub"), "utf8");
+  assert.match(cosigned, /^witness\.example\+.*\nwitness\.example\+/);
+  const judged = await audit("verify", "--directory", log, "--no-memory", "--key", join(log, "log.pub"), "--checkpoint", file,
+    "--witness", join(state, "witness.pub"));
+  assert.equal(judged.code, 0, judged.stdout);
+  assert.match(judged.stdout, /witnessed by witness\.example/);
+
+  // The same keys, other records: the log's own key does not help.
+  for (const [many, code] of [[records - 100, 1], [records + 100, 1]]) {
+    const forged = join(folder, `forged-${many}`);
+    const made = await audit("generate", "--directory", forged, "--records", String(many), "--keys", join(folder, "keys"));
+    assert.equal(made.code, 0, made.stderr);
+    const refused = await witness(forged);
+    assert.equal(refused.code, code, refused.stderr);
+    assert.equal(refused.stdout, "");
+  }
+  const strangers = join(folder, "not-known");
+  await audit("generate", "--directory", strangers, "--records", "5");
+  assert.equal((await witness(strangers)).code, 1);
+});
+
+test("records go out in the forms of others, and are counted", async () => {
+  const rows = async (format, ...query) => {
+    const out = await audit("export", "--directory", log, "--format", format, ...query);
+    assert.equal(out.code, 0, out.stderr);
+    return out.stdout.trimEnd().split("\n");
+  };
+  assert.equal((await rows("jsonl")).length, records + 2);
+  assert.equal((await rows("csv")).length, records + 3);
+  for (const line of await rows("ocsf")) {
+    const event = JSON.parse(line);
+    for (const field of ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"])
+      assert.ok(field in event, `${field} in ${line}`);
+    assert.equal(event.type_uid, event.class_uid * 100 + event.activity_id);
+    if (event.class_uid === 6003) assert.ok(event.actor && event.api.operation && event.src_endpoint, line);
+  }
+  for (const line of await rows("cef", "decision:deny")) assert.match(line, /^CEF:0\|Latticegate\|.* act=deny /);
+  const counted = JSON.parse((await audit("stats", "--directory", log, "-o", "json")).stdout);
+  assert.equal(counted.records, records + 2);
+  assert.equal(counted.types["call.decided"], records / 2);
+});
+
 test("verify tells by its exit code what it found", async () => {
   const key = join(log, "log.pub");
   fresh();

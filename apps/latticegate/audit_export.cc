@@ -1,0 +1,229 @@
+// audit export: records in the forms of other programs. audit stats: what is in a log, counted.
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <print>
+#include <set>
+
+#include "audit/export.h"
+#include "audit/query.h"
+#include "base/log.h"
+#include "commands.h"
+#include "config/files.h"
+#include "json/write.h"
+#include "store/query_reader.h"
+
+namespace latticegate::app {
+namespace {
+
+using base::Result;
+
+struct Arguments {
+  std::string config = "latticegate.yaml";
+  std::string directory;
+  std::vector<std::string> words;
+  std::string format = "jsonl";
+  std::string output = "text";
+  std::uint64_t top = 5;
+};
+
+// Hands every record that the query means to `take`. Damaged places are told and passed over.
+template <class Take>
+int read_records(const Arguments& given, Take take) {
+  std::filesystem::path log = given.directory;
+  if (log.empty()) {
+    auto loaded = config::load(given.config);
+    if (!loaded) return complain("configuration", loaded.error());
+    log = loaded->config->audit.directory;
+  }
+  std::string words;
+  for (const std::string& word : given.words) words += word + " ";
+  const base::SystemClock clock;
+  auto query = audit::Query::parse(words, clock.now());
+  if (!query) return complain("query", query.error());
+  auto reader = store::LogReader::open(log, {.seq = {}, .since = query->since(), .last = {}});
+  if (!reader) return complain("audit log", reader.error());
+  int outcome = done;
+  for (;;) {
+    auto entry = reader->next();
+    if (!entry) {
+      std::println(stderr, "latticegate: {}", base::describe(entry.error()));
+      outcome = wrong;
+      continue;
+    }
+    if (!*entry) return outcome;
+    const auto document = json::Document::parse((*entry)->leaf);
+    if (document && query->matches(document->root()) && !take(document->root())) return unknown;
+  }
+}
+
+audit::ExportForm form_of(std::string_view name) {
+  if (name == "csv") return audit::ExportForm::csv;
+  if (name == "ocsf") return audit::ExportForm::ocsf;
+  if (name == "cef") return audit::ExportForm::cef;
+  return audit::ExportForm::jsonl;
+}
+
+int export_records(const Arguments& given) {
+  const audit::ExportForm form = form_of(given.format);
+  std::string out = audit::export_head(form);
+  std::uint64_t count = 0;
+  const auto flush = [&] {
+    const bool good = std::fwrite(out.data(), 1, out.size(), stdout) == out.size();
+    out.clear();
+    return good;
+  };
+  const int outcome = read_records(given, [&](json::Value record) {
+    audit::export_record(form, record, "0.1.0", out);
+    ++count;
+    return out.size() < 65'536 || flush();
+  });
+  if (outcome == usage) return outcome;
+  if (!flush() || std::fflush(stdout) != 0) {
+    std::println(stderr, "latticegate: cannot write");
+    return unknown;
+  }
+  std::println(stderr, "{} records", count);
+  return outcome;
+}
+
+// Counts by name, in bounded memory.
+class Counts {
+ public:
+  void add(std::string_view name, std::uint64_t by = 1) {
+    if (name.empty()) return;
+    const auto found = counts_.find(name);
+    if (found != counts_.end())
+      found->second += by;
+    else if (counts_.size() < 10'000)
+      counts_.emplace(name, by);
+    else
+      others_ += by;
+  }
+  // The largest first.
+  std::vector<std::pair<std::string, std::uint64_t>> top(std::uint64_t most) const {
+    std::vector<std::pair<std::string, std::uint64_t>> all(counts_.begin(), counts_.end());
+    if (others_ > 0) all.emplace_back("(others)", others_);
+    std::ranges::stable_sort(all, std::greater(), &std::pair<std::string, std::uint64_t>::second);
+    if (all.size() > most) all.resize(most);
+    return all;
+  }
+
+ private:
+  std::map<std::string, std::uint64_t, std::less<>> counts_;
+  std::uint64_t others_ = 0;
+};
+
+int stats(const Arguments& given) {
+  constexpr std::size_t open_limit = 1'000'000;
+  std::uint64_t records = 0;
+  std::int64_t rows = 0;
+  std::int64_t bytes_in = 0;
+  std::int64_t bytes_out = 0;
+  std::string first;
+  std::string last;
+  std::set<std::string, std::less<>> open;  // allowed calls without an outcome
+  Counts types;
+  Counts decisions;
+  Counts outcomes;
+  Counts agents;
+  Counts tools;
+  Counts rules;
+  Counts findings;
+  Counts labels;
+  const int outcome = read_records(given, [&](json::Value r) {
+    ++records;
+    const std::string_view time = r["time"].text_or("");
+    if (first.empty()) first = time;
+    last = time;
+    const std::string_view type = r["type"].text_or("");
+    types.add(type);
+    const std::string_view uid = r["call_uid"].text_or("");
+    if (type == "call.decided") {
+      decisions.add(r["decision"].text_or(""));
+      agents.add(r["agent"]["ref"].text_or(""));
+      if (r["tool"].exists())
+        tools.add(std::format("{}/{}", r["server"]["id"].text_or(""), r["tool"].text_or("")));
+      for (const json::Value rule : r["rules"].elements()) rules.add(rule.text_or(""));
+      if (!r["outcome"].exists() && open.size() < open_limit) open.emplace(uid);
+    } else if (type == "call.finished") {
+      if (const auto at = open.find(uid); at != open.end()) open.erase(at);
+    }
+    outcomes.add(r["outcome"].text_or(""));
+    for (const json::Value finding : r["findings"].elements())
+      findings.add(finding["id"].text_or(""));
+    for (const json::Value label : r["labels_out"].elements()) labels.add(label.text_or(""));
+    rows += r["rows_out"].integer().value_or(0);
+    bytes_in += r["bytes_in"].integer().value_or(0);
+    bytes_out += r["bytes_out"].integer().value_or(0);
+    return true;
+  });
+  if (outcome == usage) return outcome;
+  const std::vector<std::pair<std::string_view, const Counts*>> tables{
+      {"types", &types}, {"decisions", &decisions}, {"outcomes", &outcomes}, {"agents", &agents},
+      {"tools", &tools}, {"rules", &rules},         {"findings", &findings}, {"labels", &labels}};
+  if (given.output == "json") {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object()
+        .member("records", static_cast<std::int64_t>(records))
+        .member("first_time", first)
+        .member("last_time", last)
+        .member("rows_out", rows)
+        .member("bytes_in", bytes_in)
+        .member("bytes_out", bytes_out)
+        .member("without_outcome", static_cast<std::int64_t>(open.size()));
+    for (const auto& [name, counts] : tables) {
+      w.key(name).begin_object();
+      for (const auto& [what, count] : counts->top(given.top))
+        w.member(what, static_cast<std::int64_t>(count));
+      w.end_object();
+    }
+    w.end_object();
+    std::println("{}", out);
+    return outcome;
+  }
+  std::println("{:<16} {}", "records", records);
+  std::println("{:<16} {} to {}", "time", first, last);
+  std::println("{:<16} {}", "rows out", rows);
+  std::println("{:<16} {} in, {} out", "bytes", bytes_in, bytes_out);
+  std::println("{:<16} {}", "without outcome", open.size());
+  for (const auto& [name, counts] : tables)
+    for (bool leading = true; const auto& [what, count] : counts->top(given.top)) {
+      std::println("{:<16} {:>10} {}", leading ? name : "", count, base::printable(what));
+      leading = false;
+    }
+  return outcome;
+}
+
+}  // namespace
+
+void add_audit_export(CLI::App& audit, Chosen& chosen) {
+  auto given = std::make_shared<Arguments>();
+  const auto common = [given](CLI::App* command) {
+    command->add_option("-c,--config", given->config, "The gateway's configuration file")
+        ->capture_default_str();
+    command->add_option("--directory", given->directory,
+                        "A log's directory, instead of a configuration");
+    command->add_option("query", given->words, "As for audit query; none: all records");
+  };
+  CLI::App* const export_command =
+      audit.add_subcommand("export", "Records for other programs, one a line");
+  common(export_command);
+  export_command
+      ->add_option("--format", given->format,
+                   "jsonl (as they are), csv, ocsf (1.8.0 events) or cef")
+      ->check(CLI::IsMember({"jsonl", "csv", "ocsf", "cef"}))
+      ->capture_default_str();
+  export_command->callback(
+      [&chosen, given] { chosen = [given] { return export_records(*given); }; });
+  CLI::App* const stats_command = audit.add_subcommand("stats", "What is in the log, counted");
+  common(stats_command);
+  stats_command->add_option("--top", given->top, "So many of each kind")->capture_default_str();
+  stats_command->add_option("-o,--output", given->output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  stats_command->callback([&chosen, given] { chosen = [given] { return stats(*given); }; });
+}
+
+}  // namespace latticegate::app
