@@ -185,7 +185,7 @@ BridgeOptions Worker::bridging(const ServerRoute& route) {
 
 // Asks for server/discover. Anything but an answer that a modern server gives means legacy; over
 // HTTP only an answer means anything.
-Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe) {
+Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe, bool& refused) {
   Outgoing probe;
   probe.id = std::to_string(shared_.next_id.fetch_add(1, std::memory_order_relaxed));
   probe.method = "server/discover";
@@ -231,6 +231,7 @@ Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe) {
       return version.string() == mcp::modern_revision;
     });
   };
+  refused = response->error().exists();
   const json::Value result = response->result();
   // Whoever names no versions but gives the result its modern form leaves out what it must not.
   if (!result["supportedVersions"].exists() && result["resultType"].exists()) co_return true;
@@ -249,14 +250,17 @@ Task<Result<std::shared_ptr<Link>>> Worker::modern_link(std::shared_ptr<const Sn
   std::optional<bool> modern = shared_.eras.speaks(route.key, mcp::Era::modern, now);
   if (!modern) {
     const bool pipe = std::holds_alternative<config::Stdio>(route.config->transport);
-    auto answer = co_await speaks_modern(**link, pipe);
+    bool refused = false;
+    auto answer = co_await speaks_modern(**link, pipe, refused);
     if (!answer) co_return std::unexpected(std::move(answer).error());
     modern = *answer;
     shared_.eras.note(route.key, mcp::Era::modern, *modern, now);
     shared_.log.info("a server's era was found out",
                      {{"server", route.config->name}, {"era", *modern ? "modern" : "legacy"}});
-    if (!*modern && pipe) {
-      // Some end when they are asked anything before the handshake: this one was for the question.
+    // Some end when they are asked anything before the handshake; most refuse in so many words and
+    // go on, and then starting another one would double the time until the first answer.
+    if (refused && pipe) co_await loop_.sleep(std::chrono::milliseconds(20));
+    if (!*modern && pipe && (!refused || !(*link)->alive())) {
       backoffs_.erase(route.config->name);
       co_await (*link)->end(loop_);
       link = make_link(*snapshot, route);

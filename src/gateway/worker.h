@@ -163,7 +163,8 @@ class Worker final : public net::Handler {
   void finish_kill(Principal& principal);
   void record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
                    std::string_view reason);
-  net::Task<base::Result<bool>> speaks_modern(Link& link, bool pipe);
+  // `refused`: it answered with an error.
+  net::Task<base::Result<bool>> speaks_modern(Link& link, bool pipe, bool& refused);
   net::Task<void> greet(Link& link, const Outgoing& message, Handshake& hands, net::Abort& abort);
   net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
   std::shared_ptr<Principal> principal_of(const identity::Caller& caller, const Snapshot& snapshot);
