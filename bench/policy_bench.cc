@@ -267,6 +267,27 @@ bool compare() {
   return good;
 }
 
+// A question as the record has it: read, and judged again in memory.
+bool replayed(const Engine& engine, const std::string& asked) {
+  std::println("asked: {} bytes", asked.size());
+  measure("parse and read asked", [&] {
+    const auto document = json::Document::parse(asked);
+    cedar::Arena arena;
+    (void)engine.read_asked(document->root(), {}, arena);
+  });
+  const auto document = json::Document::parse(asked);
+  cedar::Arena arena;
+  const auto past = engine.read_asked(document->root(), {}, arena);
+  if (!past) {
+    std::println("cannot be read again: {}", base::describe(past.error()));
+    return false;
+  }
+  Scratch scratch;
+  Judgement judgement;
+  measure("judge again", [&] { engine.judge(*past, "1", {}, {}, scratch, judgement); });
+  return judgement.kind == Judgement::Kind::allow;
+}
+
 // What bench/cedar.py asks for.
 int one(std::string_view what, std::string_view kind, int count) {
   const auto text = text_of_kind(kind, count);
@@ -377,6 +398,14 @@ int main(int argc, char** argv) {
     });
   }
   measure("decide, permitted", decide);
+  std::string asked;
+  const auto recorded = [&] {
+    decide();
+    asked.clear();
+    (*engine)->write_asked(facts, {}, scratch, asked);
+  };
+  measure("decide, and write asked", recorded);
+  if (!replayed(**engine, asked)) return 1;
   facts.arguments = {};
   measure("decide, no arguments", decide);
   measure("may_see", [&] { permits += (*engine)->may_see(facts, scratch) ? 1U : 0U; });

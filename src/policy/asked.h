@@ -29,7 +29,7 @@
 //   off          the operator does not want it
 //
 // Pure. The reader takes what the writer wrote, from a log that somebody may have written instead:
-// it is bounded by the JSON limits, and what is odd is an error.
+// it is bounded by the JSON limits, and what is odd is an error. Fuzz target: fuzz/asked_fuzz.cc.
 #pragma once
 #include <cstddef>
 #include <cstdint>
