@@ -658,8 +658,11 @@ std::string_view word_for(AskedWriter::Trouble trouble) {
 
 // Bytes of a derived text may be cut anywhere; JSON may not.
 bool readable(std::string_view text) {
-  const auto high = [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; };
-  return std::ranges::none_of(text, high) || base::is_utf8(text);
+  std::uint64_t bits = 0;
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) bits |= cedar::word_of(text.data() + at, 8);
+  bits |= cedar::word_of(text.data() + at, text.size() - at);
+  return (bits & 0x8080808080808080U) == 0 || base::is_utf8(text);
 }
 
 }  // namespace
