@@ -19,6 +19,7 @@
 #include "store/detail/faults.h"
 #include "store/detail/scratch.h"
 #include "store/detail/test_log.h"
+#include "store/verify.h"
 
 using namespace latticegate;
 using namespace std::chrono_literals;
@@ -109,6 +110,9 @@ TEST_CASE(
   JournalOptions options = bench.options();
   options.homes = 8;
   options.segment = {std::uint64_t{1} * 1024 * 1024};  // rotates on the way
+  const std::string seed(32, 's');
+  options.keys = std::make_shared<const store::LogKeys>(
+      std::move(store::LogKeys::from_seeds(options.origin, seed, seed).value()));
   constexpr int threads = 8;
   constexpr int records = 10'000;
   constexpr int window = 100;  // a thread's records on their way at once
@@ -171,6 +175,12 @@ TEST_CASE(
     expected += 2;
   }
   CHECK(wrong == 0);
+  // One order for all, sealed as it was written.
+  const auto report = store::verify_log({.directory = options.directory});
+  REQUIRE(report.has_value());
+  CHECK(report->verdict() == store::Verdict::unwitnessed);
+  CHECK(report->records == report->head.size);
+  CHECK(report->records == threads * records + 2);
   MESSAGE(all.names.size(), " records in ", batches, " batches");
 }
 
