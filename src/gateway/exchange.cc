@@ -582,6 +582,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   if (snapshot_->engine->looks_back()) {
     policy::Facts after = facts();
     if (!failed) after.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
+    const std::scoped_lock lock(conversation_->mutex);
     snapshot_->engine->remember(after, worker_.scratch());
   }
   if (snapshot_->shadow && snapshot_->shadow->looks_back()) {
@@ -589,6 +590,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     for (std::size_t i = 0; i < after.histories.size(); ++i)
       after.histories.at(i) = admitted_->shadow_histories.at(i).get();
     if (!failed) after.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
+    const std::scoped_lock lock(conversation_->mutex);
     snapshot_->shadow->remember(after, worker_.shadow_scratch());
   }
   bool conspicuous = !found.empty();

@@ -296,7 +296,10 @@ void Engine::remember(const Facts& after, Scratch& scratch) const {
   state.begin(*this);
   Question question;
   Refusal refusal;
-  if (!ask(snapshot_->rules(), after, state, question, refusal))
+  // What the answer says is read as it is below: no policy is asked now, so nothing is converted.
+  Facts asked = after;
+  if (asked.output) asked.output->structured = {};
+  if (!ask(snapshot_->rules(), asked, state, question, refusal))
     return;  // it was not decided either
   const RecordFields fields(event_of(after.call, question, state.arena),
                             after.output ? after.output->structured : json::Value());
