@@ -1,39 +1,24 @@
 // audit tail, query, show: reading the log, also while a gateway writes to it.
-#include <unistd.h>
-
-#include <chrono>
 #include <deque>
 #include <print>
-#include <thread>
 
 #include "audit/query.h"
 #include "base/log.h"
 #include "commands.h"
-#include "config/files.h"
 #include "json/write.h"
-#include "store/query_reader.h"
+#include "log_reading.h"
 
 namespace latticegate::app {
 namespace {
 
-using base::Result;
-
 struct Arguments {
-  std::string config = "latticegate.yaml";
-  std::string directory;
+  LogChoice log;
   std::vector<std::string> words;
   std::string record;
   std::uint64_t count = 20;
   bool follow = false;
   bool json = false;
 };
-
-Result<std::filesystem::path> log_of(const Arguments& given) {
-  if (!given.directory.empty()) return std::filesystem::path(given.directory);
-  auto loaded = config::load(given.config);
-  if (!loaded) return std::unexpected(std::move(loaded).error());
-  return loaded->config->audit.directory;
-}
 
 // One line per record: when, what, who, where, how it was decided and how it ended.
 void print_line(json::Value r, bool as_json) {
@@ -60,39 +45,6 @@ void print_line(json::Value r, bool as_json) {
   std::println("{}", base::printable(line));
 }
 
-// Reads the log from `from` and gives each record that the query means to `take`; at the end,
-// follows if asked.
-int read_log(const Arguments& given, const std::function<bool(json::Value)>& take, bool follow) {
-  auto directory = log_of(given);
-  if (!directory) return complain("configuration", directory.error());
-  std::string words;
-  for (const std::string& word : given.words) words += word + " ";
-  const base::SystemClock clock;
-  auto query = audit::Query::parse(words, clock.now());
-  if (!query) return complain("query", query.error());
-  auto reader =
-      store::LogReader::open(*directory, {.seq = {}, .since = query->since(), .last = {}});
-  if (!reader) return complain("audit log", reader.error());
-  int outcome = done;
-  for (;;) {
-    auto entry = reader->next();
-    if (!entry) {
-      std::println(stderr, "latticegate: {}", base::describe(entry.error()));
-      outcome = wrong;
-      continue;
-    }
-    const auto& record = *entry;
-    if (!record) {
-      if (!follow) return outcome;
-      (void)std::fflush(stdout);
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
-      continue;
-    }
-    const auto document = json::Document::parse(record->leaf);
-    if (document && query->matches(document->root()) && !take(document->root())) return outcome;
-  }
-}
-
 int tail(const Arguments& given) {
   std::deque<std::string> last;
   auto collect = [&](json::Value record) {
@@ -106,44 +58,38 @@ int tail(const Arguments& given) {
     if (seq >= seen) print_line(record, given.json);
     return true;
   };
-  const int outcome = read_log(given, collect, false);
+  const int outcome = each_record(given.log, given.words, collect);
   for (const std::string& text : last)
     if (const auto document = json::Document::parse(text)) {
       print(document->root());
       seen = static_cast<std::uint64_t>(document->root()["seq"].integer().value_or(0)) + 1;
     }
-  return given.follow && outcome != usage ? read_log(given, print, true) : outcome;
+  return given.follow && outcome != usage ? each_record(given.log, given.words, print, true)
+                                          : outcome;
 }
 
 int query(const Arguments& given) {
-  return read_log(
-      given,
-      [&](json::Value record) {
-        print_line(record, given.json);
-        return true;
-      },
-      false);
+  return each_record(given.log, given.words, [&](json::Value record) {
+    print_line(record, given.json);
+    return true;
+  });
 }
 
 // A record by its seq, or both records of a call by its call_uid.
 int show(const Arguments& given) {
   bool found = false;
-  Arguments all = given;
-  all.words.clear();
-  const int outcome = read_log(
-      all,
-      [&](json::Value record) {
-        const bool by_seq = record["seq"].digits() == given.record;
-        if (!by_seq && record["call_uid"].text_or("") != given.record &&
-            record["uid"].text_or("") != given.record)
-          return true;
-        found = true;
-        for (const json::Member member : record.members())
-          std::println("{:14} {}", member.key, base::printable(json::to_string(member.value)));
-        std::println("");
-        return !by_seq;
-      },
-      false);
+  const int outcome = each_record(given.log, {}, [&](json::Value record) {
+    const bool by_seq = record["seq"].digits() == given.record;
+    if (!by_seq && record["call_uid"].text_or("") != given.record &&
+        record["uid"].text_or("") != given.record)
+      return true;
+    found = true;
+    for (const json::Member member : record.members())
+      std::println("{:14} {}", member.key, base::printable(json::to_string(member.value)));
+    std::println("");
+    return !by_seq;
+  });
+  if (found && outcome == unknown) return done;  // by its seq: nothing further was looked for
   if (!found && outcome == done) {
     std::println(stderr, "latticegate: no record '{}' in the log", given.record);
     return wrong;
@@ -158,10 +104,7 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
   audit->require_subcommand(1);
   auto given = std::make_shared<Arguments>();
   const auto common = [given](CLI::App* command) {
-    command->add_option("-c,--config", given->config, "The gateway's configuration file")
-        ->capture_default_str();
-    command->add_option("--directory", given->directory,
-                        "A log's directory, instead of a configuration");
+    add_log_options(*command, given->log);
     command->add_flag("--json", given->json, "Print each record as JSON, as it is in the log");
   };
   std::string fields = "Fields of a query, all of which must match:\n";

@@ -6,56 +6,21 @@
 #include <set>
 
 #include "audit/export.h"
-#include "audit/query.h"
 #include "base/log.h"
 #include "commands.h"
-#include "config/files.h"
 #include "json/write.h"
-#include "store/query_reader.h"
+#include "log_reading.h"
 
 namespace latticegate::app {
 namespace {
 
-using base::Result;
-
 struct Arguments {
-  std::string config = "latticegate.yaml";
-  std::string directory;
+  LogChoice log;
   std::vector<std::string> words;
   std::string format = "jsonl";
   std::string output = "text";
   std::uint64_t top = 5;
 };
-
-// Hands every record that the query means to `take`. Damaged places are told and passed over.
-template <class Take>
-int read_records(const Arguments& given, Take take) {
-  std::filesystem::path log = given.directory;
-  if (log.empty()) {
-    auto loaded = config::load(given.config);
-    if (!loaded) return complain("configuration", loaded.error());
-    log = loaded->config->audit.directory;
-  }
-  std::string words;
-  for (const std::string& word : given.words) words += word + " ";
-  const base::SystemClock clock;
-  auto query = audit::Query::parse(words, clock.now());
-  if (!query) return complain("query", query.error());
-  auto reader = store::LogReader::open(log, {.seq = {}, .since = query->since(), .last = {}});
-  if (!reader) return complain("audit log", reader.error());
-  int outcome = done;
-  for (;;) {
-    auto entry = reader->next();
-    if (!entry) {
-      std::println(stderr, "latticegate: {}", base::describe(entry.error()));
-      outcome = wrong;
-      continue;
-    }
-    if (!*entry) return outcome;
-    const auto document = json::Document::parse((*entry)->leaf);
-    if (document && query->matches(document->root()) && !take(document->root())) return unknown;
-  }
-}
 
 audit::ExportForm form_of(std::string_view name) {
   if (name == "csv") return audit::ExportForm::csv;
@@ -73,7 +38,7 @@ int export_records(const Arguments& given) {
     out.clear();
     return good;
   };
-  const int outcome = read_records(given, [&](json::Value record) {
+  const int outcome = each_record(given.log, given.words, [&](json::Value record) {
     audit::export_record(form, record, "0.1.0", out);
     ++count;
     return out.size() < 65'536 || flush();
@@ -131,7 +96,7 @@ int stats(const Arguments& given) {
   Counts rules;
   Counts findings;
   Counts labels;
-  const int outcome = read_records(given, [&](json::Value r) {
+  const int outcome = each_record(given.log, given.words, [&](json::Value r) {
     ++records;
     const std::string_view time = r["time"].text_or("");
     if (first.empty()) first = time;
@@ -201,10 +166,7 @@ int stats(const Arguments& given) {
 void add_audit_export(CLI::App& audit, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   const auto common = [given](CLI::App* command) {
-    command->add_option("-c,--config", given->config, "The gateway's configuration file")
-        ->capture_default_str();
-    command->add_option("--directory", given->directory,
-                        "A log's directory, instead of a configuration");
+    add_log_options(*command, given->log);
     command->add_option("query", given->words, "As for audit query; none: all records");
   };
   CLI::App* const export_command =

@@ -8,12 +8,11 @@
 #include "audit/receipt.h"
 #include "base/log.h"
 #include "commands.h"
-#include "config/files.h"
 #include "json/value.h"
 #include "json/write.h"
+#include "log_reading.h"
 #include "seen.h"
 #include "store/log_keys.h"
-#include "store/query_reader.h"
 #include "store/sealer.h"
 #include "store/tree_writer.h"
 
@@ -25,8 +24,7 @@ using base::fail;
 using base::Result;
 
 struct Arguments {
-  std::string config = "latticegate.yaml";
-  std::string directory;
+  LogChoice log;
   std::string call;
   std::string file;
   std::string record;
@@ -100,12 +98,9 @@ int prove(const Arguments& given) {
     std::println(stderr, "latticegate: audit prove takes --index or --call");
     return usage;
   }
-  std::filesystem::path log = given.directory;
-  if (log.empty()) {
-    auto loaded = config::load(given.config);
-    if (!loaded) return complain("configuration", loaded.error());
-    log = loaded->config->audit.directory;
-  }
+  const auto chosen = choose_log(given.log);
+  if (!chosen) return complain("audit log", chosen.error());
+  const std::filesystem::path& log = chosen->directory;
   std::uint64_t index = given.index;
   if (!given.call.empty()) {
     const auto found = find_call(log, given);
@@ -231,10 +226,7 @@ void add_audit_prove(CLI::App& audit, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   CLI::App* const prove_command =
       audit.add_subcommand("prove", "One record's receipt: proves it to others without the log");
-  prove_command->add_option("-c,--config", given->config, "The gateway's configuration file")
-      ->capture_default_str();
-  prove_command->add_option("--directory", given->directory,
-                            "A log's directory, instead of a configuration");
+  add_log_options(*prove_command, given->log);
   prove_command->add_option("--index", given->index, "The record's seq")
       ->each([given](const std::string&) { given->has_index = true; });
   prove_command->add_option("--call", given->call, "A call_uid: its decision");

@@ -10,8 +10,8 @@
 #include "audit/note.h"
 #include "base/log.h"
 #include "commands.h"
-#include "config/files.h"
 #include "json/write.h"
+#include "log_reading.h"
 #include "seen.h"
 #include "store/log_keys.h"
 #include "store/sealer.h"
@@ -26,8 +26,7 @@ using base::fail;
 using base::Result;
 
 struct Arguments {
-  std::string config = "latticegate.yaml";
-  std::string directory;
+  LogChoice log;
   std::string origin;
   std::vector<std::string> keys;
   std::vector<std::string> checkpoints;
@@ -186,14 +185,10 @@ Result<void> add_checkpoints(const Arguments& given, store::VerifyOptions& optio
 
 int verify(const Arguments& given) {
   store::VerifyOptions options{.origin = given.origin};
-  if (given.directory.empty()) {
-    auto loaded = config::load(given.config);
-    if (!loaded) return complain("configuration", loaded.error());
-    options.directory = loaded->config->audit.directory;
-    if (options.origin.empty()) options.origin = loaded->config->audit.origin;
-  } else {
-    options.directory = given.directory;
-  }
+  auto chosen = choose_log(given.log);
+  if (!chosen) return complain("audit log", chosen.error());
+  options.directory = std::move(chosen->directory);
+  if (options.origin.empty()) options.origin = std::move(chosen->origin);
   options.live = is_written(options.directory);
   auto keys = keys_given(given.keys);
   if (!keys) return complain("--key", keys.error());
@@ -259,10 +254,7 @@ void add_audit_verify(CLI::App& audit, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   CLI::App* const command = audit.add_subcommand(
       "verify", "Judge a log or a copy of one: is every record as it was written?");
-  command->add_option("-c,--config", given->config, "The gateway's configuration file")
-      ->capture_default_str();
-  command->add_option("--directory", given->directory,
-                      "A log's directory, also a copy, instead of a configuration");
+  add_log_options(*command, given->log);
   command->add_option("--key", given->keys,
                       "Verifier keys of the log, or a file with them (its log.pub, from a safe "
                       "place); all must have signed");

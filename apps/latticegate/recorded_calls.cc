@@ -4,13 +4,12 @@
 #include <chrono>
 #include <filesystem>
 #include <format>
-#include <print>
 #include <thread>
 #include <utility>
 
 #include "base/clock.h"
+#include "log_reading.h"
 #include "policy/exact.h"
-#include "store/query_reader.h"
 
 namespace latticegate::app {
 namespace {
@@ -41,17 +40,9 @@ class Source {
         if (!text.empty()) return true;
       return false;
     }
-    for (;;) {
-      auto entry = reader_->next();
-      if (!entry) {
-        std::println(stderr, "latticegate: {}", base::describe(entry.error()));
-        ++damaged;
-        continue;
-      }
-      if (!*entry) return false;
-      text.assign((*entry)->leaf);
-      return true;
-    }
+    const auto entry = next_leaf(*reader_, damaged);
+    if (entry) text.assign(entry->leaf);
+    return entry.has_value();
   }
 
  private:
