@@ -11,13 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <format>
 #include <fstream>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <print>
 #include <string>
@@ -28,6 +26,7 @@
 #include "audit/tile.h"
 #include "base/clock.h"
 #include "crypto/random.h"
+#include "store/awaited.h"
 #include "store/journal.h"
 #include "store/query_reader.h"
 #include "store/tree_writer.h"
@@ -94,29 +93,10 @@ struct Sample {
   audit::Leaf leaf() const { return {.text = text, .seq_at = seq_at}; }
 };
 
-class Window {
- public:
-  void done(store::Append* list) {
-    const std::scoped_lock lock(mutex_);
-    for (; list != nullptr; list = list->next()) ++done_;
-    arrived_.notify_one();
-  }
-  void wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [&] { return done_ >= count; });
-    done_ -= count;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::size_t done_ = 0;
-};
-
 struct Log {
   base::SystemClock clock;
   store::SystemFiles files;
-  std::vector<Window> windows;
+  std::vector<store::Awaited> windows;
   std::unique_ptr<store::Journal> journal;
 
   Log(const fs::path& folder, std::uint32_t homes, bool sealed) : windows(homes) {

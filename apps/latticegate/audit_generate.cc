@@ -1,14 +1,13 @@
 // audit generate: a sample log, for tests and demonstrations.
 #include <array>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <print>
 #include <vector>
 
 #include "base/clock.h"
 #include "commands.h"
 #include "crypto/random.h"
+#include "store/awaited.h"
 #include "store/journal.h"
 #include "store/log_keys.h"
 
@@ -24,28 +23,6 @@ struct Arguments {
   std::uint64_t records = 1000;
   std::uint64_t size = 1024;
   std::uint64_t segment = std::uint64_t{64} * 1024 * 1024;
-};
-
-// Appends that are on their way, and who waits for them.
-class Window {
- public:
-  store::Journal::Notifier notifier() {
-    return [this](std::uint32_t, store::Append* list) {
-      const std::scoped_lock lock(mutex_);
-      for (; list != nullptr; list = list->next()) ++done_;
-      arrived_.notify_one();
-    };
-  }
-  void wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [&] { return done_ >= count; });
-    done_ = 0;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::size_t done_ = 0;
 };
 
 constexpr std::uint64_t bare = 520;  // bytes of such a record without filling
@@ -131,7 +108,7 @@ int generate(const Arguments& given) {
   if (!keys) return complain("keys", keys.error());
   const base::SystemClock clock;
   store::SystemFiles files;
-  Window window;
+  store::Awaited window;
   const base::Instant start = clock.instant();
   {
     auto opened =
