@@ -81,9 +81,11 @@ std::optional<StoredTile> tile_from_path(std::string_view path) {
   if (!index) return std::nullopt;
   found.tile.index = *index;
   // Other ways to write the same are no such path.
-  const std::string canonical =
-      found.entries ? bundle_path(*index, found.tile.width) : tile_path(found.tile);
-  return canonical == whole ? std::optional(found) : std::nullopt;
+  return path_of(found) == whole ? std::optional(found) : std::nullopt;
+}
+
+std::string path_of(const StoredTile& tile) {
+  return tile.entries ? bundle_path(tile.tile.index, tile.tile.width) : tile_path(tile.tile);
 }
 
 }  // namespace latticegate::audit

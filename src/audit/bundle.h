@@ -41,5 +41,6 @@ struct StoredTile {
   bool operator==(const StoredTile&) const = default;
 };
 std::optional<StoredTile> tile_from_path(std::string_view path);
+std::string path_of(const StoredTile& tile);
 
 }  // namespace latticegate::audit

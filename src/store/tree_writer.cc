@@ -21,16 +21,7 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-constexpr std::size_t full_tile = tile_width * sizeof(Digest);
 constexpr std::size_t largest_bundle = tile_width * (audit::leaf_limit.count + 2);
-
-// The index of the tile of a level that is not full, and how many hashes it has.
-std::uint64_t open_index(std::uint64_t size, unsigned level) {
-  return level == 7 ? 0 : size >> (8 * (level + 1));
-}
-unsigned open_width(std::uint64_t size, unsigned level) {
-  return static_cast<unsigned>(size >> (8 * level) & 0xFFU);
-}
 
 // The first `count` leaves of a bundle; shorter when it does not hold so many.
 std::string_view first_entries(std::string_view bundle, unsigned count) {
@@ -46,13 +37,14 @@ std::string_view first_entries(std::string_view bundle, unsigned count) {
 
 std::vector<std::string> partial_paths(std::uint64_t size) {
   std::vector<std::string> paths;
-  for (unsigned level = 0; level < 8; ++level)
-    if (const unsigned width = open_width(size, level); width > 0) {
-      const std::uint64_t index = open_index(size, level);
-      paths.push_back(audit::tile_path({.level = level, .index = index, .width = width}));
-      if (level == 0) paths.push_back(audit::bundle_path(index, width));
-    }
+  for (const audit::StoredTile& tile : audit::open_tiles(size))
+    paths.push_back(audit::path_of(tile));
   return paths;
+}
+
+// How many tiles of a level are full.
+std::uint64_t full_count(std::uint64_t size, unsigned level) {
+  return level + 1 == audit::tile_levels ? 0 : size >> (audit::tile_height * (level + 1));
 }
 
 }  // namespace
@@ -90,11 +82,11 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
 }
 
 Result<std::string> FolderTiles::tile(const audit::Tile& tile) const {
-  auto bytes = read_file(log_ / audit::tile_path(tile), full_tile);
+  auto bytes = read_file(log_ / audit::tile_path(tile), audit::full_tile_size);
   if (bytes || bytes.error().code != Code::not_found || tile.width == tile_width) return bytes;
   auto full = read_file(
       log_ / audit::tile_path({.level = tile.level, .index = tile.index, .width = tile_width}),
-      full_tile);
+      audit::full_tile_size);
   if (!full) return bytes;  // the one that was asked for is missing
   full->resize(std::min(full->size(), tile.width * sizeof(Digest)));
   return full;
@@ -111,33 +103,31 @@ Result<TreeWriter> TreeWriter::load(const std::filesystem::path& log,
                                     const audit::Checkpoint& checkpoint, Files& files) {
   const FolderTiles tiles(log);
   TreeWriter writer(log, files);
-  for (unsigned level = 0; level < 8; ++level) {
-    const unsigned width = open_width(checkpoint.size, level);
-    if (width == 0) continue;
-    auto bytes =
-        tiles.tile({.level = level, .index = open_index(checkpoint.size, level), .width = width});
+  std::array<std::string, audit::tile_levels> open;
+  std::string entries;
+  for (const audit::StoredTile& stored : audit::open_tiles(checkpoint.size)) {
+    const audit::Tile& tile = stored.tile;
+    auto bytes = stored.entries ? tiles.bundle(tile.index, tile.width) : tiles.tile(tile);
     if (!bytes) return std::unexpected(std::move(bytes).error());
-    if (bytes->size() != width * sizeof(Digest))
-      return fail(Code::malformed, std::format("a tile of level {} is short", level));
-    writer.tiles_.at(level) = *std::move(bytes);
+    if (stored.entries) {
+      entries = first_entries(*bytes, tile.width);
+    } else {
+      if (bytes->size() != tile.width * sizeof(Digest))
+        return fail(Code::malformed, std::format("a tile of level {} is short", tile.level));
+      open.at(tile.level) = *std::move(bytes);
+    }
   }
   auto range = audit::range_at(checkpoint.size, audit::TileSource(tiles, checkpoint.size));
   if (!range) return std::unexpected(std::move(range).error());
   if (range->root() != checkpoint.root)
     return fail(Code::malformed, "the tiles do not give the root that was signed");
-  writer.range_ = *std::move(range);
-  if (const unsigned width = open_width(checkpoint.size, 0); width > 0) {
-    auto bundle = tiles.bundle(open_index(checkpoint.size, 0), width);
-    if (!bundle) return std::unexpected(std::move(bundle).error());
-    writer.bundle_ = first_entries(*bundle, width);
-    audit::BundleReader reader(writer.bundle_);
-    for (std::string_view hashes = writer.tiles_[0]; !hashes.empty();
-         hashes.remove_prefix(sizeof(Digest))) {
-      const auto leaf = reader.next();
-      if (!leaf || base::text_of(audit::leaf_hash(*leaf)) != hashes.substr(0, sizeof(Digest)))
-        return fail(Code::malformed, "the last bundle does not hold the leaves of its tile");
-    }
+  audit::BundleReader reader(entries);
+  for (std::string_view hashes = open[0]; !hashes.empty(); hashes.remove_prefix(sizeof(Digest))) {
+    const auto leaf = reader.next();
+    if (!leaf || base::text_of(audit::leaf_hash(*leaf)) != hashes.substr(0, sizeof(Digest)))
+      return fail(Code::malformed, "the last bundle does not hold the leaves of its tile");
   }
+  writer.tree_ = audit::TileBuilder(*std::move(range), std::move(open), std::move(entries));
   writer.published_ = partial_paths(checkpoint.size);
   return writer;
 }
@@ -152,8 +142,8 @@ void TreeWriter::find_leftovers(std::uint64_t from) {
       if (!std::ranges::contains(published_, path)) partial_.push_back(std::move(path));
     }
   };
-  for (unsigned level = 0; level < 8; ++level)
-    for (std::uint64_t index = open_index(from, level); index <= open_index(size(), level);
+  for (unsigned level = 0; level < audit::tile_levels; ++level)
+    for (std::uint64_t index = full_count(from, level); index <= full_count(size(), level);
          ++index) {
       look(audit::tile_path({.level = level, .index = index, .width = 1}));
       if (level == 0) look(audit::bundle_path(index, 1));
@@ -174,19 +164,9 @@ void TreeWriter::wait(std::string path, std::string& bytes) {
 }
 
 void TreeWriter::add(std::string_view leaf) {
-  completed_.clear();
-  range_.append(audit::leaf_hash(leaf), completed_);
-  audit::write_entry(leaf, bundle_);
-  for (const audit::Node& node : completed_) {
-    if (node.at.level % audit::tile_height != 0) continue;
-    const unsigned level = node.at.level / audit::tile_height;
-    std::string& tile = tiles_.at(level);
-    tile += base::text_of(node.hash);
-    if (tile.size() < full_tile) break;
-    const std::uint64_t index = node.at.index / tile_width;
-    wait(audit::tile_path({.level = level, .index = index, .width = tile_width}), tile);
-    if (level == 0) wait(audit::bundle_path(index), bundle_);
-  }
+  tree_.add(leaf, [this](const audit::StoredTile& tile, std::string& bytes) {
+    wait(audit::path_of(tile), bytes);
+  });
 }
 
 Result<void> TreeWriter::make_folder(const std::string& path) {
@@ -268,10 +248,7 @@ Result<void> TreeWriter::prepare() {
     if (std::ranges::contains(published_, path)) continue;
     const auto stored = audit::tile_from_path(path);
     base::check(stored.has_value(), "our own paths are paths");
-    if (auto written = write(
-            path, stored->entries ? std::string_view(bundle_) : tiles_.at(stored->tile.level));
-        !written)
-      return written;
+    if (auto written = write(path, tree_.open(*stored)); !written) return written;
   }
   return {};
 }
@@ -296,12 +273,13 @@ bool tiles_exist(const std::filesystem::path& log, std::uint64_t size, std::uint
   const auto has = [&](const std::string& path, bool any_size) {
     struct stat about{};
     return ::stat((log / path).c_str(), &about) == 0 && S_ISREG(about.st_mode) &&
-           (any_size ? about.st_size > 0 : about.st_size == static_cast<off_t>(full_tile));
+           (any_size ? about.st_size > 0
+                     : about.st_size == static_cast<off_t>(audit::full_tile_size));
   };
   const std::uint64_t from = size - std::min(size, leaves);
-  for (unsigned level = 0; level < 8; ++level) {
-    const std::uint64_t end = open_index(size, level);
-    for (std::uint64_t index = level == 7 ? end : from >> (8 * (level + 1)); index < end; ++index) {
+  for (unsigned level = 0; level < audit::tile_levels; ++level) {
+    const std::uint64_t end = full_count(size, level);
+    for (std::uint64_t index = full_count(from, level); index < end; ++index) {
       if (!has(audit::tile_path({.level = level, .index = index, .width = tile_width}), false))
         return false;
       if (level == 0 && !has(audit::bundle_path(index), true)) return false;

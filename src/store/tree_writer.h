@@ -18,7 +18,7 @@
 #include "audit/bundle.h"
 #include "audit/checkpoint.h"
 #include "audit/tile.h"
-#include "audit/tree.h"
+#include "audit/tile_builder.h"
 #include "base/result.h"
 #include "store/file.h"
 
@@ -65,10 +65,10 @@ class TreeWriter {
   // of later ones, because making and removing files all the time gets slow on ext4.
   void settle();
 
-  std::uint64_t size() const { return range_.size(); }
-  audit::Digest root() const { return range_.root(); }
+  std::uint64_t size() const { return tree_.size(); }
+  audit::Digest root() const { return tree_.root(); }
   // The leaves that are in no full bundle yet, as a bundle.
-  std::string_view open_bundle() const { return bundle_; }
+  std::string_view open_bundle() const [[clang::lifetimebound]] { return tree_.open_bundle(); }
 
  private:
   struct Waiting {
@@ -84,10 +84,7 @@ class TreeWriter {
 
   std::filesystem::path log_;
   Files* files_;
-  audit::CompactRange range_;
-  std::vector<audit::Node> completed_;
-  std::array<std::string, 8> tiles_;  // by level: the hashes of the tile that is not full yet
-  std::string bundle_;
+  audit::TileBuilder tree_;
   std::vector<Waiting> waiting_;
   std::uint64_t waiting_bytes_ = 0;
   std::vector<std::string> spare_;    // buffers to use again

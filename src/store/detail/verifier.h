@@ -1,0 +1,97 @@
+// The parts of verify_log(): verify.cc is the list of steps, verify_head.cc reads what was signed,
+// verify_records.cc walks over the records, verify_tiles.cc holds tiles and bundles against them.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "audit/segment.h"
+#include "audit/tile_builder.h"
+#include "store/query_reader.h"
+#include "store/verify.h"
+
+namespace latticegate::store {
+
+inline constexpr std::size_t largest_bundle = audit::tile_width * (audit::leaf_limit.count + 2);
+
+// The first bytes of a hash, for people.
+std::string short_hash(std::string_view digest);
+std::string short_hash(const audit::Digest& digest);
+// When a record says that it was written.
+std::string time_of(std::string_view leaf);
+
+// What a size of the tree must give.
+struct Expected {
+  enum class Kind : std::uint8_t { head, kept, anchor } kind;
+  std::string from;
+  audit::Digest root;
+};
+
+class Verifier {
+ public:
+  explicit Verifier(const VerifyOptions& options) : options_(options), log_(options.directory) {}
+
+  base::Result<VerifyReport> run();
+
+ private:
+  void problem(std::string file, std::optional<std::uint64_t> record, std::string what) {
+    if (report_.problems.size() == problems_limit)
+      ++report_.more_problems;
+    else
+      report_.problems.push_back(
+          {.file = std::move(file), .record = record, .what = std::move(what)});
+  }
+  void not_checked(std::string what) { report_.not_checked.push_back(std::move(what)); }
+  void remark(std::string what) { report_.remarks.push_back(std::move(what)); }
+
+  base::Result<void> read_keys();
+  base::Result<void> read_head();
+  base::Result<void> read_kept();
+  void add_anchors();
+  base::Result<void> walk_segments();
+  // True when the walk can go on with the next segment.
+  base::Result<bool> walk_segment(const SegmentName& name, bool last);
+  base::Result<void> walk_bundles();
+  void leaf(std::string_view text);
+  void full_tile_of(const audit::StoredTile& tile, std::string_view wanted);
+  void differing_hash(const std::string& path, std::string_view bytes, std::string_view wanted,
+                      const audit::Tile& tile);
+  void differing_record(const std::string& path, std::string_view bytes, std::string_view wanted,
+                        std::uint64_t first);
+  void at_size();
+  void partial_tiles();
+  base::Result<void> look_through_tiles();
+  void look_at_tile(const std::string& path);
+  base::Result<void> look_through_rest();
+  void judge_end();
+
+  bool is_signed(std::uint64_t end) const { return has_head_ && end <= report_.head.size; }
+  // Reads a file that is one of ours; nothing, with a problem told, when it cannot be used.
+  std::optional<std::string> contents(const std::string& path, std::size_t limit,
+                                      std::optional<std::uint64_t> record, bool must);
+
+  const VerifyOptions& options_;
+  const std::filesystem::path log_;
+  VerifyReport report_;
+  std::vector<audit::VerifierKey> keys_;  // required ones first, witnesses behind
+  std::size_t required_ = 0;
+  bool has_head_ = false;
+  bool has_tiles_ = false;
+  bool from_bundles_ = false;
+  bool broken_ = false;                              // the walk ended before the end of the log
+  bool closed_ = false;                              // the last record says so
+  std::multimap<std::uint64_t, Expected> expected_;  // by size
+
+  audit::TileBuilder tree_;
+  std::string last_leaf_;
+  std::string needle_;
+  std::map<std::string, std::pair<std::uint64_t, std::string>> cut_files_;  // name: bytes, sha256
+};
+
+}  // namespace latticegate::store
