@@ -174,7 +174,8 @@ Task<void> Doorway::listen() {
   session_->streams.fetch_sub(1);
 }
 
-// subscriptions/listen: each server is asked for its part. What is certain is said at once.
+// subscriptions/listen: each server is asked for its part. What is certain is said at once. Results
+// of tasks are judged where they are asked for, so nobody is told of them here.
 Task<void> Doorway::subscribe() {
   const json::Value wanted = message_->params()["notifications"];
   if (!wanted.is_object()) co_return co_await fail(-32602, "notifications is no object");
@@ -182,7 +183,6 @@ Task<void> Doorway::subscribe() {
   hub->round = round(Method::unknown);
   const auto asks = [&](std::string_view kind) { return wanted[kind].boolean() == true; };
   std::vector<std::vector<std::string>> uris(door_.servers.size());
-  std::vector<std::vector<std::string>> tasks(door_.servers.size());
   std::string honoured;
   json::Writer writer(honoured);
   writer.begin_object();
@@ -205,15 +205,6 @@ Task<void> Doorway::subscribe() {
     }
     writer.end_array();
   }
-  if (wanted["taskIds"].is_array()) {
-    writer.key("taskIds").begin_array();
-    for (const json::Value id : wanted["taskIds"].elements())
-      if (const auto found = task_of(id.text_or({}))) {
-        tasks[place(*found)].push_back(found->name);
-        writer.value(id);
-      }
-    writer.end_array();
-  }
   writer.end_object();
   const auto texts = [](json::Writer& out, std::string_view key,
                         const std::vector<std::string>& list) {
@@ -231,7 +222,6 @@ Task<void> Doorway::subscribe() {
     if (server.whole && asks("promptsListChanged")) out.member("promptsListChanged", true);
     if (server.whole && asks("resourcesListChanged")) out.member("resourcesListChanged", true);
     texts(out, "resourceSubscriptions", uris[i]);
-    texts(out, "taskIds", tasks[i]);
     out.end_object();
     hub->ears.push_back({.server = &server, .wanted = part == "{}" ? std::string() : part});
   }

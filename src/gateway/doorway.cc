@@ -144,11 +144,14 @@ std::optional<Doorway::Target> Doorway::resource_of(std::string_view uri) const 
   return Target{server, std::string(parts->uri), {}};
 }
 
-// Servers choose the ids of their tasks: one that two of them gave is nobody's.
-std::optional<Doorway::Target> Doorway::task_of(std::string_view id) const {
+// Where ids come as the servers gave them, one that two of them gave is nobody's.
+std::optional<Doorway::Target> Doorway::task_of(std::string_view spoken) const {
   std::optional<Target> found;
+  const auto parts = task_parts_of(spoken);
   for (const DoorServer& server : door_.servers) {
     const std::string& name = server.route->config->name;
+    if (server.outward && (!parts || parts->server != name)) continue;
+    const std::string_view id = server.outward ? parts->id : spoken;
     const auto session = modern() ? worker_.shared().sessions.modern(*admitted_->principal, name)
                                   : session_->members.find(name);
     if (!session || !session->tasks.find(id)) continue;
@@ -188,7 +191,10 @@ std::optional<Doorway::Target> Doorway::target(std::vector<json::Edit>& edits) c
     case Method::tasks_get:
     case Method::tasks_result:
     case Method::tasks_update:
-    case Method::tasks_cancel: return task_of(params["taskId"].text_or({}));
+    case Method::tasks_cancel:
+      subject = params["taskId"];
+      found = task_of(subject.text_or({}));
+      break;
     default: break;
   }
   if (!found || !subject.is_string()) return std::nullopt;

@@ -41,7 +41,7 @@ class Doorway {
   std::optional<Target> tool_of(std::string_view name) const;
   std::optional<Target> prompt_of(std::string_view name) const;
   std::optional<Target> resource_of(std::string_view uri) const;
-  std::optional<Target> task_of(std::string_view id) const;
+  std::optional<Target> task_of(std::string_view spoken) const;
   std::optional<Target> target(std::vector<json::Edit>& edits) const;
   net::Task<bool> look_up(Target& target, const std::shared_ptr<Session>& session);
   net::Task<void> unknown(std::string_view spoken);

@@ -86,4 +86,14 @@ std::optional<UriParts> uri_parts_of(std::string_view text) {
   return UriParts{text.substr(0, at), text.substr(at + 1)};
 }
 
+std::string outward_task(std::string_view server, std::string_view id) {
+  return std::format("{}:{}", server, id);
+}
+
+std::optional<TaskParts> task_parts_of(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  return TaskParts{text.substr(0, colon), text.substr(colon + 1)};
+}
+
 }  // namespace latticegate::gateway

@@ -41,4 +41,12 @@ struct UriParts {
 };
 std::optional<UriParts> uri_parts_of(std::string_view text);
 
+// Servers choose the ids of their tasks, and two may choose the same: "SERVER:ID".
+std::string outward_task(std::string_view server, std::string_view id);
+struct TaskParts {
+  std::string_view server;
+  std::string_view id;
+};
+std::optional<TaskParts> task_parts_of(std::string_view text);
+
 }  // namespace latticegate::gateway

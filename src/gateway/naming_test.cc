@@ -90,3 +90,14 @@ TEST_CASE("a resource's address holds its server and its own, whatever is in it"
                            "latticegate://crm/", "latticegate:///x", "LATTICEGATE://crm/x"})
     CHECK_FALSE(uri_parts_of(none).has_value());
 }
+
+TEST_CASE("the id of a task comes back as it was, whatever is in it") {
+  for (const char* id : {"t-1", "a:b", "", ":", "crm:x"}) {
+    const std::string text = outward_task("crm", id);
+    const auto parts = task_parts_of(text);
+    REQUIRE(parts.has_value());
+    CHECK(parts->server == "crm");
+    CHECK(parts->id == id);
+  }
+  CHECK(!task_parts_of("t-1").has_value());
+}

@@ -1,6 +1,6 @@
-// The addresses of one server's resources on their way to a client behind a door: wherever the
-// protocol has a URI that the client may give back to us, it gets the server's name in front
-// (gateway/naming.h). Texts that merely mention one stay as they are. Immutable; any thread.
+// The addresses of one server's resources and the ids of its tasks on their way to a client behind
+// a door: wherever the protocol has one that the client may give back, it gets the server's name in
+// front (gateway/naming.h). Texts that merely mention one stay as they are. Immutable; any thread.
 #pragma once
 #include <string>
 #include <vector>
@@ -23,6 +23,10 @@ class Outward {
 
  private:
   void put(json::Value uri, std::vector<json::Edit>& edits) const;
+  void task(json::Value id, std::vector<json::Edit>& edits) const;
+  void related(json::Value meta, std::vector<json::Edit>& edits) const;
+  void replace(json::Value text, std::string outward, std::string_view bare,
+               std::vector<json::Edit>& edits) const;
   void block(json::Value content, std::vector<json::Edit>& edits) const;
   void result(json::Value result, std::vector<json::Edit>& edits) const;
   std::string server_;

@@ -60,3 +60,13 @@ TEST_CASE("lists tell where a tool's user interface is") {
   REQUIRE(edits.size() == 1);
   CHECK(edits.front().text == R"("latticegate://crm/ui://t")");
 }
+
+TEST_CASE("ids of tasks carry their server, in either era's form") {
+  CHECK(after(Method::tools_call, R"("result":{"resultType":"task","taskId":"t"})")
+            .contains(R"("crm:t")"));
+  CHECK(after(Method::tools_call, R"("result":{"task":{"taskId":"t"}})").contains(R"("crm:t")"));
+  CHECK(after(Method::tasks_result,
+              R"("result":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}})")
+            .contains(R"("crm:t")"));
+  CHECK(!after(Method::resources_subscribe, R"("result":{"note":"t"})").contains("crm"));
+}

@@ -107,11 +107,14 @@ Task<void> Exchange::relay() {
     co_return;
   }
   std::vector<json::Edit> edits;
-  if (message_->method() == mcp::Method::subscriptions_listen)
+  if (message_->method() == mcp::Method::subscriptions_listen) {
+    const json::Value wanted = message_->params()["notifications"];
     // What may not be read is not watched either.
-    for (const json::Value uri :
-         message_->params()["notifications"]["resourceSubscriptions"].elements())
+    for (const json::Value uri : wanted["resourceSubscriptions"].elements())
       if (!may_watch(uri.text_or({}))) edits.push_back({uri, ""});
+    // News of a task hold its result, which is judged where it is asked for (tasks/get).
+    if (wanted["taskIds"].exists()) edits.push_back({wanted["taskIds"], ""});
+  }
   Outgoing message = outgoing(std::move(edits));
   message.idempotent = message_->method_name().ends_with("/list") ||
                        message_->method() == mcp::Method::server_discover;
@@ -220,6 +223,11 @@ Task<void> Exchange::pump(std::unique_ptr<Reply> reply) {
 // One notification or server request that belongs to a request or to the listening stream. False
 // when the client is gone.
 Task<bool> Exchange::side_message(const mcp::Message& message) {
+  // A result does not come past its judgement, and nobody hears of another's task.
+  if (message.method() == mcp::Method::notifications_tasks ||
+      (message.method() == mcp::Method::notifications_tasks_status &&
+       !session_->tasks.find(message.params()["taskId"].text_or({}))))
+    co_return true;
   std::vector<json::Edit> edits;
   if (message.is_request()) {
     auto id = session_->server_requests->add(

@@ -47,8 +47,8 @@ std::string_view name_of(Method method) {
 }  // namespace
 
 Endpoint::Endpoint(const Server& server, std::function<void(Output)> send,
-                   std::function<void(Method, std::string_view)> announce)
-    : server_(server), send_(std::move(send)), announce_(std::move(announce)) {}
+                   std::function<void(Method, std::string_view)> announce, TaskTable* tasks)
+    : server_(server), send_(std::move(send)), announce_(std::move(announce)), tasks_(tasks) {}
 
 json::Value Endpoint::capabilities() const {
   return hello_ ? hello_->params()["capabilities"] : json::Value();
@@ -82,13 +82,18 @@ void Endpoint::request(Message message, Era era, std::uint64_t stream) {
       std::string result;
       json::Writer writer(result);
       writer.begin_object().key("supportedVersions").begin_array().string(modern_revision);
-      writer.end_array().key("capabilities").raw(server_.capabilities(era));
+      writer.end_array().key("capabilities").raw(server_.capabilities(era, tasks_ != nullptr));
       if (!server_.options().instructions.empty())
         writer.member("instructions", server_.options().instructions);
       writer.end_object();
       return complete(message, era, stream, result);
     }
     case Method::subscriptions_listen: return listen(std::move(message), stream);
+    case Method::tasks_get:
+    case Method::tasks_update:
+    case Method::tasks_cancel:
+      if (!modern || tasks_ == nullptr) return unknown();
+      return task_request(message, stream);
     case Method::tools_list:
       if (server_.tools_.empty()) return unknown();
       return complete(message, era, stream, list("tools", server_.tools_));
@@ -163,7 +168,7 @@ void Endpoint::legacy_request(Message& message, std::uint64_t stream) {
       writer.begin_object()
           .member("protocolVersion", version)
           .key("capabilities")
-          .raw(server_.capabilities(Era::legacy))
+          .raw(server_.capabilities(Era::legacy, false))
           .key("serverInfo")
           .begin_object()
           .member("name", server_.options().name)
@@ -195,6 +200,29 @@ void Endpoint::legacy_request(Message& message, std::uint64_t stream) {
   complete(message, Era::legacy, stream, "{}");
 }
 
+void Endpoint::task_request(const Message& message, std::uint64_t stream) {
+  const std::string_view id = subject_of(message);
+  const auto refuse = [&](Failure failure) {
+    fail(message.id_text(), stream, failure, Era::modern);
+  };
+  bool known = false;
+  switch (message.method()) {
+    case Method::tasks_get:
+      if (const auto task = tasks_->get(id))
+        return complete(message, Era::modern, stream, "{" + *task + "}");
+      break;
+    case Method::tasks_update: {
+      const json::Value responses = message.params()["inputResponses"];
+      if (!responses.is_object()) return refuse({-32602, "inputResponses is no object", {}});
+      known = tasks_->update(id, responses, now_);
+      break;
+    }
+    default: known = tasks_->cancel(id, now_);
+  }
+  if (!known) return refuse({-32602, "there is no such task", {}});
+  complete(message, Era::modern, stream, "{}");
+}
+
 // The acknowledgement names what is honoured, and comes before everything else.
 void Endpoint::listen(Message message, std::uint64_t stream) {
   const json::Value wanted = message.params()["notifications"];
@@ -206,6 +234,9 @@ void Endpoint::listen(Message message, std::uint64_t stream) {
   for (const std::string_view kind :
        {"toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions"})
     if (wanted[kind].exists()) writer.member(kind, wanted[kind]);
+  if (tasks_ != nullptr && wanted["taskIds"].is_array() &&
+      names_tasks(reserved_meta(message.meta(), "clientCapabilities")))
+    writer.member("taskIds", wanted["taskIds"]);
   writer.end_object();
   const std::string id = message.id_text();
   send(stream,
@@ -222,6 +253,11 @@ void Endpoint::changed(Method change, std::string_view uri) {
     params = R"("uri":)";
     json::write_string(uri, params);
   }
+  if (change == Method::notifications_tasks) {
+    const auto task = tasks_ != nullptr ? tasks_->get(uri) : std::nullopt;
+    if (!task) return;
+    params = *task;
+  }
   for (const Listen& listen : listens_) {
     const json::Value wanted = listen.message.params()["notifications"];
     bool wants = false;
@@ -235,6 +271,11 @@ void Endpoint::changed(Method change, std::string_view uri) {
       case Method::notifications_resources_list_changed:
         wants = wanted["resourcesListChanged"].boolean() == true;
         break;
+      case Method::notifications_tasks:
+        if (names_tasks(reserved_meta(listen.message.meta(), "clientCapabilities")))
+          for (const json::Value id : wanted["taskIds"].elements())
+            wants = wants || id.string() == uri;
+        break;
       default:
         for (const json::Value watched : wanted["resourceSubscriptions"].elements())
           wants = wants || watched.string() == uri;
@@ -245,7 +286,7 @@ void Endpoint::changed(Method change, std::string_view uri) {
     send(listen.stream, notification(name_of(change), std::format("{{{}{}}}", params, meta)),
          false);
   }
-  if (!hello_) return;
+  if (!hello_ || change == Method::notifications_tasks) return;
   if (change == Method::notifications_resources_updated && !watched_.contains(uri)) return;
   send(0, notification(name_of(change), params.empty() ? "" : std::format("{{{}}}", params)),
        false);
@@ -270,6 +311,20 @@ void Endpoint::act(const std::shared_ptr<Call>& call, Outcome outcome) {
     return;
   }
   const std::shared_ptr<Call> kept = call;
+  if (auto* const begin = std::get_if<Begin>(&outcome)) {
+    const bool knows = tasks_ != nullptr && call->era_ == Era::modern &&
+                       names_tasks(reserved_meta(call->message_.meta(), "clientCapabilities"));
+    if (!knows && !begin->required) return act(kept, begin->run(*kept));
+    if (!knows) {
+      outcome = Failure{missing_capability_code, "this call needs the tasks extension",
+                        std::string(tasks_required)};
+    } else if (const auto task = tasks_->begin(kept, std::move(*begin), now_)) {
+      std::erase(calls_, kept);
+      return complete(kept->message_, kept->era_, kept->stream_, "{" + *task + "}", "task");
+    } else {
+      outcome = Failure{unavailable_code, "too many tasks are kept", {}};
+    }
+  }
   std::erase(calls_, kept);
   if (const auto* const done = std::get_if<Complete>(&outcome))
     complete(kept->message_, kept->era_, kept->stream_, done->result);
@@ -283,17 +338,7 @@ void Endpoint::ask(const std::shared_ptr<Call>& call, const Ask& ask) {
     std::string result;
     json::Writer writer(result);
     writer.begin_object().member("resultType", "input_required");
-    if (!ask.inputs.empty()) {
-      writer.key("inputRequests").begin_object();
-      for (const Input& input : ask.inputs)
-        writer.key(input.key)
-            .begin_object()
-            .member("method", input.method)
-            .key("params")
-            .raw(input.params)
-            .end_object();
-      writer.end_object();
-    }
+    if (!ask.inputs.empty()) write_inputs(ask.inputs, writer.key("inputRequests"));
     if (!ask.state.empty()) {
       const std::string state = call->about_ + ask.state;
       writer.member("requestState", server_.options().seal ? server_.options().seal(state) : state);
@@ -407,10 +452,10 @@ void Endpoint::notify(const Call& call, std::string_view method, std::string_vie
 void Endpoint::end_early(const Call& call) { send(call.stream_, {}, false); }
 
 void Endpoint::complete(const Message& message, Era era, std::uint64_t stream,
-                        std::string_view result) {
+                        std::string_view result, std::string_view type) {
   std::string text(result);
   if (era == Era::modern) {
-    std::string members = R"("resultType":"complete")";
+    std::string members = std::format(R"("resultType":"{}")", type);
     if (has_cache_hints(message.method())) members += R"(,"ttlMs":0,"cacheScope":"private")";
     members += std::format(R"(,"_meta":{{"{}serverInfo":{{"name":)", meta_prefix);
     json::write_string(server_.options().name, members);

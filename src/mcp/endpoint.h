@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mcp/server.h"
+#include "mcp/tasks.h"
 
 namespace latticegate::mcp {
 
@@ -27,8 +28,9 @@ class Endpoint {
   };
   // Stream 0 is for what belongs to no request. `send` may be called within every call of a
   // method; `announce` gets what all endpoints of the server should hear.
+  // With a table, which outlives it, calls may become tasks.
   Endpoint(const Server& server, std::function<void(Output)> send,
-           std::function<void(Method, std::string_view uri)> announce);
+           std::function<void(Method, std::string_view uri)> announce, TaskTable* tasks = nullptr);
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
@@ -37,7 +39,7 @@ class Endpoint {
   void receive(Message message, Era era, std::uint64_t stream, base::Instant now);
   // The client left the stream: a modern call is cancelled by it.
   void leave(std::uint64_t stream);
-  // Something changed: tells those who want to hear it.
+  // Something changed: tells those who want to hear it. The uri of a task is its id.
   void changed(Method change, std::string_view uri);
   // When advance() has something to do.
   std::optional<base::Instant> due() const;
@@ -62,6 +64,7 @@ class Endpoint {
 
   void request(Message message, Era era, std::uint64_t stream);
   void legacy_request(Message& message, std::uint64_t stream);
+  void task_request(const Message& message, std::uint64_t stream);
   void listen(Message message, std::uint64_t stream);
   void act(const std::shared_ptr<Call>& call, Outcome outcome);
   void ask(const std::shared_ptr<Call>& call, const Ask& ask);
@@ -74,13 +77,15 @@ class Endpoint {
   std::size_t level() const { return level_; }
   void forget(const std::shared_ptr<Call>& call);
   static std::string list(std::string_view member, const std::vector<Server::Item>& items);
-  void complete(const Message& message, Era era, std::uint64_t stream, std::string_view result);
+  void complete(const Message& message, Era era, std::uint64_t stream, std::string_view result,
+                std::string_view type = "complete");
   void fail(std::string_view id, std::uint64_t stream, const Failure& failure, Era era);
   void send(std::uint64_t stream, std::string text, bool last, int status = 200);
 
   const Server& server_;
   std::function<void(Output)> send_;
   std::function<void(Method, std::string_view)> announce_;
+  TaskTable* tasks_;
   base::Instant now_{};
   // of a legacy session
   std::optional<Message> hello_;  // its initialize

@@ -67,6 +67,10 @@ bool exists_in(Era era, Method method) {
   }
 }
 
+bool names_tasks(json::Value capabilities) {
+  return capabilities["extensions"][tasks_extension].is_object();
+}
+
 bool is_legacy_revision(std::string_view text) {
   return std::ranges::find(legacy_revisions, text) != legacy_revisions.end();
 }
@@ -122,6 +126,13 @@ std::expected<Era, Rejection> classify(const Message& message, const MirroredHea
     if (decode_header_value(*headers.name) != *name)
       return mismatch("the Mcp-Name header differs from the request");
   }
+  const Method method = message.method();
+  if ((method == Method::tasks_get || method == Method::tasks_update ||
+       method == Method::tasks_cancel) &&
+      !names_tasks(reserved_meta(message.meta(), "clientCapabilities")))
+    return std::unexpected(Rejection{400, missing_capability_code,
+                                     "the request does not declare the tasks extension",
+                                     std::string(tasks_required)});
   return Era::modern;
 }
 

@@ -39,6 +39,13 @@ inline constexpr int unsupported_version_code = -32022;
 // What does not exist: -32002 to legacy clients, -32602 to modern ones.
 inline constexpr int not_found_code = -32002;
 
+inline constexpr std::string_view tasks_extension = "io.modelcontextprotocol/tasks";
+// Whether the capabilities of a client or server name the extension.
+bool names_tasks(json::Value capabilities);
+// The `data` of the error that asks a client for it.
+inline constexpr std::string_view tasks_required =
+    R"({"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}})";
+
 // The HTTP status of an error that a server answers with (2026-07-28, basic/transports); 200 for
 // all that travel inside a good answer, and always in the legacy era.
 int http_status_of(Era era, std::int64_t rpc_code);
@@ -59,7 +66,8 @@ struct Rejection {
 
 // Which era a posted message belongs to, by its body; the headers are only compared with it
 // (2026-07-28, basic/transports: a body that claims a modern revision is modern and never falls
-// back). A rejection when they disagree.
+// back). A rejection when they disagree, and for requests of the tasks extension that do not
+// declare it.
 std::expected<Era, Rejection> classify(const Message& message, const MirroredHeaders& headers);
 
 // Decodes a header value of the form =?base64?...?=; other values stand for themselves. Nothing for

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "mcp/endpoint.h"
+#include "mcp/tasks.h"
 
 namespace latticegate::mcp {
 namespace {
@@ -73,7 +74,7 @@ const Server::Item* Server::find_resource(std::string_view uri) const {
   return nullptr;
 }
 
-std::string Server::capabilities(Era era) const {
+std::string Server::capabilities(Era era, bool tasks) const {
   std::string out;
   json::Writer writer(out);
   writer.begin_object();
@@ -84,46 +85,62 @@ std::string Server::capabilities(Era era) const {
   if (completion_) writer.key("completions").raw("{}");
   // Messages of a modern server belong to the request that asked for them: nothing to declare.
   if (era == Era::legacy) writer.key("logging").raw("{}");
+  if (era == Era::modern && tasks)
+    writer.key("extensions").begin_object().key(tasks_extension).raw("{}").end_object();
   writer.end_object();
   return out;
+}
+
+void write_inputs(const std::vector<Input>& inputs, json::Writer& writer) {
+  writer.begin_object();
+  for (const Input& input : inputs)
+    writer.key(input.key)
+        .begin_object()
+        .member("method", input.method)
+        .key("params")
+        .raw(input.params)
+        .end_object();
+  writer.end_object();
 }
 
 bool Call::can(std::string_view capability) const {
   if (era_ == Era::modern)
     return reserved_meta(message_.meta(), "clientCapabilities")[capability].exists();
-  const json::Value declared = endpoint_.capabilities()[capability];
+  const json::Value declared = endpoint_->capabilities()[capability];
   return declared.exists();
 }
 
 json::Value Call::answer(std::string_view key) const {
-  if (era_ == Era::modern) return message_.params()["inputResponses"][key];
-  const auto found = answers_.find(key);
-  return found == answers_.end() ? json::Value() : found->second.root();
+  if (const auto found = answers_.find(key); found != answers_.end()) return found->second.root();
+  return era_ == Era::modern ? message_.params()["inputResponses"][key] : json::Value();
 }
 
 void Call::progress(std::int64_t done, std::int64_t total) {
   const json::Value token = message_.meta()["progressToken"];
-  if (!token.exists()) return;
-  endpoint_.notify(*this, "notifications/progress",
-                   std::format(R"({{"progressToken":{},"progress":{},"total":{}}})",
-                               json::to_string(token), done, total));
+  if (!token.exists() || endpoint_ == nullptr) return;
+  endpoint_->notify(*this, "notifications/progress",
+                    std::format(R"({{"progressToken":{},"progress":{},"total":{}}})",
+                                json::to_string(token), done, total));
 }
 
 void Call::log(std::string_view level, std::string_view data) {
   const auto rank = log_level(level);
   base::check(rank.has_value(), "no level of this name");
-  std::optional<std::size_t> least = endpoint_.level();
+  if (endpoint_ == nullptr) return;
+  std::optional<std::size_t> least = endpoint_->level();
   if (era_ == Era::modern)
     least = log_level(reserved_meta(message_.meta(), "logLevel").text_or({}));
   if (!least || *rank < *least) return;
-  endpoint_.notify(*this, "notifications/message",
-                   std::format(R"({{"level":"{}","logger":"server","data":{}}})", level, data));
+  endpoint_->notify(*this, "notifications/message",
+                    std::format(R"({{"level":"{}","logger":"server","data":{}}})", level, data));
 }
 
-void Call::announce(Method change) { endpoint_.announce(change, {}); }
+void Call::announce(Method change) {
+  if (endpoint_ != nullptr) endpoint_->announce(change, {});
+}
 
 void Call::let_go() {
-  if (era_ == Era::legacy) endpoint_.end_early(*this);
+  if (era_ == Era::legacy) endpoint_->end_early(*this);
 }
 
 }  // namespace latticegate::mcp

@@ -58,10 +58,22 @@ struct Wait {
   std::chrono::milliseconds time{};
   std::move_only_function<Outcome(Call&)> then;
 };
-struct Outcome : std::variant<Complete, Failure, Ask, Wait> {
+struct Outcome;
+using Handler = std::function<Outcome(Call&)>;
+// Goes on as a task where the client knows the extension (mcp/tasks.h): it is answered now, and
+// `run` is asked, like a handler, until the task is over. Without the extension `run` is asked at
+// once, unless the call is `required` to be a task: then the client hears what it lacks.
+struct Begin {
+  Handler run;
+  bool required = false;
+  std::chrono::milliseconds keep{300'000};  // from its beginning; never gone earlier
+  std::chrono::milliseconds poll{500};
+};
+struct Outcome : std::variant<Complete, Failure, Ask, Wait, Begin> {
   using variant::variant;
 };
-using Handler = std::function<Outcome(Call&)>;
+// The questions as a modern client gets them: an object, by key.
+void write_inputs(const std::vector<Input>& inputs, json::Writer& writer);
 
 // The rank of a level of log messages, debug lowest; nothing for an unknown name.
 std::optional<std::size_t> log_level(std::string_view name);
@@ -99,7 +111,7 @@ class Server {
   };
   static const Item* find(const std::vector<Item>& items, std::string_view name);
   const Item* find_resource(std::string_view uri) const;
-  std::string capabilities(Era era) const;
+  std::string capabilities(Era era, bool tasks) const;
 
   Options options_;
   std::vector<Item> tools_;
@@ -135,10 +147,11 @@ class Call {
 
  private:
   friend class Endpoint;
+  friend class TaskTable;
   Call(Endpoint& endpoint, Message message, Era era, std::uint64_t stream)
-      : endpoint_(endpoint), message_(std::move(message)), era_(era), stream_(stream) {}
+      : endpoint_(&endpoint), message_(std::move(message)), era_(era), stream_(stream) {}
 
-  Endpoint& endpoint_;
+  Endpoint* endpoint_;  // null for a task: nobody listens beside its answer
   Message message_;
   Era era_;
   std::uint64_t stream_;
@@ -146,8 +159,9 @@ class Call {
   std::string about_;  // method and subject: what a sealed state belongs to
   bool answered_ = false;
   std::string state_;
-  std::map<std::string, json::Document, std::less<>> answers_;  // legacy; modern: in the message
-  std::size_t open_ = 0;                                        // questions without an answer
+  std::map<std::string, json::Document, std::less<>>
+      answers_;           // legacy, and of tasks; else in the message
+  std::size_t open_ = 0;  // questions without an answer
   int rounds_ = 0;
 };
 

@@ -156,8 +156,9 @@ def main():
                 folder.mkdir(parents=True)
             run = run_client(name, args, folder) if '/client/' in name else Cell(name, args).run(folder)
             status, total, failed = run
-            # Extensions that the fixture does not have.
-            beyond = {scenario for scenario in failed if not scenario.startswith('tasks-')}
+            # The tasks extension is of the modern era: a server that speaks the old one only has none, also without us.
+            without = '/legacy/' in name
+            beyond = {scenario for scenario in failed if not (without and scenario.startswith('tasks-'))}
             passed = status == 0 and not beyond and total
             print(f'{"passed" if passed else "FAILED"}: {name}: '
                   f'{total[1] if total else "?"} checks passed, {total[2] if total else "?"} failed', flush=True)

@@ -327,8 +327,9 @@ class Scenario:
                 prefix + "clientInfo": {"name": "scenario", "version": "1"}, **step.get("meta", {})}
         params["_meta"] = {**{k: v for k, v in meta.items() if v is not None}, **params.get("_meta", {})}
         extra = {"MCP-Protocol-Version": MODERN, "Mcp-Method": message["method"]}
-        if "name" in params:
-            extra["Mcp-Name"] = params["name"]
+        for named in ("name", "taskId"):
+            if named in params:
+                extra["Mcp-Name"] = params[named]
         extra.update(step.get("headers", {}))
         self.send(step, "POST", f"/mcp/{step.get('server', 'tools')}", default_headers(step.get("agent", "tester"), extra),
                   json.dumps(message).encode())
