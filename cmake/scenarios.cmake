@@ -15,6 +15,9 @@ set_tests_properties(faults PROPERTIES TIMEOUT 120 LABELS scenario SKIP_RETURN_C
 # Hostile load beside other tests measures the other tests.
 set_tests_properties(faults PROPERTIES RUN_SERIAL ON)
 # tests/conformance: what others can ask of us, and the public answers to it.
+add_test(NAME conformance.inspect COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/conformance/inspect_lines.py)
+set_tests_properties(conformance.inspect PROPERTIES TIMEOUT 300 LABELS scenario
+  ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
 add_test(NAME conformance.authorize COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/conformance/authorize.py)
 set_tests_properties(conformance.authorize PROPERTIES TIMEOUT 300 LABELS scenario
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>;LATTICEGATE_SHARED_DATA=$ENV{LATTICEGATE_SHARED_DATA}")

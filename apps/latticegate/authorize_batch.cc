@@ -12,6 +12,7 @@
 #include "cedar/validate.h"
 #include "commands.h"
 #include "decider.h"
+#include "lines.h"
 
 namespace latticegate::app {
 namespace {
@@ -20,30 +21,6 @@ using base::Code;
 using base::fail;
 using base::Result;
 namespace fs = std::filesystem;
-
-// The lines of a stream, none longer than longest_line; takes no byte that it does not need yet.
-class Lines {
- public:
-  explicit Lines(std::FILE* stream) : stream_(stream) {}
-  // False at the end. A line that is too long is cut; too_long() tells.
-  bool next() {
-    line_.clear();
-    too_long_ = false;
-    int byte = 0;
-    while ((byte = ::getc_unlocked(stream_)) != EOF && byte != '\n') {
-      too_long_ = too_long_ || line_.size() == longest_line.count;
-      if (!too_long_) line_ += static_cast<char>(byte);
-    }
-    return byte == '\n' || (std::ferror(stream_) == 0 && (!line_.empty() || too_long_));
-  }
-  const std::string& line() const { return line_; }
-  bool too_long() const { return too_long_; }
-
- private:
-  std::FILE* stream_;
-  std::string line_;
-  bool too_long_ = false;
-};
 
 // The file that the test names under that key; nothing when it names none.
 Result<std::optional<Source>> source_of(json::Value test, std::string_view key,

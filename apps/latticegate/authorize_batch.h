@@ -8,11 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "base/bytes.h"
-
 namespace latticegate::app {
-
-inline constexpr base::Bytes longest_line{std::uint64_t{4} * 1024 * 1024};
 
 // `input` is a file, or "-" for standard input; `root` is empty for the folder of the file, or the
 // working folder. Gives the exit code: done, or usage when something could not be answered.

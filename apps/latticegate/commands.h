@@ -39,6 +39,7 @@ void add_audit_prove(CLI::App& audit, Chosen& chosen);        // audit prove, ch
 void add_audit_export(CLI::App& audit, Chosen& chosen);       // audit export, stats
 void add_audit_witness(CLI::App& audit, Chosen& chosen);      // audit witness
 void add_audit_generate(CLI::App& audit, Chosen& chosen);     // audit generate
+void add_inspect(CLI::App& parser, Chosen& chosen);           // inspect
 void add_policy(CLI::App& parser, Chosen& chosen);            // policy format, convert and:
 void add_policy_check(CLI::App& policy, Chosen& chosen);      // policy check
 void add_policy_test(CLI::App& policy, Chosen& chosen);       // policy test

@@ -48,6 +48,7 @@ int main(int argc, char** argv) try {
   add_operate(parser, chosen);
   add_audit(parser, chosen);
   add_policy(parser, chosen);
+  add_inspect(parser, chosen);
   try {
     parser.parse(argc, argv);
     return chosen ? chosen() : usage;

@@ -12,6 +12,7 @@ std::string_view name(Surface surface) {
     case Surface::descriptor: return "descriptor";
     case Surface::instructions: return "instructions";
     case Surface::error: return "error";
+    case Surface::user_text: return "user_text";
   }
   std::unreachable();
 }

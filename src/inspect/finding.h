@@ -22,8 +22,9 @@ enum class Surface : std::uint8_t {
   descriptor,    // tools, prompts, resources as a server lists them
   instructions,  // of a server, for the model
   error,         // JSON-RPC error or isError text
+  user_text,     // what speaks for the user: messages of prompts and of sampling
 };
-inline constexpr std::size_t surfaces = 5;
+inline constexpr std::size_t surfaces = 6;
 std::string_view name(Surface surface);
 
 enum class FindingKind : std::uint8_t {

@@ -41,7 +41,7 @@ constexpr auto checks =
                                              {"mixed", TokenCheck::mixed}});
 constexpr auto surface_names =
     std::to_array<Surface>({Surface::arguments, Surface::result, Surface::descriptor,
-                            Surface::instructions, Surface::error});
+                            Surface::instructions, Surface::error, Surface::user_text});
 static_assert(surface_names.size() == surfaces);
 
 // "A-Za-z0-9_" as a set of bytes; "" is the empty set.
