@@ -83,6 +83,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   (void)parse_schema(text);
   const auto first = parse_policies(text, "first", Naming::by_order);
+  // Policies are named one by one if and only if there is something to say of them.
+  if (syntax_errors(text, "first", {}, 100).empty() != first.has_value()) std::abort();
   if (!first) return 0;
   const auto second = parse_policies(print(*first), "second", Naming::by_order);
   if (!second) std::abort();

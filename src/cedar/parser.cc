@@ -93,24 +93,57 @@ class Parser {
     reads_temporal_ = limits.temporal;
     std::vector<Policy> all;
     while (!cursor_.at(Token::end)) {
-      const std::uint32_t begin = cursor_.begin();
-      Policy policy;
-      if (!parse_policy(policy)) return std::unexpected(cursor_.error());
-      policy.source = &cursor_.file();
-      if (policy.is_template() && !limits.templates)
-        cursor_.fail(begin, "a template where only policies without slots are allowed",
-                     base::Code::invalid);
-      if (all.size() >= limits.policies)
-        cursor_.fail(begin, std::format("more than {} policies", limits.policies),
-                     base::Code::too_large);
-      if (cursor_.failed()) return std::unexpected(cursor_.error());
-      all.push_back(policy);
+      if (!parse_next(limits, all)) return std::unexpected(cursor_.error());
     }
     return all;
   }
 
+  std::vector<base::Error> errors(const PolicyLimits& limits, std::size_t most) {
+    reads_temporal_ = limits.temporal;
+    std::vector<Policy> all;
+    std::vector<base::Error> found;
+    while (!cursor_.at(Token::end) && found.size() < most) {
+      const std::uint32_t begin = cursor_.begin();
+      if (parse_next(limits, all)) continue;
+      found.push_back(cursor_.take_error());
+      if (found.back().code == base::Code::too_large) break;
+      if (found.back().code == base::Code::malformed) skip_policy(begin);
+      // Behind a byte that is no token there is nothing to read.
+      if (cursor_.at(Token::bad)) break;
+    }
+    return found;
+  }
+
  private:
   using Node = const Expression*;
+
+  bool parse_next(const PolicyLimits& limits, std::vector<Policy>& all) {
+    const std::uint32_t begin = cursor_.begin();
+    Policy policy;
+    if (!parse_policy(policy)) return false;
+    policy.source = &cursor_.file();
+    if (policy.is_template() && !limits.templates)
+      cursor_.fail(begin, "a template where only policies without slots are allowed",
+                   base::Code::invalid);
+    if (all.size() >= limits.policies)
+      cursor_.fail(begin, std::format("more than {} policies", limits.policies),
+                   base::Code::too_large);
+    if (cursor_.failed()) return false;
+    all.push_back(policy);
+    return true;
+  }
+
+  // From within the policy that began there to where the next one may begin: behind a `;`, or at
+  // what only begins a policy.
+  void skip_policy(std::uint32_t begin) {
+    if (cursor_.begin() == begin) cursor_.next();
+    while (!cursor_.at(Token::end) && !cursor_.at(Token::bad)) {
+      const bool effect = cursor_.at_word("permit") || cursor_.at_word("forbid");
+      if (cursor_.at(Token::at) || (effect && cursor_.peek(1).token == Token::left_paren)) return;
+      if (cursor_.take(Token::semicolon)) return;
+      cursor_.next();
+    }
+  }
 
   // ---- policies
 
@@ -784,6 +817,14 @@ base::Result<std::vector<Policy>> parse_policy_text(const SourceFile& file, Aren
                                                     const PolicyLimits& limits) {
   if (auto encoding = check_encoding(file); !encoding) return std::unexpected(encoding.error());
   return Parser(file, arena).policies(limits);
+}
+
+std::vector<base::Error> syntax_errors(std::string_view text, std::string_view file,
+                                       const PolicyLimits& limits, std::size_t most) {
+  const SourceFile source(file, text);
+  if (auto encoding = check_encoding(source); !encoding) return {std::move(encoding).error()};
+  Arena arena;
+  return Parser(source, arena).errors(limits, most);
 }
 
 }  // namespace latticegate::cedar

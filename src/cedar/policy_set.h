@@ -164,6 +164,12 @@ class PolicySet::Builder {
                                                      Naming naming = Naming::by_annotation,
                                                      const PolicyLimits& limits = {});
 
+// What is wrong with a text, at most one error of each policy and `most` in all, in their order.
+// Reading goes on with the next policy; behind a byte that Cedar does not have it ends. Empty if
+// and only if parse_policies() accepts the text, but for its size and the ids.
+std::vector<base::Error> syntax_errors(std::string_view text, std::string_view file,
+                                       const PolicyLimits& limits, std::size_t most);
+
 // A policy, a whole set, an expression as Cedar text in one normal layout. parse(print(x)) is x
 // again.
 std::string print(const Policy& policy);

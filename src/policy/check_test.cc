@@ -199,3 +199,23 @@ TEST_CASE("tools that are not given may exist") {
                  "when { context.input.query == \"a\" && false };",
                  {.tools = {&crm, 1}}) == "impossible");
 }
+
+TEST_CASE("every policy of a text that is wrong is named, not only the first") {
+  CHECK(words_of("permit (principal, action, resource) when { context.a = 1 };\n"
+                 "permit (principal, action, resource);\n"
+                 "allow (principal, action, resource);\n"
+                 "@id(3) forbid (principal, action, resource);\n"
+                 "permit (principal, action, resource) when { 1 +  }\n"
+                 "forbid (principal action, resource);") ==
+        "p:1:55: expected an operator or `}`, found `=` (comparison is written `==`)\n"
+        "p:3:1: expected `permit` or `forbid`, found the word `allow` (write `permit`)\n"
+        "p:4:5: expected the annotation's value as a string, found the number `3`\n"
+        "p:5:50: expected an expression, found `}`\n"
+        "p:6:19: expected `==`, `in`, `is`, `,` or `)`, found the word `action` (other "
+        "comparisons go into a `when { }`)\n");
+  // Nothing is read behind what is no token, and no more errors than can be read.
+  CHECK(errors_in(report_of("permit (principal, action, resource) when { # };\nallow ();")) == 1);
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "allow ();\n";
+  CHECK(errors_in(report_of(many)) == 50);
+}

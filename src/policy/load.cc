@@ -120,11 +120,19 @@ Value strings(const std::vector<std::string>& texts, cedar::Arena& arena) {
 
 ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
                            std::vector<Diagnostic>& errors, const World* world) {
-  cedar::PolicySet::Builder builder(cedar::Naming::by_annotation, {.temporal = true});
+  constexpr std::size_t most = 50;  // errors of one text
+  constexpr cedar::PolicyLimits limits{.temporal = true};
+  cedar::PolicySet::Builder builder(cedar::Naming::by_annotation, limits);
   const auto add = [&](std::string_view text, std::string_view file) {
-    if (auto added = builder.add(text, file); !added)
+    const auto added = builder.add(text, file);
+    if (added) return;
+    if (added.error().code == Code::malformed) {
+      for (const base::Error& error : cedar::syntax_errors(text, file, limits, most))
+        errors.push_back(diagnostic_of(error, file, "syntax"));
+    } else {
       errors.push_back(diagnostic_of(
           added.error(), file, added.error().code == Code::conflict ? "duplicate_id" : "syntax"));
+    }
   };
   if (built_in) add(built_in_policies(), built_in_file);
   for (const PolicyText& text : texts) add(text.text, text.file);

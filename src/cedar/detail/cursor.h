@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "cedar/detail/lexer.h"
@@ -67,6 +68,8 @@ class Cursor {
 
   bool failed() const { return error_.has_value(); }
   base::Error error() const { return *error_; }
+  // The error that was noted; from here on another one counts.
+  base::Error take_error() { return *std::exchange(error_, std::nullopt); }
   Arena& arena() { return arena_; }
   const SourceFile& file() const { return file_; }
 
