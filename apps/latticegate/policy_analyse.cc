@@ -1,4 +1,5 @@
 // policy analyse: what can be proved of policies before any call.
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <print>
@@ -12,6 +13,7 @@
 #include "policy/analyse.h"
 #include "policy/sarif.h"
 #include "policy_files.h"
+#include "smt_prover.h"
 
 namespace latticegate::app {
 namespace {
@@ -20,6 +22,8 @@ using cedar::Verdict;
 using policy::AnalyseFinding;
 using policy::Diagnostic;
 
+constexpr std::chrono::seconds prover_limit{5};  // of one question
+
 struct Arguments {
   std::string config;
   std::string directory;
@@ -27,6 +31,7 @@ struct Arguments {
   std::vector<std::string> tools;  // SERVER=FILE
   std::string output = "text";
   std::string against;
+  std::string prover;
   bool all = false;
 };
 
@@ -146,10 +151,15 @@ int analyse(const Arguments& given) {
     if (!text) return complain("schema", text.error());
     schema = *std::move(text);
   }
-  const policy::AnalyseSettings settings{.schema = schema,
-                                         .schema_name = given.schema,
-                                         .tools = *tools,
-                                         .built_in = given.schema.empty()};
+  policy::AnalyseSettings settings{.schema = schema,
+                                   .schema_name = given.schema,
+                                   .tools = *tools,
+                                   .built_in = given.schema.empty()};
+  if (!given.prover.empty()) {
+    auto prover = start_prover(given.prover, prover_limit);
+    if (!prover) return complain("prover", prover.error());
+    settings.prover = *std::move(prover);
+  }
   if (!given.against.empty()) return compare(given, *files, settings);
   const auto report = policy::analyse_policies(files->policies, settings);
   if (!report) return complain("policies", report.error());
@@ -180,6 +190,8 @@ void add_policy_analyse(CLI::App& policy, Chosen& chosen) {
       "SERVER=FILE: what the server answers to tools/list, as JSON; or a folder of SERVER.json");
   command->add_option("--against", given->against,
                       "A directory of .cedar files, the old ones: who gains, who loses what");
+  command->add_option("--prover", given->prover,
+                      "cvc5, or a path to it: asked about what stays unknown otherwise");
   command->add_flag("--all", given->all,
                     "Also what is not so, with an example as a policy test, and what is unknown");
   command->add_option("-o,--output", given->output, "text, json or sarif (2.1.0)")

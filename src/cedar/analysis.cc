@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <optional>
 #include <utility>
 
 #include "cedar/coverage.h"
-#include "cedar/detail/example.h"
 #include "cedar/detail/formula.h"
-#include "cedar/detail/solver.h"
+#include "cedar/detail/inquiry.h"
 
 namespace latticegate::cedar {
 namespace {
@@ -16,9 +16,6 @@ namespace {
 constexpr std::array<std::string_view, 10> claim_names{
     "impossible",    "shadowed", "redundant",   "overridden", "shadowed_together",
     "never_permits", "idle",     "unreachable", "never_true", "always_true"};
-
-constexpr std::uint32_t most_variations = 60;
-constexpr std::uint32_t fewest_samples = 16;  // of one kind of request
 
 // Which of the samples a policy holds for.
 using Marks = std::vector<std::uint64_t>;
@@ -54,8 +51,8 @@ struct Analysis::State {
       outcomes.push_back(std::move(of_clauses));
     }
     marks.resize(policies.size());
-    for (const Circumstances& one : circumstances_of(settings)) solvers.emplace_back(formulas, one);
-    take_samples();
+    inquiry.emplace(formulas, settings);
+    inquiry->sample([this](Example example) { add_sample(std::move(example)); });
   }
 
   // ---- samples
@@ -78,42 +75,13 @@ struct Analysis::State {
     return &kept;
   }
 
-  void take_samples() {
-    Dice dice;
-    for (const Solver& solver : solvers) {
-      ExampleMaker maker(formulas, solver, arena);
-      const auto share = std::max<std::size_t>(
-          fewest_samples, settings.samples / std::max<std::size_t>(solvers.size(), 1));
-      for (std::size_t i = 0; i < share; ++i)
-        if (auto example = maker.at_random(dice)) add_sample(*std::move(example));
-    }
-  }
-
   // A request for which all formulas are true, as `confirm` has seen.
   const Example* last_found = nullptr;
   Verdict ask(std::span<const FormulaId> wanted,
               const std::function<bool(const Example&)>& confirm) {
-    bool open = false;
     last_found = nullptr;
-    for (Solver& solver : solvers) {
-      if (std::ranges::any_of(wanted, [&](FormulaId id) { return solver.excluded(id); })) continue;
-      ExampleMaker maker(formulas, solver, arena);
-      Dice dice;
-      const auto accept = [&](const Case& chosen, std::span<const States> masks) {
-        auto example = maker.make(chosen, masks);
-        for (std::uint32_t i = 0; i < most_variations && !(example && confirm(*example)); ++i)
-          example = maker.vary(chosen, masks, dice);
-        if (!example || !confirm(*example)) return false;
-        last_found = add_sample(*std::move(example));
-        return true;
-      };
-      switch (solver.search(wanted, settings.steps, accept)) {
-        case Solver::Outcome::impossible: break;
-        case Solver::Outcome::accepted: return Verdict::refuted;
-        case Solver::Outcome::open: open = true;
-      }
-    }
-    return open ? Verdict::unknown : Verdict::proved;
+    return inquiry->ask(wanted, confirm,
+                        [this](Example example) { last_found = add_sample(std::move(example)); });
   }
 
   // The first sample with `yes` and without all of `no`; null when there is none.
@@ -159,8 +127,7 @@ struct Analysis::State {
   std::vector<FormulaId> fails;
   std::vector<std::vector<ClauseFormula>> clauses;
   std::vector<std::vector<std::pair<FormulaId, FormulaId>>> outcomes;  // yes, not yes; by clause
-  std::deque<Solver> solvers;
-  Arena arena;
+  std::optional<Inquiry> inquiry;
   Arena scratch;
   std::deque<Example> samples;
   std::vector<Marks> marks;

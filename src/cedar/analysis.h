@@ -41,11 +41,16 @@ struct OpenAction {
   std::string_view open;               // "" for none
 };
 
+// Another prover, for what the cases leave open: whether it has shown that a script in SMT-LIB 2.6,
+// which does not end with (check-sat), cannot be satisfied. False: it can, or nobody knows.
+using Prover = std::function<bool(const std::string& script)>;
+
 struct AnalysisSettings {
   const Schema* schema = nullptr;  // null: nothing is known of types
   std::span<const OpenAction> open{};
   std::uint32_t steps = 4'000;    // of one proof
   std::uint32_t samples = 3'000;  // requests that are tried first
+  Prover prover{};                // empty: none; without a schema it is not asked
 };
 
 enum class Claim : std::uint8_t {

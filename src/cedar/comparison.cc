@@ -1,19 +1,16 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <optional>
 #include <utility>
 
 #include "cedar/analysis.h"
 #include "cedar/authorize.h"
-#include "cedar/detail/example.h"
 #include "cedar/detail/formula.h"
-#include "cedar/detail/solver.h"
+#include "cedar/detail/inquiry.h"
 
 namespace latticegate::cedar {
 namespace {
-
-constexpr std::uint32_t most_variations = 60;
-constexpr std::uint32_t fewest_samples = 16;
 
 bool same_scope(const ScopeConstraint& a, const ScopeConstraint& b) {
   return a.kind == b.kind && a.type == b.type && std::ranges::equal(a.uids, b.uids);
@@ -62,15 +59,10 @@ struct Comparison::State {
       }
       side.no_permit = formulas.all(std::move(none));
     }
-    for (const Circumstances& one : circumstances_of(settings)) solvers.emplace_back(formulas, one);
-    Dice dice;
-    for (const Solver& solver : solvers) {
-      ExampleMaker maker(formulas, solver, arena);
-      const auto share = std::max<std::size_t>(fewest_samples, settings.samples / solvers.size());
-      for (std::size_t i = 0; i < share; ++i)
-        if (auto example = maker.at_random(dice); example && differs(*example))
-          samples.push_back(*std::move(example));
-    }
+    inquiry.emplace(formulas, settings);
+    inquiry->sample([this](Example example) {
+      if (differs(example)) samples.push_back(std::move(example));
+    });
   }
 
   bool allowed(const Side& side, const Example& example) {
@@ -132,33 +124,14 @@ struct Comparison::State {
 
   Verdict ask(std::span<const FormulaId> wanted,
               const std::function<bool(const Example&)>& confirm) {
-    bool open = false;
-    for (Solver& solver : solvers) {
-      if (std::ranges::any_of(wanted, [&](FormulaId id) { return solver.excluded(id); })) continue;
-      ExampleMaker maker(formulas, solver, arena);
-      Dice dice;
-      const auto accept = [&](const Case& chosen, std::span<const States> masks) {
-        auto example = maker.make(chosen, masks);
-        for (std::uint32_t i = 0; i < most_variations && !(example && confirm(*example)); ++i)
-          example = maker.vary(chosen, masks, dice);
-        if (!example || !confirm(*example)) return false;
-        samples.push_back(*std::move(example));
-        return true;
-      };
-      switch (solver.search(wanted, settings.steps, accept)) {
-        case Solver::Outcome::impossible: break;
-        case Solver::Outcome::accepted: return Verdict::refuted;
-        case Solver::Outcome::open: open = true;
-      }
-    }
-    return open ? Verdict::unknown : Verdict::proved;
+    return inquiry->ask(wanted, confirm,
+                        [this](Example example) { samples.push_back(std::move(example)); });
   }
 
   const AnalysisSettings settings;
   std::array<Side, 2> sides;  // the old set, the new one
   Formulas formulas;
-  std::deque<Solver> solvers;
-  Arena arena;
+  std::optional<Inquiry> inquiry;
   Arena scratch;
   Answer answer;
   std::deque<Example> samples;  // those that differ

@@ -44,6 +44,13 @@ bool is_ordered(const Value& value) {
          value.is(Kind::duration);
 }
 
+// Two policies may ask the same of the past; under one id they may ask different things.
+std::string computed_key(const Expression& e) {
+  std::string key = "= " + print(e);
+  if (e.temporal != nullptr) key += std::format(" of {}", quoted(e.temporal->history));
+  return key;
+}
+
 }  // namespace
 
 Formulas::Formulas() {
@@ -93,8 +100,7 @@ FormulaId Formulas::any(std::vector<FormulaId> parts) {
 }
 
 TermId Formulas::child_of(TermId parent, const Name& name, Term::Kind kind) {
-  const std::string key = std::format("{}.{}{}", term_keys_[parent],
-                                      kind == Term::Kind::tag ? "tag " : "", quoted(name.text()));
+  const std::string key = child_key(parent, name.text(), kind == Term::Kind::tag);
   if (const auto found = term_ids_.find(key); found != term_ids_.end()) return found->second;
   const auto id = static_cast<TermId>(terms_.size());
   terms_.push_back({.kind = kind, .parent = parent, .name = name});
@@ -111,7 +117,6 @@ TermId Formulas::term_of(const Expression& e) {
     case Op::resource: return resource;
     case Op::context: return context;
     case Op::attribute:
-      // Two policies may ask the same of the past; under one id they may ask different things.
       if (e.temporal != nullptr) break;
       return child_of(term_of(*e.operands[0]), e.path[0], Term::Kind::attribute);
     case Op::get_tag:
@@ -120,15 +125,42 @@ TermId Formulas::term_of(const Expression& e) {
       break;
     default: break;
   }
-  std::string key = "= " + print(e);
-  if (e.temporal != nullptr) key += std::format(" of {}", quoted(e.temporal->history));
+  const std::string key = computed_key(e);
   if (const auto found = term_ids_.find(key); found != term_ids_.end()) return found->second;
   const auto id = static_cast<TermId>(terms_.size());
-  terms_.push_back({.kind = Term::Kind::computed});
+  terms_.push_back({.kind = Term::Kind::computed, .expression = &e});
   term_keys_.push_back(key);
   term_ids_.emplace(key, id);
   for (const Expression* const operand : e.operands) visit(*operand);
   return id;
+}
+
+std::optional<TermId> Formulas::find_term(const Expression& e) const {
+  const auto among = [this](const std::string& key) -> std::optional<TermId> {
+    const auto found = term_ids_.find(key);
+    return found == term_ids_.end() ? std::nullopt : std::optional(found->second);
+  };
+  switch (e.op) {
+    case Op::principal: return principal;
+    case Op::action: return action;
+    case Op::resource: return resource;
+    case Op::context: return context;
+    case Op::attribute:
+    case Op::get_tag: {
+      if (e.temporal != nullptr) break;
+      const bool tag = e.op == Op::get_tag;
+      if (tag && !e.operands[1]->value.is(Kind::string)) break;
+      const auto parent = find_term(*e.operands[0]);
+      if (!parent) return std::nullopt;
+      return among(child_key(*parent, tag ? e.operands[1]->value.text() : e.path[0].text(), tag));
+    }
+    default: break;
+  }
+  return among(computed_key(e));
+}
+
+std::string Formulas::child_key(TermId parent, std::string_view name, bool tag) const {
+  return std::format("{}.{}{}", term_keys_[parent], tag ? "tag " : "", quoted(name));
 }
 
 // Registers the terms and constants of a part that stays opaque, so that examples give them values.

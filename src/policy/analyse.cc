@@ -134,7 +134,8 @@ base::Result<AnalyseReport> analyse_policies(std::span<const PolicyText> texts,
   if (!read) return std::unexpected(std::move(read).error());
   const auto requests = requests_of({&read->set, 1}, settings);
   if (!requests) return std::unexpected(requests.error());
-  cedar::Analysis analysis(read->set, {.schema = &requests->schema, .open = requests->open});
+  cedar::Analysis analysis(
+      read->set, {.schema = &requests->schema, .open = requests->open, .prover = settings.prover});
   AnalyseReport report;
   for (const cedar::Conclusion& one : analysis.conclude()) {
     const cedar::Policy& policy = read->set[one.policy];
@@ -172,8 +173,9 @@ base::Result<CompareReport> compare_policies(std::span<const PolicyText> old_tex
   }
   const auto requests = requests_of(sets, settings);
   if (!requests) return std::unexpected(requests.error());
-  cedar::Comparison comparison(sets[0], sets[1],
-                               {.schema = &requests->schema, .open = requests->open});
+  cedar::Comparison comparison(
+      sets[0], sets[1],
+      {.schema = &requests->schema, .open = requests->open, .prover = settings.prover});
   CompareReport report;
   for (const cedar::Difference& one : comparison.conclude()) {
     const cedar::PolicySet& mine = sets[one.gained ? 1 : 0];

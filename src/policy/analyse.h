@@ -25,6 +25,7 @@ struct AnalyseSettings {
   std::string_view schema_name = "schema.cedarschema";
   std::span<const std::shared_ptr<const Tool>> tools{};
   bool built_in = true;
+  cedar::Prover prover{};
 };
 
 struct AnalyseFinding {

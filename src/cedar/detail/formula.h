@@ -9,6 +9,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,9 +37,10 @@ inline constexpr std::uint32_t nothing = UINT32_MAX;
 struct Term {
   enum class Kind : std::uint8_t { variable, attribute, tag, computed };
   Kind kind = Kind::variable;
-  Op variable = Op::context;    // variable
-  TermId parent = nothing;      // attribute, tag
-  Name name{};                  // attribute, tag
+  Op variable = Op::context;               // variable
+  TermId parent = nothing;                 // attribute, tag
+  Name name{};                             // attribute, tag
+  const Expression* expression = nullptr;  // computed
   AtomId has = nothing;         // attribute, tag: the test that it is there, if a policy makes it
   std::vector<AtomId> atoms{};  // those about its value
   std::vector<TermId> children{};
@@ -100,6 +102,8 @@ class Formulas {
   bool too_large() const { return too_large_; }
   const std::vector<Term>& terms() const [[clang::lifetimebound]] { return terms_; }
   const std::vector<Atom>& atoms() const [[clang::lifetimebound]] { return atoms_; }
+  // Of an expression that a policy has; nothing when no atom needs its value.
+  std::optional<TermId> find_term(const Expression& expression) const;
   const Formula& formula(FormulaId id) const [[clang::lifetimebound]] { return formulas_[id]; }
   // The four variables are always there, in this order.
   static constexpr TermId principal = 0;
@@ -127,6 +131,7 @@ class Formulas {
   void walk(const Expression& expression, FormulaId reached, std::vector<ClauseFormula>& out);
 
   TermId term_of(const Expression& expression);
+  std::string child_key(TermId parent, std::string_view name, bool tag) const;
   TermId child_of(TermId parent, const Name& name, Term::Kind kind);
   AtomId atom_of(Atom atom, const std::string& key);
   AtomId has_atom(TermId child);

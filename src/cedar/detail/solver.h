@@ -61,6 +61,9 @@ class Solver {
   Outcome search(std::span<const FormulaId> formulas, std::uint32_t steps,
                  const std::function<bool(const Case&, std::span<const States>)>& accept);
 
+  // What the atom can be by itself.
+  States possible(AtomId atom) const { return possible_[atom]; }
+
   // Whether the formula is false in all cases, at first sight.
   bool excluded(FormulaId formula) const;
 
@@ -99,7 +102,7 @@ class Solver {
   std::deque<EntityUid> uids_;
   std::deque<std::string> texts_;
   std::vector<Info> infos_;
-  std::vector<States> possible_;  // by atom: what it can be by itself
+  std::vector<States> possible_;  // by atom
 };
 
 }  // namespace latticegate::cedar
