@@ -24,6 +24,7 @@
 #include "crypto/secret.h"
 #include "identity/authenticator.h"
 #include "pqc/profile.h"
+#include "provenance/trail.h"
 
 namespace latticegate::config {
 
@@ -96,6 +97,7 @@ struct Effects {
 struct Tool {
   Effects effects;                                  // as configured; none: not overridden
   std::optional<std::vector<std::string>> domains;  // absent: the server's
+  std::optional<std::vector<std::string>> taint;    // absent: the server's
   std::optional<std::int64_t> sensitivity;          // absent: the server's
   std::string segment;                              // empty: the server's
   std::string region;                               // empty: the server's
@@ -187,7 +189,14 @@ struct VirtualServer {
 struct Policy {
   std::filesystem::path directory = "policies";  // of .cedar files
   Mode mode = Mode::enforce;
-  std::filesystem::path shadow{};  // of .cedar files that decide beside; empty: none
+  std::filesystem::path shadow{};      // of .cedar files that decide beside; empty: none
+  std::vector<std::string> without{};  // ids of built-in policies
+};
+
+// What is remembered of answers, to tell where arguments come from.
+struct Provenance {
+  provenance::Limits limits{};
+  std::int64_t private_from = 2;  // sensitivity
 };
 
 // What to do with what a detector found, per direction. Policies see the findings in any case
@@ -214,9 +223,9 @@ enum class Context : std::uint8_t { full, none };
 struct Audit {
   std::filesystem::path directory = "state/audit";
   std::string origin =
-      "latticegate/local";       // names this log in records and checkpoints: org/environment/node
+      "latticegate/local";  // names this log in records and checkpoints: org/environment/node
   std::filesystem::path keys = "state/keys";  // folder of the keys that sign its checkpoints
-  base::Bytes segment = 64_MiB;  // a file is closed and a new one begun at this size
+  base::Bytes segment = 64_MiB;               // a file is closed and a new one begun at this size
   Context context = Context::full;
 };
 
@@ -268,6 +277,7 @@ struct Config {
   std::map<std::string, VirtualServer, std::less<>> virtual_servers;
   Policy policy;
   Inspect inspect;
+  Provenance provenance;
   behaviour::Settings behaviour;
   Audit audit;
   Limits limits;

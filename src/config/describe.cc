@@ -141,6 +141,7 @@ void add_transport(Lines& lines, const std::string& at, const Http& http) {
 void add_tool(Lines& lines, const std::string& at, const Tool& tool) {
   lines.add(at + ".effects", effects(tool.effects));
   if (tool.domains) lines.add(at + ".domains", list(*tool.domains));
+  if (tool.taint) lines.add(at + ".taint", list(*tool.taint));
   if (tool.sensitivity) lines.add(at + ".sensitivity", *tool.sensitivity);
   lines.add(at + ".segment", tool.segment);
   lines.add(at + ".region", tool.region);
@@ -192,6 +193,12 @@ void add_inspect(Lines& lines, const Inspect& inspect) {
   lines.add("inspect.pins.new", inspect.hold_new ? "hold" : "trust");
   lines.add("inspect.rules", inspect.rules);
   lines.add("inspect.budget", inspect.budget);
+}
+
+void add_provenance(Lines& lines, const Provenance& provenance) {
+  lines.add("provenance.fingerprints", std::uint64_t{provenance.limits.prints});
+  lines.add("provenance.expiry", provenance.limits.expiry);
+  lines.add("provenance.private_from", provenance.private_from);
 }
 
 void add_behaviour(Lines& lines, const behaviour::Settings& settings) {
@@ -285,7 +292,9 @@ std::string describe(const Config& config) {
   lines.add("policy.directory", config.policy.directory);
   lines.add("policy.mode", name(config.policy.mode));
   if (!config.policy.shadow.empty()) lines.add("policy.shadow", config.policy.shadow);
+  lines.add("policy.without", config.policy.without);
   add_inspect(lines, config.inspect);
+  add_provenance(lines, config.provenance);
   add_behaviour(lines, config.behaviour);
   lines.add("audit.directory", config.audit.directory);
   lines.add("audit.origin", config.audit.origin);

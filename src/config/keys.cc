@@ -264,7 +264,8 @@ constexpr auto table = std::to_array<Key>({
     {.path = "servers.*.taint",
      .type = Type::texts,
      .fallback = "[]",
-     .sentence = "Labels that reading from it leaves on a conversation: web, email."},
+     .sentence = "Labels that reading from it leaves on a conversation: web, email. A server with "
+                 "any is untrusted: others write what it says."},
     {.path = "servers.*.sensitivity",
      .type = Type::number,
      .fallback = "0",
@@ -314,6 +315,9 @@ constexpr auto table = std::to_array<Key>({
     {.path = "servers.*.tools.*.domains",
      .type = Type::texts,
      .sentence = "In place of the server's."},
+    {.path = "servers.*.tools.*.taint",
+     .type = Type::texts,
+     .sentence = "In place of the server's; [] for a tool whose answers nobody else writes."},
     {.path = "servers.*.tools.*.sensitivity",
      .type = Type::number,
      .sentence = "In place of the server's.",
@@ -408,6 +412,36 @@ constexpr auto table = std::to_array<Key>({
      .sentence =
          "Directory of .cedar files that decide silently beside the policies in force: what "
          "they would decide otherwise is recorded and counted, and has no effect."},
+
+    {.path = "policy.without",
+     .type = Type::words,
+     .fallback = "[]",
+     .words = "latticegate-puppet|latticegate-puppet-egress|latticegate-lethal-trifecta",
+     .sentence = "Built-in policies that do not hold here, because others take their place."},
+
+    {.path = "provenance",
+     .type = Type::section,
+     .sentence = "What is remembered of answers, to tell which arguments only untrusted servers "
+                 "gave (`taint`) and which carry private data."},
+    {.path = "provenance.fingerprints",
+     .type = Type::number,
+     .fallback = "16384",
+     .sentence = "Of text, for one agent and user (24 bytes each, made as they are needed); the "
+                 "oldest make room. 0 looks for nothing.",
+     .most = 1'048'576},
+    {.path = "provenance.expiry",
+     .type = Type::duration,
+     .fallback = "8h",
+     .sentence = "How long what was read counts, also across sessions.",
+     .least = second,
+     .most = 30 * day},
+    {.path = "provenance.private_from",
+     .type = Type::number,
+     .fallback = "2",
+     .sentence = "Servers and tools of this sensitivity give private data, and so do those with "
+                 "data domains.",
+     .least = 1,
+     .most = 5},
 
     {.path = "inspect",
      .type = Type::section,

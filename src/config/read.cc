@@ -35,6 +35,18 @@ void read_policy(Section section, Policy& into) {
   section.path("directory", into.directory, Kind::directory);
   section.word("mode", into.mode);
   section.path("shadow", into.shadow, Kind::directory);
+  std::uint32_t without = 0;
+  section.words("without", without);
+  constexpr std::string_view ids[] = {"latticegate-puppet", "latticegate-puppet-egress",
+                                      "latticegate-lethal-trifecta"};
+  for (std::size_t i = 0; i < std::size(ids); ++i)
+    if ((without >> i & 1) != 0) into.without.emplace_back(ids[i]);
+}
+
+void read_provenance(Section section, Provenance& into) {
+  section.number("fingerprints", into.limits.prints);
+  section.duration("expiry", into.limits.expiry);
+  section.number("private_from", into.private_from);
 }
 
 void read_inspect(Section section, Inspect& into) {
@@ -313,6 +325,7 @@ base::Result<Loaded> read(const Source& source, const Surroundings& surroundings
     read_virtual_servers(top, universe, *config);
     read_policy(top.section("policy"), config->policy);
     read_inspect(top.section("inspect"), config->inspect);
+    read_provenance(top.section("provenance"), config->provenance);
     read_behaviour(top.section("behaviour"), config->behaviour);
     read_audit(top.section("audit"), findings, config->state, config->audit);
     read_limits(top.section("limits"), config->limits);

@@ -27,6 +27,8 @@ void read_tool(Section section, Universe& universe, Tool& into) {
   if (section.words("effects", mask)) into.effects = effects_of(mask);
   std::vector<std::string> domains;
   if (section.texts("domains", domains)) into.domains = std::move(domains);
+  std::vector<std::string> taint;
+  if (section.texts("taint", taint)) into.taint = std::move(taint);
   std::int64_t sensitivity = 0;
   if (section.number("sensitivity", sensitivity)) into.sensitivity = sensitivity;
   section.text("segment", into.segment);

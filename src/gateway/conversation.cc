@@ -43,6 +43,12 @@ std::shared_ptr<Conversation> Principal::conversation(base::Time now) {
   return conversation_;
 }
 
+std::shared_ptr<Tracing> Principal::tracing(const provenance::Limits& limits, provenance::Key key) {
+  const std::scoped_lock lock(mutex_);
+  if (!tracing_) tracing_ = std::make_shared<Tracing>(limits, key);
+  return tracing_;
+}
+
 std::optional<behaviour::Throttle::Empty> Principal::throttle(
     std::span<const behaviour::Rate> rates, base::Instant now) {
   const std::scoped_lock lock(mutex_);

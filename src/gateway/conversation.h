@@ -30,6 +30,7 @@
 #include "base/result.h"
 #include "behaviour/conversation.h"
 #include "behaviour/throttle.h"
+#include "gateway/tracing.h"
 #include "identity/caller.h"
 #include "net/loop.h"
 
@@ -65,6 +66,9 @@ class Principal {
 
   // The conversation without a session, begun anew after an hour of silence.
   std::shared_ptr<Conversation> conversation(base::Time now);
+
+  // Where it read what; made at the first use.
+  std::shared_ptr<Tracing> tracing(const provenance::Limits& limits, provenance::Key key);
 
   // See behaviour::Throttle.
   std::optional<behaviour::Throttle::Empty> throttle(std::span<const behaviour::Rate> rates,
@@ -108,6 +112,7 @@ class Principal {
   std::atomic<bool> killed_flag_{false};
   std::optional<Kill> killed_;
   std::shared_ptr<Conversation> conversation_;
+  std::shared_ptr<Tracing> tracing_;
   behaviour::Throttle throttle_;
   base::Instant seen_{};  // when find() last gave it out; under the table's mutex
   std::list<std::shared_ptr<Open::Entry>> open_;

@@ -264,6 +264,7 @@ policy::Facts Exchange::facts() const {
   facts.totals = conversation_ ? &conversation_->totals : nullptr;
   facts.risk = &risk_;
   facts.findings = &findings_;
+  facts.origins = &origins_;
   facts.records = asked_;
   for (std::size_t i = 0; i < facts.histories.size(); ++i)
     facts.histories.at(i) = admitted_->histories.at(i).get();
@@ -332,12 +333,45 @@ void Exchange::add_question(audit::Record& record) const {
         .decision = decision_of(shadow_.kind), .rules = shadow_.policies, .why = shadow_why_};
 }
 
+Labels Exchange::labels() const {
+  return labels_of(*route_.config, tool_ ? std::string_view(tool_->name) : std::string_view(),
+                   snapshot_->config->provenance.private_from);
+}
+
+void Exchange::trace_arguments() {
+  if (!snapshot_->traces || task_call_) return;
+  const auto tracing = admitted_->principal->tracing(snapshot_->config->provenance.limits,
+                                                     worker_.shared().trail_key);
+  const json::Value given = arguments();
+  origins_ = tracing->before(given.exists() ? given : message_->params(),
+                             {.server = route_.config->name,
+                              .subject = tool_ ? std::string_view(tool_->name) : std::string_view(),
+                              .egress = tool_ && tool_->tool->effects().egress},
+                             at_);
+  const std::scoped_lock lock(conversation_->mutex);
+  tracing->add_sources(conversation_->totals, at_);
+}
+
+void Exchange::trace_answer(json::Value content) {
+  if (!snapshot_->traces) return;
+  const Labels labels = this->labels();
+  admitted_->principal->tracing(snapshot_->config->provenance.limits, worker_.shared().trail_key)
+      ->after(content,
+              {.server = route_.config->name,
+               .subject = tool_ ? std::string_view(tool_->name) : std::string_view(),
+               .taint = labels.taint,
+               .domains = labels.domains,
+               .sensitive = labels.sensitive},
+              now());
+}
+
 Task<std::optional<policy::Permit>> Exchange::decide() {
   std::string sentence;
   if (!arguments_fit(sentence)) {
     co_await refuse_call(sentence, "input-schema");
     co_return std::nullopt;
   }
+  trace_arguments();
   const config::Config& config = *snapshot_->config;
   const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
   const auto configured = route_.config->tools.find(subject);
@@ -616,11 +650,6 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     behaviour::Totals& totals = conversation_->totals;
     totals.records += rows_;
     totals.bytes += bytes;
-    totals.taint.add(std::span<const std::string>(route_.config->taint));
-    const auto& domains = configured != route_.config->tools.end() && configured->second.domains
-                              ? *configured->second.domains
-                              : route_.config->domains;
-    totals.domains.add(std::span<const std::string>(domains));
     policy::Facts after_facts = facts();
     if (conspicuous || snapshot_->engine->judges_answer(after_facts, worker_.scratch())) {
       after_facts.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
@@ -633,6 +662,11 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
         strip = strip || let.redact_hidden_text;
         if (permit.mode() == policy::Mode::enforce) obligations = std::move(let.obligations);
       }
+    }
+    // What is withheld was not read, and what is judged was not read yet.
+    if (!withheld) {
+      const Labels labels = this->labels();
+      add_labels(totals, labels.taint, labels.domains, labels.sensitive);
     }
   }
   if (withheld) {
@@ -662,6 +696,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     co_await killed_answer();
     co_return;
   }
+  trace_answer(content);
   if (message_->method() == mcp::Method::tools_call) {
     // Before the answer leaves: who reads it may ask for the task at once, on another loop.
     const json::Value begun = content["task"].is_object() ? content["task"] : content;

@@ -88,6 +88,11 @@ class Exchange {
   std::string explain(const policy::Denial& denial) const;
   bool holds_secret() const;
   std::string_view named() const;
+  // Where the arguments come from; and remembers where an answer, or what a server says beside it,
+  // came from.
+  void trace_arguments();
+  void trace_answer(json::Value content);
+  Labels labels() const;
   net::Task<std::optional<policy::Permit>> decide();
   net::Task<std::optional<store::Ticket>> record(const policy::Permit& permit);
   std::optional<policy::Denial> throttled(const policy::Permit& permit) const;
@@ -172,6 +177,7 @@ class Exchange {
   std::shared_ptr<Conversation> conversation_;
   inspect::Findings findings_;
   behaviour::Risk risk_;
+  provenance::Origins origins_;
   std::string question_;  // as the record has it
   // What the shadow says otherwise.
   bool shadow_differs_ = false;

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstdlib>
 #include <format>
 #include <thread>
@@ -161,6 +163,9 @@ Result<void> Gateway::Parts::open_loops() {
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
+  std::array<std::byte, 8> multiplier{};
+  random.fill(multiplier);
+  shared->trail_key.multiplier = std::bit_cast<std::uint64_t>(multiplier) | 1;
   if (shared->redaction_key.empty()) {
     std::array<std::byte, 32> key{};
     random.fill(key);

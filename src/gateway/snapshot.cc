@@ -8,6 +8,7 @@
 
 #include "crypto/certificate.h"
 #include "crypto/hash.h"
+#include "gateway/tracing.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -179,6 +180,7 @@ policy::World world_of(const config::Config& config) {
   for (const config::Named& segment : config.segments)
     world.segments.push_back({segment.name, segment.in});
   for (const auto& [name, server] : config.servers) world.servers.push_back(facts_of(server));
+  world.without = config.policy.without;
   return world;
 }
 
@@ -201,6 +203,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
   snapshot->config = config;
+  snapshot->traces = has_labels(*config);
   auto authenticator = identity::Authenticator::make(config->identity);
   if (!authenticator) return within("identity", std::move(authenticator).error());
   snapshot->authenticator =

@@ -69,6 +69,7 @@ struct Shared {
   Recorder& recorder;
   std::string redaction_key;
   std::string cursor_key;
+  provenance::Key trail_key;     // of this process
   std::vector<Worker*> workers;  // by loop index; set before they run
   std::atomic<std::uint64_t> generation{
       0};  // of the snapshot; a worker that has an older one takes the new one

@@ -117,7 +117,7 @@ base::Result<CheckReport> check_policies(std::span<const PolicyText> texts,
   if (!schema) return std::unexpected(schema.error());
   CheckReport report;
   // With the built-in policies, so that their ids are seen to be taken.
-  const std::size_t built_in = cedar::parse_policies(built_in_policies())
+  const std::size_t built_in = cedar::parse_policies(built_in_policies(settings.world))
                                    .transform([](const auto& set) { return set.size(); })
                                    .value_or(0);
   const ReadPolicies all = read_policies(texts, true, report.diagnostics, settings.world);

@@ -113,6 +113,7 @@ std::string hash_of(const World& world) {
     hash.update(std::format("{};{};", server.verified, server.sensitivity));
     list(server.domains);
   }
+  for (const std::string& id : world.without) text(id);
   return crypto::to_hex(hash.finish()).substr(0, 16);
 }
 
@@ -160,7 +161,7 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   snapshot->store = *std::move(store);
   snapshot->epoch = options.epoch;
   crypto::Sha256 hash;
-  if (options.built_in) hash.update(built_in_policies());
+  if (options.built_in) hash.update(built_in_policies(&world));
   for (const PolicyText& text : texts)
     hash.update(std::format("{}:{}:{}:", text.file.size(), text.file, text.text.size()))
         .update(text.text);

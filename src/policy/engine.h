@@ -184,7 +184,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<const Snapshot> snapshot_;
 };
 
-// The text of the policies that are built in.
+// The text of the policies that are built in; and without those that the operator does without.
 std::string_view built_in_policies();
+std::string built_in_policies(const World* world);
 
 }  // namespace latticegate::policy

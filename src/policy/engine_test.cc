@@ -258,7 +258,7 @@ TEST_CASE("built-in policies hold unless they are switched off") {
       CHECK(found == (built_in ? std::string(refused) : "permit"));
     };
     Bench bench{std::string(allow_all), built_in};
-    CHECK(bench.engine->policies() == (built_in ? 4 : 1));
+    CHECK(bench.engine->policies() == (built_in ? 7 : 1));
     CHECK(bench.outcome() == "permit");
     behaviour::Risk risk;
     risk.score = 89;

@@ -134,7 +134,7 @@ ReadPolicies read_policies(std::span<const PolicyText> texts, bool built_in,
           added.error(), file, added.error().code == Code::conflict ? "duplicate_id" : "syntax"));
     }
   };
-  if (built_in) add(built_in_policies(), built_in_file);
+  if (built_in) add(built_in_policies(world), built_in_file);
   for (const PolicyText& text : texts) add(text.text, text.file);
 
   ReadPolicies read{.set = builder.build(), .obligations = {}, .temporal = {}};

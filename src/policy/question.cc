@@ -33,7 +33,8 @@ constexpr RecordLayout session_layout({"age", "bytesRead", "calls", "denied", "i
 constexpr RecordLayout risk_layout({"score", "signals"});
 constexpr RecordLayout env_layout({"deviceTrusted", "ip", "kex", "now", "region"});
 constexpr RecordLayout derived_layout({"destHost", "destIp", "estimatedRecords", "findings",
-                                       "hosts", "sql"});
+                                       "hosts", "provenance", "sql"});
+constexpr RecordLayout provenance_layout({"quoted", "sensitive", "sources", "steered"});
 constexpr RecordLayout sql_layout({"multi", "tables", "verb"});
 constexpr RecordLayout approval_layout({"approver", "expiresAt", "level"});
 constexpr RecordLayout output_layout({"bytes", "findings", "records", "structured"});
@@ -262,12 +263,34 @@ void add_destinations(const Sightings& seen, RecordSlots<derived_layout>& derive
   if (only.ip) derived.set("destIp", Value::ip(*only.ip, arena));
 }
 
+Value provenance_of(const provenance::Origins& origins, cedar::Arena& arena) {
+  const auto arguments = [&](provenance::What what) {
+    const auto values = arena.array<Value>(origins.marks.size());
+    std::size_t count = 0;
+    for (const provenance::Mark& mark : origins.marks)
+      if (mark.what == what) values[count++] = Value::string(mark.argument);
+    return Value::set(std::span<const Value>(values).first(count), arena);
+  };
+  const auto sources = arena.array<Value>(origins.marks.size() + 1);
+  std::size_t count = 0;
+  for (const provenance::Mark& mark : origins.marks) sources[count++] = Value::string(mark.source);
+  if (!origins.complete) sources[count++] = Value::string(model::incomplete);
+  RecordSlots<provenance_layout> record(arena);
+  record.set("steered", arguments(provenance::What::steered))
+      .set("quoted", arguments(provenance::What::quoted))
+      .set("sensitive", arguments(provenance::What::sensitive))
+      .set("sources", Value::set(std::span<const Value>(sources).first(count), arena));
+  return record.finish();
+}
+
 Value derived_of(const Facts& facts, const Sightings& seen, cedar::Arena& arena) {
   RecordSlots<derived_layout> record(arena);
   record.set("findings", findings_of(facts.findings, arena));
   if (facts.records) record.set("estimatedRecords", count_of(*facts.records));
   if (!seen.sql.empty()) record.set("sql", sql_of(seen, arena));
   add_destinations(seen, record, arena);
+  if (facts.origins && !(facts.origins->marks.empty() && facts.origins->complete))
+    record.set("provenance", provenance_of(*facts.origins, arena));
   return record.finish();
 }
 

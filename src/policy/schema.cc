@@ -1,5 +1,6 @@
 // The Cedar schema of the model, and the policies that are built in.
 #include <algorithm>
+#include <format>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,12 @@ constexpr std::string_view base_schema = R"cedar(namespace Mcp {
   };
   type Approval = { approver: User, level: Long, expiresAt: datetime };
   type Sql = { verb: String, tables: Set<String>, multi: Bool };
+  type Provenance = {               // where arguments come from; what is told of: their names
+    steered: Set<String>,           // an address, an id, an amount, ... that only untrusted sources gave
+    quoted: Set<String>,            // text, or a value in passing, that only untrusted sources gave
+    sensitive: Set<String>,         // of a way out: what only sensitive sources gave, in any form
+    sources: Set<String>,           // those sources: "mail/read_inbox"
+  };
   type Derived = {                  // what inspection says about the arguments
     estimatedRecords?: Long,
     sql?: Sql,
@@ -82,6 +89,7 @@ constexpr std::string_view base_schema = R"cedar(namespace Mcp {
     destIp?: ipaddr,
     hosts: Set<String>,             // all of them; "" for a URL without a certain one
     findings: Set<String>,          // ids and kinds: "github-pat", "secret", "hidden_text", ...
+    provenance?: Provenance,        // only when there is something to tell
   };
   type Output = {                   // of tools with an outputSchema: structured?, too
     records: Long, bytes: Long, findings: Set<String>,
@@ -118,7 +126,7 @@ std::string schema_text(std::span<const std::shared_ptr<const Tool>> tools) {
 }
 
 std::string_view built_in_policies() {
-  return R"cedar(// Hold besides the operator's policies unless they are switched off.
+  return R"cedar(// Hold besides the operator's policies.
 
 // Behaviour turned: the call is refused and the conversation ends.
 @id("latticegate-risk-cutoff")
@@ -135,7 +143,51 @@ unless { resource.pinned };
 @id("latticegate-quarantined-agent")
 forbid (principal is Mcp::Agent, action, resource)
 when { principal.quarantined };
+
+// An argument that only an untrusted source gave decides what is destroyed: somebody else pulls the
+// strings.
+@id("latticegate-puppet")
+forbid (principal, action in Mcp::Action::"destructive", resource)
+when {
+  context.derived has provenance &&
+  !context.derived.provenance.steered.isEmpty()
+};
+
+// Or what leaves, and where to. To follow a link is to read, as long as nothing private was read.
+@id("latticegate-puppet-egress")
+forbid (principal, action in Mcp::Action::"egress", resource)
+when {
+  context.derived has provenance &&
+  !context.derived.provenance.steered.isEmpty() &&
+  (!(action in Mcp::Action::"read") || !context.session.seen.isEmpty())
+};
+
+// Private data, untrusted text and a way out in one conversation: a person has to say yes.
+@id("latticegate-lethal-trifecta")
+@obligation("step_up:1")
+forbid (principal, action in Mcp::Action::"egress", resource)
+when {
+  !context.session.taint.isEmpty() &&
+  !context.session.seen.isEmpty()
+}
+unless {
+  context has approval &&
+  context.approval.level >= 1 &&
+  context.env.now < context.approval.expiresAt
+};
 )cedar";
+}
+
+std::string built_in_policies(const World* world) {
+  std::string text(built_in_policies());
+  if (world == nullptr) return text;
+  for (const std::string& id : world->without) {
+    const std::size_t at = text.find(std::format("@id(\"{}\")", id));
+    base::check(at != std::string::npos, "what one can be without is there");
+    const std::size_t end = text.find(";\n", at);
+    text.replace(at, end + 2 - at, std::format("// (without {})\n", id));
+  }
+  return text;
 }
 
 }  // namespace latticegate::policy

@@ -36,6 +36,8 @@ struct World {
   std::vector<Named> groups{};
   std::vector<Named> segments{};
   std::vector<ServerFacts> servers{};
+  // Ids of built-in policies that the operator does without.
+  std::vector<std::string> without{};
 };
 
 }  // namespace latticegate::policy

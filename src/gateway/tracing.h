@@ -1,0 +1,47 @@
+// Tracing: the trail of one principal (provenance/trail.h), behind a lock, and what it says of the
+// servers as they are configured.
+//
+// It hangs on the principal and not on a session: whoever has a session with each of three servers
+// is still one model with one memory. Memory only: a restart forgets.
+#pragma once
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "behaviour/conversation.h"
+#include "config/config.h"
+#include "json/value.h"
+#include "provenance/trail.h"
+
+namespace latticegate::gateway {
+
+// What reading from a server's tool means; `tool` is empty for resources and prompts. The labels
+// point into the configuration.
+struct Labels {
+  std::span<const std::string> taint{};
+  std::span<const std::string> domains{};
+  bool sensitive = false;
+};
+Labels labels_of(const config::Server& server, std::string_view tool, std::int64_t private_from);
+// Whether anything there is has such labels: otherwise there is nothing to trace.
+bool has_labels(const config::Config& config);
+// Adds what was read to what the policies of a conversation see.
+void add_labels(behaviour::Totals& totals, std::span<const std::string> taint,
+                std::span<const std::string> domains, bool sensitive);
+
+class Tracing {
+ public:
+  Tracing(const provenance::Limits& limits, provenance::Key key) : trail_(limits, key) {}
+
+  provenance::Origins before(json::Value arguments, const provenance::Sink& sink, base::Time now);
+  void after(json::Value answer, const provenance::Source& source, base::Time now);
+  // Adds what the principal read in all its sessions.
+  void add_sources(behaviour::Totals& totals, base::Time now) const;
+
+ private:
+  mutable std::mutex mutex_;
+  provenance::Trail trail_;
+};
+
+}  // namespace latticegate::gateway
