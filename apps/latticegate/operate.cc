@@ -2,46 +2,12 @@
 #include <print>
 
 #include "base/log.h"
-#include "client/client.h"
 #include "commands.h"
-#include "config/files.h"
 #include "json/write.h"
+#include "management.h"
 
 namespace latticegate::app {
 namespace {
-
-struct Where {
-  std::string config = "latticegate.yaml";
-  std::string socket;
-  bool json = false;
-};
-
-int ask(const Where& where, std::string_view method, std::string_view path, std::string_view body,
-        const std::function<void(json::Value)>& print) {
-  std::string socket = where.socket;
-  if (socket.empty()) {
-    auto loaded = config::load(where.config);
-    if (!loaded) return complain("configuration", loaded.error());
-    socket = loaded->config->control.socket.string();
-  }
-  const auto answer = client::ask_control(socket, method, path, body);
-  if (!answer) {
-    complain("the gateway does not answer on " + socket, answer.error());
-    return unreachable;
-  }
-  const auto document = json::Document::parse(
-      answer->body, {.size = {std::uint64_t{256} * 1024 * 1024}, .depth = 64, .nodes = 10'000'000});
-  if (!document) return complain("answer", document.error());
-  if (answer->status != 200) {
-    std::println(stderr, "latticegate: {}", document->root()["error"].text_or("refused"));
-    return wrong;
-  }
-  if (where.json)
-    std::println("{}", json::to_string(document->root()));
-  else
-    print(document->root());
-  return done;
-}
 
 void print_status(json::Value root) {
   for (const json::Member member : root["counters"].members())
@@ -93,28 +59,11 @@ void print_tools(json::Value root) {
   }
 }
 
-std::string body_of(std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
-  std::string out;
-  json::Writer writer(out);
-  writer.begin_object();
-  for (const auto& [key, value] : members)
-    if (!value.empty()) writer.member(key, value);
-  writer.end_object();
-  return out;
-}
-
 }  // namespace
 
 void add_operate(CLI::App& parser, Chosen& chosen) {
   auto where = std::make_shared<Where>();
-  const auto common = [where](CLI::App* command) {
-    command->add_option("-c,--config", where->config, "The gateway's configuration file")
-        ->capture_default_str();
-    command->add_option("--socket", where->socket,
-                        "Its management socket, instead of a configuration");
-    command->add_flag("--json", where->json, "Print JSON");
-    return command;
-  };
+  const auto common = [where](CLI::App* command) { return with_where(command, where); };
   CLI::App* const status =
       common(parser.add_subcommand("status", "Counters and state of the running gateway"));
   status->callback([&chosen, where] {
@@ -141,14 +90,22 @@ void add_operate(CLI::App& parser, Chosen& chosen) {
                  [](json::Value root) { std::println("killed {}", root["killed"].digits()); });
     };
   });
+  auto by = std::make_shared<std::string>();
   CLI::App* const release =
       common(parser.add_subcommand("release", "Let a killed conversation go on"));
+  release->add_option("--by", *by, "Who you are; with control.four_eyes two people have to");
   release->add_option("conversation", *id, "Its id, c-...");
   release->add_option("--agent", *agent, "All conversations of an agent");
-  release->callback([&chosen, where, id, agent] {
-    chosen = [where, id, agent] {
-      return ask(*where, "POST", "/v1/release", body_of({{"conversation", *id}, {"agent", *agent}}),
-                 [](json::Value root) { std::println("released {}", root["released"].digits()); });
+  release->callback([&chosen, where, id, agent, by] {
+    chosen = [where, id, agent, by] {
+      return ask(*where, "POST", "/v1/release",
+                 body_of({{"conversation", *id}, {"agent", *agent}, {"by", *by}}),
+                 [](json::Value root) {
+                   if (root["waiting"].integer().value_or(0) > 0)
+                     std::println("{} wait for a second person", root["waiting"].digits());
+                   else
+                     std::println("released {}", root["released"].digits());
+                 });
     };
   });
 

@@ -31,8 +31,8 @@ struct PolicyFiles {
 // The `tools` of what a server answers to tools/list: the whole answer, its result, or the list.
 json::Value tools_in(json::Value answer);
 
-// The tools of each SERVER=FILE, where the file is such an answer, or folder of files SERVER.json. What the configuration says
-// about servers and tools counts as in the gateway; it may be null.
+// The tools of each SERVER=FILE, where the file is such an answer, or folder of files SERVER.json.
+// What the configuration says about servers and tools counts as in the gateway; it may be null.
 [[nodiscard]] base::Result<std::vector<std::shared_ptr<const policy::Tool>>> read_tools(
     const std::vector<std::string>& given, const config::Config* config);
 

@@ -363,6 +363,7 @@ std::string_view name(Type type) {
     case Type::session_released: return "session.released";
     case Type::agent_quarantined: return "agent.quarantined";
     case Type::agent_released: return "agent.released";
+    case Type::approval_answered: return "approval.answered";
     case Type::tool_held: return "tool.held";
     case Type::tool_approved: return "tool.approved";
     case Type::config_reloaded: return "config.reloaded";

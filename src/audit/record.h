@@ -37,6 +37,7 @@ enum class Type : std::uint8_t {
   session_released,
   agent_quarantined,
   agent_released,
+  approval_answered,  // by a person: decision allow or deny
   tool_held,
   tool_approved,
   config_reloaded,

@@ -72,6 +72,7 @@ struct Listen {
 // The management commands talk to the running gateway over this socket file (mode 0600).
 struct Control {
   std::filesystem::path socket = "state/control.sock";  // at most 107 bytes, the kernel's limit
+  bool four_eyes = false;  // two people release what was killed
 };
 
 // A group or segment and what it lies in directly. The hierarchy has no cycle; every name in `in`
@@ -193,6 +194,13 @@ struct Policy {
   std::vector<std::string> without{};  // ids of built-in policies
 };
 
+// How a person's yes is waited for.
+struct Approvals {
+  milliseconds pending{900'000};  // a request stays open
+  milliseconds valid{600'000};    // an approval may be used
+  milliseconds wait{0};           // a call waits for it; 0: it is answered at once
+};
+
 // What is remembered of answers, to tell where arguments come from.
 struct Provenance {
   provenance::Limits limits{};
@@ -277,6 +285,7 @@ struct Config {
   std::map<std::string, VirtualServer, std::less<>> virtual_servers;
   Policy policy;
   Inspect inspect;
+  Approvals approvals;
   Provenance provenance;
   behaviour::Settings behaviour;
   Audit audit;

@@ -195,6 +195,12 @@ void add_inspect(Lines& lines, const Inspect& inspect) {
   lines.add("inspect.budget", inspect.budget);
 }
 
+void add_approvals(Lines& lines, const Approvals& approvals) {
+  lines.add("approvals.pending", approvals.pending);
+  lines.add("approvals.valid", approvals.valid);
+  lines.add("approvals.wait", approvals.wait);
+}
+
 void add_provenance(Lines& lines, const Provenance& provenance) {
   lines.add("provenance.fingerprints", std::uint64_t{provenance.limits.prints});
   lines.add("provenance.expiry", provenance.limits.expiry);
@@ -283,6 +289,7 @@ std::string describe(const Config& config) {
   Lines lines(config);
   add_listen(lines, config.listen);
   lines.add("control.socket", config.control.socket);
+  lines.add("control.four_eyes", config.control.four_eyes);
   add_identity(lines, config);
   for (const auto& [server_name, server] : config.servers) add_server(lines, server);
   lines.add("aggregate.enabled", config.aggregate.enabled);
@@ -294,6 +301,7 @@ std::string describe(const Config& config) {
   if (!config.policy.shadow.empty()) lines.add("policy.shadow", config.policy.shadow);
   lines.add("policy.without", config.policy.without);
   add_inspect(lines, config.inspect);
+  add_approvals(lines, config.approvals);
   add_provenance(lines, config.provenance);
   add_behaviour(lines, config.behaviour);
   lines.add("audit.directory", config.audit.directory);

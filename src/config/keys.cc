@@ -73,6 +73,10 @@ constexpr auto table = std::to_array<Key>({
      .type = Type::path,
      .fallback = "<state.directory>/control.sock",
      .sentence = "Socket file, readable by its owner only; at most 107 bytes long."},
+    {.path = "control.four_eyes",
+     .type = Type::flag,
+     .fallback = "false",
+     .sentence = "Two different people have to release what was killed (`release --by`)."},
 
     {.path = "identity",
      .type = Type::section,
@@ -418,6 +422,30 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "[]",
      .words = "latticegate-puppet|latticegate-puppet-egress|latticegate-lethal-trifecta",
      .sentence = "Built-in policies that do not hold here, because others take their place."},
+
+    {.path = "approvals",
+     .type = Type::section,
+     .sentence =
+         "Calls that a policy lets through when a person says yes (`step_up`): `latticegate "
+         "approvals`, `approve`, `deny`."},
+    {.path = "approvals.pending",
+     .type = Type::duration,
+     .fallback = "15m",
+     .sentence = "How long a request stays open, and a refusal stands.",
+     .least = second,
+     .most = 30 * day},
+    {.path = "approvals.valid",
+     .type = Type::duration,
+     .fallback = "10m",
+     .sentence = "How long an approval may be used, once, by the call that it was asked for.",
+     .least = second,
+     .most = 30 * day},
+    {.path = "approvals.wait",
+     .type = Type::duration,
+     .fallback = "0",
+     .sentence = "How long the call itself waits, telling its progress every 5s; then, or at once, "
+                 "the client hears which request waits, and may call again.",
+     .most = hour},
 
     {.path = "provenance",
      .type = Type::section,

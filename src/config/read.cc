@@ -23,6 +23,7 @@ constexpr std::size_t longest_socket = 107;
 void read_control(Section section, Config& into) {
   into.control.socket = into.state.directory / "control.sock";
   section.path("socket", into.control.socket);
+  section.flag("four_eyes", into.control.four_eyes);
   if (into.control.socket.string().size() <= longest_socket) return;
   const std::string sentence = std::format(
       "the socket file's path {} is longer than {} bytes; set control.socket to a shorter one",
@@ -41,6 +42,12 @@ void read_policy(Section section, Policy& into) {
                                       "latticegate-lethal-trifecta"};
   for (std::size_t i = 0; i < std::size(ids); ++i)
     if ((without >> i & 1) != 0) into.without.emplace_back(ids[i]);
+}
+
+void read_approvals(Section section, Approvals& into) {
+  section.duration("pending", into.pending);
+  section.duration("valid", into.valid);
+  section.duration("wait", into.wait);
 }
 
 void read_provenance(Section section, Provenance& into) {
@@ -325,6 +332,7 @@ base::Result<Loaded> read(const Source& source, const Surroundings& surroundings
     read_virtual_servers(top, universe, *config);
     read_policy(top.section("policy"), config->policy);
     read_inspect(top.section("inspect"), config->inspect);
+    read_approvals(top.section("approvals"), config->approvals);
     read_provenance(top.section("provenance"), config->provenance);
     read_behaviour(top.section("behaviour"), config->behaviour);
     read_audit(top.section("audit"), findings, config->state, config->audit);

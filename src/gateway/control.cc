@@ -1,5 +1,6 @@
 #include "gateway/control.h"
 
+#include <algorithm>
 #include <format>
 
 #include "json/write.h"
@@ -28,6 +29,8 @@ Task<void> Control::handle(net::ServerRequest& request) {
       answer = conversations();
     else if (target == "/v1/tools")
       answer = tools();
+    else if (target == "/v1/approvals")
+      answer = approvals();
   } else if (method == "POST") {
     const auto text = co_await request.body();
     if (!text) co_return;
@@ -40,6 +43,8 @@ Task<void> Control::handle(net::ServerRequest& request) {
       answer = release(document->root());
     } else if (target == "/v1/approve") {
       answer = approve(document->root());
+    } else if (target == "/v1/approvals") {
+      answer = answer_approval(document->root());
     } else if (target == "/v1/reload") {
       if (auto done = reload_())
         answer = {200, R"({"reloaded":true})"};
@@ -205,11 +210,27 @@ Control::Answer Control::release(json::Value body) {
   Shared& shared = worker_.shared();
   const std::string_view id = body["conversation"].text_or({});
   const std::string_view agent = body["agent"].text_or({});
+  const std::string_view by = body["by"].text_or({});
   if (id.empty() && agent.empty()) return {400, refusal("name a conversation or an agent")};
+  const bool two = shared.snapshot.load()->config->control.four_eyes;
+  if (two && (by.empty() || !knows(by)))
+    return {400, refusal("two people release: say who you are")};
   std::int64_t count = 0;
+  std::int64_t waiting = 0;
   for (const auto& [killed, kill] : shared.principals.kills()) {
     if (killed != id && (agent.empty() || kill.agent != agent)) continue;
+    if (two) {
+      const auto [first, fresh] = releasing_.try_emplace(killed, by);
+      if (fresh || first->second == by) {
+        ++waiting;
+        continue;
+      }
+    }
+    const auto first = releasing_.find(killed);
+    const std::string who =
+        first == releasing_.end() ? std::string(by) : std::format("{} and {}", first->second, by);
     if (!shared.principals.release(killed)) continue;
+    if (first != releasing_.end()) releasing_.erase(first);
     ++count;
     audit::Record record;
     record.type = audit::Type::session_released;
@@ -217,12 +238,87 @@ Control::Answer Control::release(json::Value body) {
     record.uid = crypto::uuid_v7(record.time, worker_.random());
     record.session = killed;
     record.agent.ref = kill.agent;
-    record.why = "released by an operator";
+    const std::string why = who.empty() ? "released by an operator" : "released by " + who;
+    record.why = why;
     shared.recorder.post(worker_.record_writer().write(record));
     shared.log.info("conversation released", {{"conversation", killed}});
   }
-  if (count == 0) return {404, refusal("no killed conversation of this name")};
-  return {200, std::format(R"({{"released":{}}})", count)};
+  if (count + waiting == 0) return {404, refusal("no killed conversation of this name")};
+  return {200, std::format(R"({{"released":{},"waiting":{}}})", count, waiting)};
+}
+
+bool Control::knows(std::string_view person) const {
+  const auto snapshot = worker_.shared().snapshot.load();
+  const auto& users = snapshot->config->users;
+  return users.empty() ||
+         std::ranges::any_of(users, [&](const auto& user) { return user.id.value() == person; });
+}
+
+Control::Answer Control::approvals() const {
+  Shared& shared = worker_.shared();
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().member("apiVersion", "v1").key("approvals").begin_array();
+  for (const ApprovalRequest& request : shared.approvals.all(shared.clock.now())) {
+    w.begin_object()
+        .member("id", request.id)
+        .member("state", name(request.state))
+        .member("level", request.level)
+        .member("conversation", request.conversation)
+        .member("agent", request.agent);
+    if (!request.user.empty()) w.member("user", request.user);
+    w.member("server", request.server)
+        .member("subject", request.subject)
+        .member("arguments", request.arguments)
+        .member("why", request.why)
+        .member("at", base::to_rfc3339(request.at))
+        .member("until", base::to_rfc3339(request.until));
+    if (!request.by.empty()) w.member("by", request.by);
+    if (!request.reason.empty()) w.member("reason", request.reason);
+    if (!request.call.empty()) w.member("call", request.call);
+    w.end_object();
+  }
+  w.end_array().end_object();
+  return {200, out};
+}
+
+Control::Answer Control::answer_approval(json::Value body) {
+  Shared& shared = worker_.shared();
+  const std::string_view by = body["by"].text_or({});
+  const std::optional<bool> yes = body["approve"].boolean();
+  if (by.empty() || !yes) return {400, refusal("say who answers, and what")};
+  if (!knows(by))
+    return {404, refusal(std::format("'users' has nobody named '{}'", base::printable(by)))};
+  const auto answered = shared.approvals.answer(
+      body["id"].text_or({}), *yes, std::string(by), std::string(body["reason"].text_or({})),
+      shared.snapshot.load()->config->approvals.valid, shared.clock.now());
+  if (!answered)
+    return {answered.error().code == base::Code::conflict ? 409 : 404,
+            refusal(answered.error().detail)};
+  audit::Record record;
+  record.type = audit::Type::approval_answered;
+  record.time = shared.clock.now();
+  record.uid = crypto::uuid_v7(record.time, worker_.random());
+  record.session = answered->conversation;
+  record.agent.ref = answered->agent;
+  record.server.id = answered->server;
+  record.decision = *yes ? audit::Decision::allow : audit::Decision::deny;
+  const std::string why =
+      std::format("request {} for {} of {}, level {}, answered by {}{}{}", answered->id,
+                  answered->subject, answered->server, answered->level, by,
+                  answered->reason.empty() ? "" : ": ", answered->reason);
+  record.why = why;
+  shared.recorder.post(worker_.record_writer().write(record));
+  shared.log.info(*yes ? "call approved" : "approval refused",
+                  {{"request", answered->id}, {"by", std::string(by)}});
+  std::string out;
+  json::Writer(out)
+      .begin_object()
+      .member("id", answered->id)
+      .member("state", name(answered->state))
+      .member("until", base::to_rfc3339(answered->until))
+      .end_object();
+  return {200, out};
 }
 
 Control::Answer Control::approve(json::Value body) {

@@ -4,12 +4,17 @@
 //   GET  /v1/status                    counters, log, sessions
 //   GET  /v1/conversations             who talks, with totals; killed ones with reason
 //   POST /v1/kill      {"conversation": ID, "reason": ...} or {"agent": NAME, ...}
-//   POST /v1/release   {"conversation": ID} or {"agent": NAME}
+//   POST /v1/release   {"conversation": ID} or {"agent": NAME}, "by": PERSON optional; with
+//                      control.four_eyes two different persons have to
+//   GET  /v1/approvals                 calls that wait for a person's yes, and what came of others
+//   POST /v1/approvals {"id": ID, "approve": BOOL, "by": PERSON, "reason": ...}
 //   GET  /v1/tools                     every known tool with its pin; held ones with the diff
 //   POST /v1/approve   {"server": S, "tool": T, "hash": optional}   (instructions: "tool": "")
 //   POST /v1/reload
 #pragma once
 #include <functional>
+#include <map>
+#include <string>
 
 #include "gateway/worker.h"
 
@@ -33,8 +38,13 @@ class Control final : public net::Handler {
   Answer kill(json::Value body);
   Answer release(json::Value body);
   Answer approve(json::Value body);
+  Answer approvals() const;
+  Answer answer_approval(json::Value body);
+  // Whether a person of that name may be asked; any name where the configuration lists nobody.
+  bool knows(std::string_view person) const;
   Worker& worker_;
   std::function<base::Result<void>()> reload_;
+  std::map<std::string, std::string, std::less<>> releasing_;  // by whom first
 };
 
 }  // namespace latticegate::gateway

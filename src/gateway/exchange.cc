@@ -266,6 +266,8 @@ policy::Facts Exchange::facts() const {
   facts.findings = &findings_;
   facts.origins = &origins_;
   facts.records = asked_;
+  if (approval_ && approval_->state == ApprovalRequest::State::approved)
+    facts.approval = policy::Approval{approval_->by, approval_->level, approval_->until};
   for (std::size_t i = 0; i < facts.histories.size(); ++i)
     facts.histories.at(i) = admitted_->histories.at(i).get();
   facts.now = at_;
@@ -382,30 +384,58 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
       {admitted_->caller->agent.value(), route_.config->name, subject},
       {.at = at_, .asked = asked_, .max_records = cap}, config.behaviour);
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
-  policy::Decision decision = [&] {
+  {
     const std::scoped_lock lock(conversation_->mutex);
     ++conversation_->totals.calls;
     conversation_->totals.last = at_;
-    const policy::Facts asked = facts();
-    policy::Decision made = snapshot_->engine->decide(asked, route_.mode, worker_.scratch());
-    note_asked(asked, obligations_of(made));
-    ask_shadow(asked, kind_of(made));
-    return made;
-  }();
-  if (auto* const permit = std::get_if<policy::Permit>(&decision)) {
-    std::optional<policy::Denial> often = throttled(*permit);
-    if (!often) co_return std::move(*permit);
-    decision = *std::move(often);
   }
-  {
-    const std::scoped_lock lock(conversation_->mutex);
-    ++conversation_->totals.denied;
+  look_for_approval();
+  for (;;) {
+    policy::Decision decision = judge();
+    if (auto* const permit = std::get_if<policy::Permit>(&decision)) {
+      std::optional<policy::Denial> often = throttled(*permit);
+      const bool approved = approval_ && approval_->state == ApprovalRequest::State::approved;
+      if (!often && (!approved || worker_.shared().approvals.use(approval_->id, call_text_, at_)))
+        co_return std::move(*permit);
+      if (!often) {  // another call of the same moment used it
+        approval_.reset();
+        continue;
+      }
+      decision = *std::move(often);
+    }
+    {
+      const std::scoped_lock lock(conversation_->mutex);
+      ++conversation_->totals.denied;
+    }
+    const auto* const challenge = std::get_if<policy::Challenge>(&decision);
+    if (challenge == nullptr || task_call_) {
+      co_await deny(challenge != nullptr ? challenge->denial : std::get<policy::Denial>(decision),
+                    challenge != nullptr ? challenge->level : 0);
+      co_return std::nullopt;
+    }
+    ask_for_approval(*challenge);
+    record_denial(challenge->denial, challenge->level);
+    carry_out(challenge->denial.obligations, explain(challenge->denial));
+    if (co_await approval_comes()) {
+      begin_again();
+      continue;
+    }
+    if (admitted_->principal->is_killed())
+      co_await killed_answer();
+    else
+      co_await answer_denial(challenge->denial, approval_words_);
+    co_return std::nullopt;
   }
-  if (const auto* const challenge = std::get_if<policy::Challenge>(&decision))
-    co_await deny(challenge->denial, challenge->level);
-  else
-    co_await deny(std::get<policy::Denial>(decision), 0);
-  co_return std::nullopt;
+}
+
+policy::Decision Exchange::judge() {
+  const std::scoped_lock lock(conversation_->mutex);
+  question_.clear();
+  const policy::Facts asked = facts();
+  policy::Decision made = snapshot_->engine->decide(asked, route_.mode, worker_.scratch());
+  note_asked(asked, obligations_of(made));
+  ask_shadow(asked, kind_of(made));
+  return made;
 }
 
 // Asking after a task is no call of its own.
@@ -441,8 +471,18 @@ Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rul
 }
 
 Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
+  record_denial(denial, level);
+  carry_out(denial.obligations, explain(denial));
+  if (admitted_->principal->is_killed())
+    co_await killed_answer();
+  else
+    co_await answer_denial(
+        denial, level > 0 ? std::format(" (an approval of level {} would allow it)", level) : "");
+}
+
+void Exchange::record_denial(const policy::Denial& denial, std::int64_t level) {
   worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
-  const std::string why = explain(denial);
+  const std::string why = explain(denial) + approval_words_;
   audit::Record record = base_record(audit::Type::call_decided);
   add_question(record);
   record.decision = level > 0 ? audit::Decision::step_up : audit::Decision::deny;
@@ -460,13 +500,11 @@ Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
                                             {"server", route_.config->name},
                                             {"subject", std::string(named())},
                                             {"why", why}});
-  carry_out(denial.obligations, why);
-  if (admitted_->principal->is_killed()) {
-    co_await killed_answer();
-    co_return;
-  }
-  std::string sentence = std::format("Latticegate: {}", without_secrets(denial.sentence));
-  if (level > 0) sentence += std::format(" (an approval of level {} would allow it)", level);
+}
+
+Task<void> Exchange::answer_denial(const policy::Denial& denial, std::string_view more) {
+  const std::string sentence =
+      std::format("Latticegate: {}{}", without_secrets(denial.sentence), more);
   if (tool_)
     co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
   else

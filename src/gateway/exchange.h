@@ -96,7 +96,20 @@ class Exchange {
   net::Task<std::optional<policy::Permit>> decide();
   net::Task<std::optional<store::Ticket>> record(const policy::Permit& permit);
   std::optional<policy::Denial> throttled(const policy::Permit& permit) const;
+  // Of the policies, with an approval if there is one for exactly this call.
+  policy::Decision judge();
   net::Task<void> deny(const policy::Denial& denial, std::int64_t level);
+  void record_denial(const policy::Denial& denial, std::int64_t level);
+  net::Task<void> answer_denial(const policy::Denial& denial, std::string_view more);
+  // approval.cc: a person's yes.
+  void look_for_approval();
+  void ask_digest();
+  // Asks for one, or finds what was asked for: in words for the client and the record.
+  void ask_for_approval(const policy::Challenge& challenge);
+  // Holds the call until the request is answered. True when it is approved.
+  net::Task<bool> approval_comes();
+  // The call begins anew, as if the client had repeated it.
+  void begin_again();
   net::Task<void> refuse_call(std::string_view sentence, std::string_view rule);
   net::Task<void> answer_unknown();
   net::Task<void> deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit);
@@ -178,6 +191,9 @@ class Exchange {
   inspect::Findings findings_;
   behaviour::Risk risk_;
   provenance::Origins origins_;
+  std::string digest_;  // of what an approval would be for; empty until it is needed
+  std::optional<ApprovalRequest> approval_;  // the request for it, whatever came of it
+  std::string approval_words_;
   std::string question_;  // as the record has it
   // What the shadow says otherwise.
   bool shadow_differs_ = false;

@@ -77,6 +77,7 @@ struct Gateway::Parts {
   std::unique_ptr<behaviour::Watch> watch;
   std::unique_ptr<Histories> histories;
   std::unique_ptr<Histories> shadow_histories;
+  std::unique_ptr<Approvals> approvals;
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Shared> shared;
@@ -130,6 +131,16 @@ Result<void> Gateway::Parts::open_state() {
   histories = std::make_unique<Histories>(memory.get(), log);
   shadow_histories = std::make_unique<Histories>(nullptr, log);
   histories->restore(clock.now());
+  approvals =
+      std::make_unique<Approvals>([this](const std::string& id, std::optional<std::string> text) {
+        memory->put("approvals", id, std::move(text));
+      });
+  std::vector<ApprovalRequest> requests;
+  for (const auto& entry : memory->remembered("approvals"))
+    if (const auto document = json::Document::parse(entry.value))
+      if (auto request = ApprovalRequest::read(document->root()))
+        requests.push_back(*std::move(request));
+  approvals->restore(std::move(requests));
   return {};
 }
 
@@ -159,7 +170,7 @@ Result<void> Gateway::Parts::open_loops() {
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);
   shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *histories,
-                                    *shadow_histories, *recorder);
+                                    *shadow_histories, *approvals, *recorder);
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;

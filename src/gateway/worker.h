@@ -9,6 +9,7 @@
 
 #include "audit/record.h"
 #include "behaviour/watch.h"
+#include "gateway/approvals.h"
 #include "gateway/bridge.h"
 #include "gateway/conversation.h"
 #include "gateway/eras.h"
@@ -47,7 +48,8 @@ struct Counters {
 struct Shared {
   Shared(const base::Clock& the_clock, const base::Log& the_log, Principals& the_principals,
          Sessions& the_sessions, Pins& the_pins, behaviour::Watch& the_watch,
-         Histories& the_histories, Histories& the_shadow_histories, Recorder& the_recorder)
+         Histories& the_histories, Histories& the_shadow_histories, Approvals& the_approvals,
+         Recorder& the_recorder)
       : clock(the_clock),
         log(the_log),
         principals(the_principals),
@@ -56,6 +58,7 @@ struct Shared {
         watch(the_watch),
         histories(the_histories),
         shadow_histories(the_shadow_histories),
+        approvals(the_approvals),
         recorder(the_recorder) {}
 
   const base::Clock& clock;
@@ -66,6 +69,7 @@ struct Shared {
   behaviour::Watch& watch;
   Histories& histories;
   Histories& shadow_histories;  // what the shadow's temporal conditions ask
+  Approvals& approvals;
   Recorder& recorder;
   std::string redaction_key;
   std::string cursor_key;
