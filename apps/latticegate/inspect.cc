@@ -1,9 +1,11 @@
 // inspect: lines of texts to lines of findings, so that anybody can measure inspection with their
 // own data. The format is docs/formats/inspect.md.
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <format>
 #include <memory>
+#include <optional>
 #include <print>
 #include <string>
 #include <string_view>
@@ -72,7 +74,10 @@ void write_findings(const inspect::Findings& findings, std::string_view surface,
   writer.key("findings").begin_array();
   for (const inspect::Finding& finding : findings.items) write_finding(finding, surface, writer);
   writer.end_array();
-  writer.key("scores").begin_object().end_object();
+  writer.key("scores").begin_object();
+  for (const inspect::Scores::Head& head : findings.scores.heads)
+    writer.key(head.name).raw(std::format("{:.4f}", std::clamp(head.value, -100.0F, 100.0F)));
+  writer.key("max").raw(std::format("{:.4f}", findings.scores.all)).end_object();
   writer.member("verdict", verdict(findings));
   if (!findings.complete()) {
     writer.key("not_inspected").begin_object();
@@ -101,9 +106,16 @@ class Rows {
     if (text.exists() && !text.is_string())
       return error(root["id"], R"("text" is not a string)", writer);
     const inspect::ScanLimits limits{.bytes = longest_row};
+    // Arguments as a text are what a client sends: JSON.
+    std::optional<json::Document> arguments;
+    if (text.exists() && surface_.surface == inspect::Surface::arguments)
+      if (auto parsed = json::Document::parse(text.text_or(""), any_row);
+          parsed && parsed->root().is_object())
+        arguments = *std::move(parsed);
     const inspect::Findings findings =
-        text.exists() ? inspect::scan_text(scanner_, surface_.surface, text.text_or(""), limits)
-                      : inspect::scan(scanner_, surface_.surface, tree, limits);
+        arguments       ? inspect::scan(scanner_, surface_.surface, arguments->root(), limits)
+        : text.exists() ? inspect::scan_text(scanner_, surface_.surface, text.text_or(""), limits)
+                        : inspect::scan(scanner_, surface_.surface, tree, limits);
     begin(root["id"], writer);
     write_findings(findings, surface_.name, writer);
     writer.end_object();

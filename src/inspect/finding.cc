@@ -22,6 +22,8 @@ std::string_view name(FindingKind kind) {
     case FindingKind::secret: return "secret";
     case FindingKind::hidden_text: return "hidden_text";
     case FindingKind::terminal_escape: return "terminal_escape";
+    case FindingKind::instruction: return "instruction";
+    case FindingKind::injection: return "injection";
   }
   std::unreachable();
 }

@@ -5,6 +5,7 @@
 //   Finding::at     a view into the scanned json::Document; valid as long as that lives
 //   everything else owned
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -31,6 +32,8 @@ enum class FindingKind : std::uint8_t {
   secret,           // a credential
   hidden_text,      // characters that people do not see and models do
   terminal_escape,  // bytes that drive a terminal
+  instruction,      // a text that tells its reader, a model, what to do
+  injection,        // a text that the server behind would run or follow: SQL, shell, paths, markup
 };
 std::string_view name(FindingKind kind);
 
@@ -58,11 +61,24 @@ struct Finding {
   std::string excerpt;
 };
 
+// What the surface's model says of the whole message. Real numbers, higher is more suspicious.
+struct Scores {
+  struct Head {
+    std::string_view name;  // of static storage
+    float value = 0;
+  };
+  std::array<Head, 4> heads{};
+  // -log10 of the share of benign development texts that score at least as high: 2 is one in a
+  // hundred. 0 where no model looked.
+  float all = 0;
+};
+
 struct Findings {
   std::vector<Finding> items;  // in document order
-  std::uint64_t scanned = 0;   // bytes of keys and strings that were looked at
-  std::uint64_t skipped = 0;   // bytes that were not, because the budget was spent
-  std::uint32_t dropped = 0;   // findings above the limit that are not listed (at least; 0 = none)
+  Scores scores;
+  std::uint64_t scanned = 0;  // bytes of keys and strings that were looked at
+  std::uint64_t skipped = 0;  // bytes that were not, because the budget was spent
+  std::uint32_t dropped = 0;  // findings above the limit that are not listed (at least; 0 = none)
 
   // False when something was not inspected or not listed: the absence of a finding then proves
   // nothing.

@@ -17,6 +17,8 @@ bool wanted(const Finding& finding, const Redaction& how) {
     case FindingKind::secret: return how.secrets && finding.confidence >= how.at_least;
     case FindingKind::hidden_text:
     case FindingKind::terminal_escape: return how.hidden;
+    case FindingKind::instruction:
+    case FindingKind::injection: return false;
   }
   std::unreachable();
 }

@@ -13,6 +13,7 @@
 #include "inspect/detail/subschema.h"
 #include "inspect/detail/token.h"
 #include "inspect/hidden_text.h"
+#include "inspect/models.h"
 
 namespace latticegate::inspect {
 namespace {
@@ -39,6 +40,8 @@ constexpr std::uint64_t work_per_byte = 16;
 constexpr std::uint64_t free_work = 200'000;
 constexpr std::size_t largest_kept_buffer = std::size_t{1024} * 1024;
 constexpr std::size_t longest_match = std::size_t{16} * 1024;  // behind an anchor
+constexpr float finding_score = 2, likely_score = 2.7F;
+constexpr std::size_t longest_excerpt = 160;
 constexpr std::size_t longest_key = 64;  // of a member whose name tells that its value is a secret
 
 // Where a candidate stands: in a text, in a text right behind other letters, or as the value of a
@@ -85,6 +88,8 @@ std::string masked(std::string_view secret, std::string_view prefix) {
 
 struct Scanner::State {
   std::shared_ptr<const RuleSet> rules;
+  std::shared_ptr<const Models> models;
+  std::vector<Word> words;
   std::unique_ptr<hs_scratch_t, FreeScratch> scratch;
   std::vector<char> buffer;
   std::size_t used = 0;
@@ -126,6 +131,7 @@ struct Scanner::State {
                   std::string_view text, std::size_t from, std::size_t to, const json::Node* root,
                   Context context);
   void find_hidden_text(Surface surface, const json::Node* root);
+  void ask_model(Surface surface, const json::Node* root);
   void add(Finding finding);
   void settle();
   void mask_pointers();
@@ -156,14 +162,15 @@ void Scanner::State::lay(const json::Node* node, std::string_view text, bool key
   findings_.scanned += length;
   findings_.skipped += text.size() - length;
   if (length == 0) return;
-  if (buffer.size() < used + length + 1)
+  if (buffer.size() < used + length + 2)
     buffer.resize(std::max(2 * buffer.size(), used + length + 1024));
   std::memcpy(buffer.data() + used, text.data(), length);
   leaves.push_back(
       {node, static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(length), key});
   used += length;
-  // A line feed keeps anchors from matching across two strings; none of them contains one.
-  if (used < budget_) buffer[used++] = '\n';
+  // A line feed keeps anchors from matching across two strings, since none of them contains one;
+  // two end a sentence.
+  for (int i = 0; i < 2 && used < budget_; ++i) buffer[used++] = '\n';
 }
 
 // Depth is bounded by the limits of the parse.
@@ -373,6 +380,46 @@ void Scanner::State::find_hidden_text(Surface surface, const json::Node* root) {
   }
 }
 
+// What the model of the surface says of the whole message: the scores always, and a finding above a
+// score that one in a hundred benign texts reaches.
+void Scanner::State::ask_model(Surface surface, const json::Node* root) {
+  const NamedModel& named = models->of(surface);
+  for (std::size_t head = 0; head < heads; ++head)
+    findings_.scores.heads[head].name = named.scores[head];
+  if (leaves.empty()) return;
+  const Judged judged = named.model.judge({buffer.data(), used}, words);
+  for (std::size_t head = 0; head < heads; ++head)
+    findings_.scores.heads[head].value = judged.value[head];
+  findings_.scores.all = judged.score;
+  if (judged.score < finding_score) return;
+  const std::uint32_t begin = judged.begin[judged.head], end = judged.end[judged.head];
+  const auto behind = std::ranges::upper_bound(leaves, begin, {}, &Leaf::begin);
+  const Leaf& leaf = behind == leaves.begin() ? leaves.front() : *(behind - 1);
+  Finding finding;
+  finding.rule = named.rules[judged.head];
+  finding.kind = named.kind;
+  finding.severity = Severity::medium;
+  finding.confidence = judged.score < likely_score ? Confidence::possible : Confidence::likely;
+  if (leaf.node != nullptr) {
+    finding.at = json::Value(leaf.key ? leaf.node + 1 : leaf.node);
+    finding.pointer = pointer_to(root, finding.at.node());
+  }
+  finding.in_key = leaf.key;
+  const auto whole = [text = text_of(leaf)](std::size_t at) {  // where a character begins
+    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+    return at;
+  };
+  finding.begin = whole(begin - leaf.begin);
+  finding.end = whole(std::min(end - leaf.begin, leaf.length));
+  if (findings_.has(FindingKind::secret))
+    finding.excerpt = std::format("{} bytes", finding.end - finding.begin);
+  else
+    finding.excerpt = base::printable(text_of(leaf).substr(
+        finding.begin,
+        whole(std::min(finding.end, finding.begin + longest_excerpt)) - finding.begin));
+  add(std::move(finding));
+}
+
 // A pointer names keys: a secret inside a key must not travel in it.
 void Scanner::State::mask_pointers() {
   std::vector<std::string> secrets;
@@ -424,6 +471,7 @@ void Scanner::State::settle() {
 void Scanner::State::look(Surface surface, const json::Node* root) {
   find_secrets(surface, root);
   find_hidden_text(surface, root);
+  ask_model(surface, root);
   settle();
   mask_pointers();
   if (buffer.size() > largest_kept_buffer) {
@@ -452,7 +500,10 @@ base::Result<Scanner> Scanner::create(std::shared_ptr<const RuleSet> rules) {
   auto state = std::make_unique<State>();
   auto scratch = State::scratch_for(*rules);
   if (!scratch) return std::unexpected(std::move(scratch).error());
+  auto models = Models::built_in();
+  if (!models) return std::unexpected(std::move(models).error());
   state->rules = std::move(rules);
+  state->models = *std::move(models);
   state->scratch = *std::move(scratch);
   return Scanner(std::move(state));
 }

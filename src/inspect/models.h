@@ -1,0 +1,35 @@
+// The models that are part of the program, one for each kind of surface, and what their heads are
+// called.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/result.h"
+#include "inspect/finding.h"
+#include "inspect/model.h"
+
+namespace latticegate::inspect {
+
+struct NamedModel {
+  Model model;
+  std::string_view name;                       // "tool_result"
+  std::array<std::string_view, heads> scores;  // names of the heads' values
+  std::array<std::string_view, heads> rules;   // ids of findings
+  FindingKind kind{};
+};
+
+class Models {
+ public:
+  // Immutable, shared by threads; a few microseconds.
+  [[nodiscard]] static base::Result<std::shared_ptr<const Models>> built_in();
+  const NamedModel& of(Surface surface) const [[clang::lifetimebound]];
+
+ private:
+  enum Kind : std::uint8_t { tool_result, tool_metadata, user_text, argument, kinds };
+  std::array<std::optional<NamedModel>, kinds> models_;
+};
+
+}  // namespace latticegate::inspect

@@ -1,0 +1,52 @@
+// The windows over which a model takes its highest value: shared by the model and its trainer.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "inspect/model.h"
+
+namespace latticegate::inspect {
+
+inline constexpr std::size_t most_sentences = 4;  // of a window
+// Counted to a window's features: what a word or two say weighs little.
+inline constexpr std::uint32_t shrink = 24;
+
+// Calls add(sum, bucket) for each feature and window(sum, count, first, last) for each window; Sum
+// is an array over the heads. Sums of sentences are kept, so that a feature is looked up once.
+template <class Sum, class Add, class Window>
+void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Window&& window) {
+  struct Sentence {
+    Sum sum{};
+    std::uint32_t words = 0;
+    std::size_t first = 0;
+  };
+  std::array<Sentence, most_sentences> ring;
+  std::size_t sentences = 0;
+  const auto finish = [&](std::size_t last) {
+    Sum sum{};
+    std::uint32_t count = 0;
+    for (std::size_t back = 0; back < most_sentences && back < sentences; ++back) {
+      const Sentence& sentence = ring[(sentences - 1 - back) % most_sentences];
+      if (back > 0 && count + sentence.words > widest_window) break;
+      for (std::size_t head = 0; head < sum.size(); ++head) sum[head] += sentence.sum[head];
+      count += sentence.words;
+      window(sum, count * features_per_word + shrink, sentence.first, last);
+    }
+  };
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    if (words[at].first) {
+      if (at > 0) finish(at - 1);
+      Sentence& fresh = ring[sentences++ % most_sentences];
+      fresh = {};
+      fresh.first = at;
+    }
+    Sentence& sentence = ring[(sentences - 1) % most_sentences];
+    ++sentence.words;
+    features_of(words, at, bits, [&](std::uint32_t bucket) { add(sentence.sum, bucket); });
+  }
+  if (!words.empty()) finish(words.size() - 1);
+}
+
+}  // namespace latticegate::inspect

@@ -1,0 +1,429 @@
+#include "inspect/words.h"
+
+#include <array>
+#include <cstddef>
+
+namespace latticegate::inspect {
+namespace {
+
+enum Class : std::uint8_t { other, blank, lower, upper, digit, high, mark, quote, bracket, escape };
+
+constexpr std::array<Class, 256> classes = [] {
+  std::array<Class, 256> table{};
+  for (std::size_t c = 0; c < 256; ++c) {
+    if (c >= 0x80)
+      table[c] = high;
+    else if (c >= 'a' && c <= 'z')
+      table[c] = lower;
+    else if (c >= 'A' && c <= 'Z')
+      table[c] = upper;
+    else if (c >= '0' && c <= '9')
+      table[c] = digit;
+    else if (c <= ' ' || c == 0x7F)
+      table[c] = blank;
+    else
+      table[c] = mark;
+  }
+  table['"'] = table['\''] = table['`'] = quote;
+  table['{'] = table['}'] = table['['] = table[']'] = bracket;
+  table['\\'] = escape;
+  return table;
+}();
+
+constexpr Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
+
+constexpr std::uint32_t seed = 0x811C9DC5U;
+constexpr std::uint32_t add(std::uint32_t hash, unsigned char byte) {
+  return (hash ^ byte) * 0x01000193U;
+}
+constexpr std::uint32_t hash_of(std::string_view word) {
+  std::uint32_t hash = seed;
+  for (const char c : word) hash = add(hash, static_cast<unsigned char>(c));
+  return hash;
+}
+
+// The words whose shape is themselves.
+constexpr std::string_view grammar =
+    "a an the this that these those it its he she they them their his her i me my mine we us our "
+    "you your yours yourself "
+    "who whom whose which what when where why how here there and or but nor so yet if then else "
+    "unless until while "
+    "because since although though before after during as than like of in on at by for from to "
+    "into onto with without "
+    "within about above below over under between through across against upon via per out off up "
+    "down not no never "
+    "none nothing nobody neither any all every each some more most less least other another same "
+    "such only also just "
+    "even still again already now once always often ever immediately first second next last "
+    "finally later soon today "
+    "is am are was were be been being do does did done doing have has had having can could may "
+    "might must shall should "
+    "will would need needs needed want wants wanted let lets make makes made get gets got give "
+    "gives given go goes "
+    "take put use uses used using call calls called calling run runs running send sends sent read "
+    "reads write writes "
+    "written say says said tell tells told ask asks asked answer answers reply respond response "
+    "responses output "
+    "print include add append insert show display return returns repeat translate summarize "
+    "summarise rewrite replace "
+    "change modify update set create delete remove open fetch find search list provide explain "
+    "describe generate "
+    "convert execute perform complete follow followed following ensure remember forget forgot "
+    "ignore ignored ignoring "
+    "disregard skip stop start begin continue proceed pretend act imagine assume consider treat "
+    "obey comply bypass "
+    "override overrides overridden disable enable reveal mention inform disclose hide confirm "
+    "verify check forward "
+    "share post upload download transfer pay buy order book cancel schedule grant allow approve "
+    "unlock sign submit "
+    "save copy move log report notify contact visit click please kindly thanks thank sorry hi "
+    "hello hey dear regards "
+    "best sincerely cheers team all important urgent critical mandatory required essential "
+    "necessary attention note "
+    "notice warning caution reminder priority instruction instructions prompt prompts system "
+    "assistant user users "
+    "model models ai agent agents chatbot bot llm language developer admin administrator operator "
+    "human humans tool "
+    "tools function functions task tasks request requests question questions message messages "
+    "command commands rule "
+    "rules policy policies guideline guidelines previous prior earlier original initial new "
+    "above-mentioned actual "
+    "real true instead rather however therefore thus otherwise besides additionally furthermore "
+    "moreover also before "
+    "conversation context session memory history secret secrets password passwords token tokens "
+    "credential "
+    "credentials key keys account data information content file files email mail mode role "
+    "restrictions restriction "
+    "safety security end begin hidden internal private confidential everything anything something "
+    "someone anyone "
+    "everyone yes ok okay sure using based result results text code word words sentence letter "
+    "paragraph language "
+    "english mustn dont cannot cant wont shouldnt doesnt youre im ill ive lets";
+
+// Open addressing over the hashes; 4096 slots for some 450 words.
+constexpr std::size_t slots = 4096;
+constexpr std::uint32_t slot_of(std::uint32_t hash) { return (hash * 0x9E3779B1U) >> 20; }
+constexpr std::array<std::uint32_t, slots> known = [] {
+  std::array<std::uint32_t, slots> table{};
+  std::string_view rest = grammar;
+  while (!rest.empty()) {
+    const std::string_view word = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(word.size() < rest.size() ? word.size() + 1 : rest.size());
+    if (word.empty()) continue;
+    std::uint32_t at = slot_of(hash_of(word));
+    while (table[at] != 0 && table[at] != hash_of(word)) at = (at + 1) % slots;
+    table[at] = hash_of(word);
+  }
+  return table;
+}();
+bool is_grammar(std::uint32_t hash) {
+  for (std::uint32_t at = slot_of(hash); known[at] != 0; at = (at + 1) % slots)
+    if (known[at] == hash) return true;
+  return false;
+}
+
+// Shapes of other words; small numbers, which no hash of a word is likely to be.
+enum Shape : std::uint32_t {
+  shape_lower = 1,
+  shape_name,   // Capital first
+  shape_shout,  // CAPITALS
+  shape_number,
+  shape_mixed,     // letters and digits
+  shape_compound,  // a_b, aB
+  shape_url,
+  shape_mail,
+  shape_path,
+  shape_foreign,
+};
+
+class Reader {
+ public:
+  Reader(std::string_view text, std::vector<Word>& words, Reading reading)
+      : text_(text), words_(words), code_(reading == Reading::code) {}
+
+  void read() {
+    while (at_ < text_.size()) {
+      switch (class_of(text_[at_])) {
+        case lower:
+        case upper:
+        case digit: word(); break;
+        case high: foreign(); break;
+        case blank: white(); break;
+        case escape: code_ ? punctuation() : escaped(); break;
+        case quote: code_ ? punctuation() : quoted(); break;
+        case bracket:
+          if (code_)
+            punctuation();
+          else
+            ++at_;
+          break;
+        case mark: punctuation(); break;
+        case other: ++at_; break;
+      }
+    }
+  }
+
+ private:
+  char peek(std::size_t ahead) const {
+    return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
+  }
+  void put(std::uint32_t hash, std::uint32_t shape, std::size_t begin) {
+    if (in_sentence_ == longest_sentence) break_ = true;
+    words_.push_back({hash, shape, static_cast<std::uint32_t>(begin),
+                      static_cast<std::uint32_t>(at_), break_ || words_.empty()});
+    in_sentence_ = break_ ? 1 : in_sentence_ + 1;
+    break_ = false;
+  }
+
+  void word() {
+    const std::size_t begin = at_;
+    std::uint32_t hash = seed;
+    std::size_t letters = 0, capitals = 0, digits = 0;
+    bool joined = false, number = false;
+    const bool capital = class_of(text_[at_]) == upper;
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      const Class kind = class_of(c);
+      if (kind == lower || kind == upper) {
+        if (kind == upper) {
+          ++capitals;
+          joined = joined || (letters > 0 && capitals < letters);
+        }
+        ++letters;
+        number = false;
+        hash = add(hash, static_cast<unsigned char>(kind == upper ? c + 32 : c));
+      } else if (kind == digit) {
+        ++digits;
+        if (!number) hash = add(hash, '0');
+        number = true;
+      } else if (c == '_' && letters > 0) {
+        joined = true;
+        hash = add(hash, '_');
+      } else if (c == '\'' && letters > 0 && class_of(peek(1)) == lower) {
+        continue;
+      } else {
+        break;
+      }
+    }
+    if (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (c == ':' && peek(1) == '/' && peek(2) == '/' && letters > 0) {
+        until_blank();
+        put(shape_url, shape_url, begin);
+        return;
+      }
+      if (c == '@' && (class_of(peek(1)) == lower || class_of(peek(1)) == upper)) {
+        address();
+        put(shape_mail, shape_mail, begin);
+        return;
+      }
+      if (c == '.' && letters > 0 && mail_follows()) {
+        put(shape_mail, shape_mail, begin);
+        return;
+      }
+    }
+    if (letters == 0) {
+      hash = shape_number;
+      // 1,290.50 and 2026-12-01 are one number.
+      while ((peek(0) == ',' || peek(0) == '.' || peek(0) == ':' || peek(0) == '-') &&
+             class_of(peek(1)) == digit)
+        for (++at_; class_of(peek(0)) == digit; ++at_) {
+        }
+      put(shape_number, shape_number, begin);
+      return;
+    }
+    std::uint32_t shape = hash;
+    if (!is_grammar(hash)) {
+      if (joined)
+        shape = shape_compound;
+      else if (digits > 0)
+        shape = shape_mixed;
+      else if (capitals == letters && letters > 1)
+        shape = shape_shout;
+      else
+        shape = capital ? shape_name : shape_lower;
+    }
+    put(hash, shape, begin);
+  }
+
+  // first.last@host: the reader stands on a dot behind a word.
+  bool mail_follows() {
+    std::size_t ahead = at_;
+    const std::size_t limit = at_ + 48;
+    while (ahead < text_.size() && ahead < limit) {
+      const Class kind = class_of(text_[ahead]);
+      if (text_[ahead] == '@') {
+        at_ = ahead;
+        address();
+        return true;
+      }
+      if (kind != lower && kind != upper && kind != digit && text_[ahead] != '.' &&
+          text_[ahead] != '_' && text_[ahead] != '-')
+        return false;
+      ++ahead;
+    }
+    return false;
+  }
+  void address() {
+    for (++at_; at_ < text_.size(); ++at_) {
+      const Class kind = class_of(text_[at_]);
+      if (kind == lower || kind == upper || kind == digit || text_[at_] == '-') continue;
+      if (text_[at_] == '.' && class_of(peek(1)) != blank && class_of(peek(1)) != other &&
+          (class_of(peek(1)) == lower || class_of(peek(1)) == upper || class_of(peek(1)) == digit))
+        continue;
+      return;
+    }
+  }
+  void until_blank() {
+    while (at_ < text_.size()) {
+      const Class kind = class_of(text_[at_]);
+      const char c = text_[at_];
+      if (kind == blank || kind == quote || kind == escape || c == '<' || c == '>' || c == ')')
+        return;
+      ++at_;
+    }
+  }
+
+  void foreign() {
+    const std::size_t begin = at_;
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(peek(i)); };
+    if (byte(0) == 0xE2 && byte(1) == 0x80) {  // typographic marks; an apostrophe joins
+      at_ += 3;
+      return;
+    }
+    if (byte(0) == 0xC2 && (byte(1) == 0xA0 || byte(1) < 0x80)) {
+      at_ += 2;
+      return;
+    }
+    std::uint32_t hash = seed;
+    if (byte(0) >= 0xE3 && byte(0) <= 0xE9) {  // scripts without blanks: a character is a word
+      if (byte(0) == 0xE3 && byte(1) == 0x80 && byte(2) <= 0x82) {
+        at_ += 3;
+        sentence();
+        return;
+      }
+      for (int i = 0; i < 3 && at_ < text_.size(); ++i, ++at_)
+        hash = add(hash, static_cast<unsigned char>(text_[at_]));
+      put(hash, shape_foreign, begin);
+      return;
+    }
+    for (; at_ < text_.size() && at_ < begin + 24; ++at_) {
+      const Class kind = class_of(text_[at_]);
+      if (kind != high && kind != lower && kind != upper && kind != digit) break;
+      if (byte(0) == 0xE2 && byte(1) == 0x80) break;
+      hash = add(hash, static_cast<unsigned char>(kind == upper ? text_[at_] + 32 : text_[at_]));
+    }
+    put(hash, shape_foreign, begin);
+  }
+
+  // A line that goes on in lower case is the same sentence.
+  void white() {
+    std::size_t feeds = 0;
+    for (; at_ < text_.size() && class_of(text_[at_]) == blank; ++at_) feeds += text_[at_] == '\n';
+    if (feeds > 1 || (feeds == 1 && class_of(peek(0)) != lower)) sentence();
+  }
+
+  // \n, \", \\\\n, \u0041 as they stand inside JSON strings.
+  void escaped() {
+    while (peek(0) == '\\') ++at_;
+    switch (peek(0)) {
+      case 'n':
+      case 'r':
+        ++at_;
+        if (class_of(peek(0)) != lower) sentence();
+        return;
+      case 't': ++at_; return;
+      case 'u': code_points(); return;
+      default: return;
+    }
+  }
+  void code_points() {
+    const std::size_t begin = at_;
+    std::uint32_t hash = seed;
+    bool any = false;
+    while (peek(0) == 'u' && at_ + 4 < text_.size()) {
+      std::uint32_t code = 0;
+      for (std::size_t i = 1; i <= 4; ++i) {
+        const char c = peek(i);
+        const std::uint32_t value =
+            c >= '0' && c <= '9'   ? static_cast<std::uint32_t>(c - '0')
+            : c >= 'a' && c <= 'f' ? static_cast<std::uint32_t>(c - 'a') + 10
+            : c >= 'A' && c <= 'F' ? static_cast<std::uint32_t>(c - 'A') + 10
+                                   : 0xFFFFU;
+        code = value > 15 ? 0xFFFFFFU : code * 16 + value;
+      }
+      if (code > 0xFFFF) break;
+      at_ += 5;
+      if (code < 0xC0 || (code >= 0x2000 && code < 0x2070)) {
+        if (any) break;
+        return;
+      }
+      any = true;
+      if (code < 0x800) {
+        hash = add(hash, static_cast<unsigned char>(0xC0 | code >> 6));
+      } else {
+        hash = add(hash, static_cast<unsigned char>(0xE0 | code >> 12));
+        hash = add(hash, static_cast<unsigned char>(0x80 | (code >> 6 & 63)));
+      }
+      hash = add(hash, static_cast<unsigned char>(0x80 | (code & 63)));
+      if (code >= 0x3000) break;
+      if (peek(0) == '\\' && peek(1) == 'u') {
+        ++at_;
+        continue;
+      }
+      break;
+    }
+    if (any)
+      put(hash, shape_foreign, begin);
+    else
+      at_ = begin == at_ ? at_ + 1 : at_;
+  }
+
+  // A quote beside a comma, a colon or a bracket separates values.
+  void quoted() {
+    ++at_;
+    std::size_t ahead = 0;
+    while (peek(ahead) == ' ' && ahead < 4) ++ahead;
+    const char next = peek(ahead);
+    if (next == ':' || next == ',' || next == '}' || next == ']') {
+      at_ += ahead + 1;
+      sentence();
+    }
+  }
+
+  void punctuation() {
+    const std::size_t begin = at_;
+    const char c = text_[at_];
+    while (at_ < text_.size() && text_[at_] == c) ++at_;
+    if (!code_ && (c == '<' || c == '>' || c == '#' || c == '|' || c == '=' || c == '*' ||
+                   c == '-' || c == '~')) {
+      if (begin == 0 || text_[begin - 1] == '\n' || c == '|') sentence();
+    }
+    put(add(add(seed, 1), static_cast<unsigned char>(c)),
+        add(add(seed, 1), static_cast<unsigned char>(c)), begin);
+    if (!code_ && (c == '.' || c == '!' || c == '?')) {
+      const Class next = class_of(peek(0));
+      if (at_ >= text_.size() || next == blank || next == quote || next == escape ||
+          text_[at_] == '<' || text_[at_] == ')')
+        sentence();
+    }
+  }
+  void sentence() { break_ = true; }
+
+  std::string_view text_;
+  std::vector<Word>& words_;
+  bool code_;
+  std::size_t at_ = 0;
+  std::uint32_t in_sentence_ = 0;
+  bool break_ = true;
+};
+
+}  // namespace
+
+void read_words(std::string_view text, std::vector<Word>& words, Reading reading) {
+  words.clear();
+  if (text.size() > 0xFFFFFFFFU) return;
+  Reader(text, words, reading).read();
+}
+
+}  // namespace latticegate::inspect
