@@ -75,6 +75,13 @@ std::string to_base64(ByteView bytes) {
   return out;
 }
 
+std::string to_base64url(ByteView bytes) {
+  std::string out = to_base64(bytes);
+  while (out.ends_with('=')) out.pop_back();
+  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return out;
+}
+
 std::optional<std::string> from_base64(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   std::string out;

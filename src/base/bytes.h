@@ -37,6 +37,8 @@ std::optional<std::string> from_hex(std::string_view text);
 // RFC 4648 base64 with padding; the decoder is strict (alphabet, padding, zero trailing bits).
 std::string to_base64(ByteView bytes);
 std::optional<std::string> from_base64(std::string_view text);
+// RFC 4648, section 5, without padding: what may stand in a URL.
+std::string to_base64url(ByteView bytes);
 
 // True when the text is well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
 bool is_utf8(std::string_view text);

@@ -122,6 +122,20 @@ struct Stdio {
       directory;  // where it starts; the configuration file's directory by default
 };
 
+// How the gateway gets tokens for a server (oauth/client.h, gateway/broker.h).
+struct OAuth {
+  // Either as itself, or with the code of an authorization endpoint that asks no person.
+  enum class Grant : std::uint8_t { client_credentials, authorization_code };
+  Grant grant = Grant::client_credentials;
+  std::string client_id;  // empty: registers itself, or is `client_metadata`
+  std::optional<Secret> client_secret;
+  std::optional<Secret> private_key;  // PEM; in place of the secret
+  std::vector<std::string> scopes;    // beside those that the server asks for
+  std::string issuer;                 // that the client id is of; empty: the first that is found
+  std::string client_metadata;        // URL of the metadata document that is the client id
+  std::string redirect = "http://127.0.0.1/callback";
+};
+
 // A server reached by HTTP.
 struct Http {
   std::string url;   // normalised: scheme, host in lower case, explicit path
@@ -132,6 +146,7 @@ struct Http {
   pqc::Profile profile = pqc::Profile::preferred;
   std::filesystem::path ca;      // PEM bundle to trust instead of the system's; empty: the system's
   std::optional<Secret> bearer;  // credential that we present; absent: none
+  std::optional<OAuth> oauth;    // or where it comes from; one of the two
 };
 
 enum class Era : std::uint8_t { automatic, legacy, modern };

@@ -136,6 +136,20 @@ void add_transport(Lines& lines, const std::string& at, const Http& http) {
   if (http.tls) lines.add(at + ".tls.profile", pqc::name(http.profile));
   lines.add(at + ".tls.ca", http.ca);
   if (http.bearer) lines.add(at + ".credential.bearer", "from " + http.bearer->origin);
+  if (!http.oauth) return;
+  const std::string oauth = at + ".credential.oauth";
+  lines.add(oauth + ".grant", http.oauth->grant == OAuth::Grant::client_credentials
+                                  ? "client_credentials"
+                                  : "authorization_code");
+  lines.add(oauth + ".client_id", http.oauth->client_id);
+  if (http.oauth->client_secret)
+    lines.add(oauth + ".client_secret", "from " + http.oauth->client_secret->origin);
+  if (http.oauth->private_key)
+    lines.add(oauth + ".private_key", "from " + http.oauth->private_key->origin);
+  lines.add(oauth + ".scopes", list(http.oauth->scopes));
+  lines.add(oauth + ".issuer", http.oauth->issuer);
+  lines.add(oauth + ".client_metadata", http.oauth->client_metadata);
+  lines.add(oauth + ".redirect", http.oauth->redirect);
 }
 
 void add_tool(Lines& lines, const std::string& at, const Tool& tool) {

@@ -98,13 +98,55 @@ bool is_header_token(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+void read_optional_secret(Section& section, std::string_view key, std::optional<Secret>& into) {
+  const yaml::Node* node = section.find(key);
+  if (node == nullptr) return;
+  auto secret = read_secret(section.findings(), *node);
+  if (secret)
+    into = *std::move(secret);
+  else
+    section.findings().problem(secret.error());
+}
+
+OAuth read_oauth(Section section) {
+  OAuth out;
+  section.word("grant", out.grant);
+  section.text("client_id", out.client_id);
+  read_optional_secret(section, "client_secret", out.client_secret);
+  read_optional_secret(section, "private_key", out.private_key);
+  section.texts("scopes", out.scopes);
+  section.text("issuer", out.issuer);
+  section.text("client_metadata", out.client_metadata);
+  section.text("redirect", out.redirect);
+  const yaml::Node& at = section.node();
+  if (out.client_secret && out.private_key)
+    section.findings().problem(at, "only one of client_secret and private_key");
+  if ((out.client_secret || out.private_key) && out.client_id.empty())
+    section.findings().problem(at, "a secret or key belongs to a client_id");
+  if (out.grant == OAuth::Grant::client_credentials && !out.client_secret && !out.private_key)
+    section.findings().problem(
+        at, "client_credentials needs client_id and one of client_secret and private_key");
+  if (!out.client_metadata.empty() && !out.client_metadata.starts_with("https://"))
+    section.findings().problem(at, "client_metadata is an https URL");
+  return out;
+}
+
 void read_credential(Section& server, Http& into) {
   const yaml::Node* node = server.find("credential");
   if (node == nullptr) return;
   Section section = server.section("credential");
   const yaml::Node* bearer = section.find("bearer");
-  if (bearer == nullptr) {
-    server.findings().problem(*node, std::format("{} needs the key \"bearer\"", section.what()));
+  const yaml::Node* oauth = section.find("oauth");
+  if ((bearer == nullptr) == (oauth == nullptr)) {
+    server.findings().problem(*node,
+                              std::format("{} needs {} of \"bearer\" and \"oauth\"", section.what(),
+                                          bearer == nullptr ? "one" : "only one"));
+    return;
+  }
+  if (!into.tls && into.host != "localhost" && !identity::is_loopback(into.host))
+    server.findings().problem(*node, "a credential is never sent over plain http; use https");
+  if (oauth != nullptr) {
+    into.oauth = read_oauth(section.section("oauth"));
     return;
   }
   auto secret = read_secret(server.findings(), *bearer);
@@ -118,8 +160,6 @@ void read_credential(Section& server, Http& into) {
         std::format("the token from {} holds characters that no header may", secret->origin));
     return;
   }
-  if (!into.tls && into.host != "localhost" && !identity::is_loopback(into.host))
-    server.findings().problem(*node, "a credential is never sent over plain http; use https");
   into.bearer = *std::move(secret);
 }
 

@@ -218,7 +218,23 @@ Task<bool> Exchange::admit() {
       co_return false;
     }
   }
+  leave_out_nulls();
   co_return true;
+}
+
+// Many clients send null for an argument that they leave out, and the revision of 2026-07-28 counts
+// it so (basic/transports: no header for null). Where the schema refuses it, and takes the call
+// without it, the argument is left out: for the schema, for policies, and in what is sent.
+void Exchange::leave_out_nulls() {
+  if (!tool_->schema || task_call_ || route_.mode == policy::Mode::observe) return;
+  std::vector<json::Edit> edits;
+  for (const json::Member member : arguments().members())
+    if (member.value.is_null()) edits.push_back({member.value, ""});
+  if (edits.empty() || tool_->schema->validate(arguments()).valid()) return;
+  mcp::Message without = own_message(message_->text(edits));
+  if (!tool_->schema->validate(without.params()["arguments"]).valid()) return;
+  message_ = std::move(without);
+  subject_ = mcp::subject_of(*message_);
 }
 
 // The same question is asked for every call of a connection: the answer is kept as long as caller,

@@ -70,6 +70,7 @@ class Exchange {
   net::Task<void> call();
   net::Task<bool> admit();
   bool may_see();
+  void leave_out_nulls();
   // The arguments that are judged: of the call, or of the call that began a task.
   json::Value arguments() const {
     return (task_call_ ? *task_call_ : *message_).params()["arguments"];

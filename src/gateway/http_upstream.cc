@@ -2,6 +2,7 @@
 #include <format>
 #include <mutex>
 
+#include "gateway/broker.h"
 #include "gateway/upstream.h"
 #include "net/sse.h"
 
@@ -20,6 +21,7 @@ json::Limits answer_limits(base::Bytes size) {
 // Of streams that are taken up again.
 constexpr std::uint64_t longest_retry = 30'000;  // milliseconds, whatever a server asks for
 constexpr int most_attempts = 5;
+constexpr int most_renewals = 2;  // tokens for one request: the first, and one with more scopes
 constexpr std::chrono::milliseconds step{50};  // in which a wait hears that it is cancelled
 
 class HttpReply final : public Reply {
@@ -161,23 +163,17 @@ class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink
   Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message,
                                                net::Abort& abort) override {
     net::HttpPool& pool = pool_(loop);
-    const std::string headers = headers_for(message);
-    CO_TRY(auto connection, co_await pool.exchange({.method = "POST",
-                                                    .path = {},
-                                                    .headers = headers,
-                                                    .body = message.text,
-                                                    .has_body = true,
-                                                    .idempotent = message.idempotent},
-                                                   &abort));
+    CO_TRY(auto connection, co_await post(loop, message, &abort));
     std::function<std::string(std::string_view)> resume;
     if (message.era == mcp::Era::legacy)
-      resume = [self = shared_from_this(), version = message.version](std::string_view event) {
+      resume = [self = shared_from_this(), version = message.version,
+                &loop](std::string_view event) {
         Outgoing nothing;
         nothing.version = version;
         // An id that cannot stand in a header was no id of an event.
         const bool printable =
             std::ranges::all_of(event, [](char c) { return c >= 0x20 && c <= 0x7E; });
-        return self->headers_for(nothing) +
+        return self->headers_for(nothing, self->token_for(loop)) +
                (printable ? std::format("Last-Event-ID: {}\r\n", event) : std::string());
       };
     std::unique_ptr<Reply> reply =
@@ -188,13 +184,7 @@ class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink
 
   Task<Result<void>> notify(net::Loop& loop, const Outgoing& message) override {
     net::HttpPool& pool = pool_(loop);
-    const std::string headers = headers_for(message);
-    CO_TRY(auto connection, co_await pool.exchange({.method = "POST",
-                                                    .path = {},
-                                                    .headers = headers,
-                                                    .body = message.text,
-                                                    .has_body = true,
-                                                    .idempotent = false}));
+    CO_TRY(auto connection, co_await post(loop, message, nullptr));
     const int status = connection->head().status;
     (void)co_await connection->read_body();
     pool.give_back(std::move(connection));
@@ -208,13 +198,7 @@ class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink
     net::HttpPool& pool = pool_(loop);
     Outgoing nothing;
     nothing.version = version();
-    std::string headers = headers_for(nothing);
-    CO_TRY(auto connection, co_await pool.exchange({.method = "GET",
-                                                    .path = {},
-                                                    .headers = headers,
-                                                    .body = {},
-                                                    .has_body = false,
-                                                    .idempotent = true}));
+    CO_TRY(auto connection, co_await authorized(loop, "GET", nothing, true, nullptr));
     const int status = connection->head().status;
     if (status != 200 || !net::is_media_type(connection->head().find("content-type").value_or(""),
                                              "text/event-stream")) {
@@ -237,7 +221,7 @@ class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink
   Task<void> end(net::Loop& loop) override {
     Outgoing nothing;
     nothing.version = version();
-    const std::string headers = headers_for(nothing);
+    const std::string headers = headers_for(nothing, token_for(loop));
     {
       const std::scoped_lock lock(mutex_);
       if (session_.empty()) co_return;
@@ -257,15 +241,56 @@ class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink
   }
 
  private:
+  Task<Result<std::unique_ptr<net::ClientConnection>>> post(net::Loop& loop,
+                                                            const Outgoing& message,
+                                                            net::Abort* abort) {
+    return authorized(loop, "POST", message, message.idempotent, abort);
+  }
+
+  // What was refused for its token was not done: it is sent again with another one.
+  Task<Result<std::unique_ptr<net::ClientConnection>>> authorized(net::Loop& loop,
+                                                                  std::string_view method,
+                                                                  const Outgoing& message,
+                                                                  bool idempotent,
+                                                                  net::Abort* abort) {
+    net::HttpPool& pool = pool_(loop);
+    for (int attempt = 0;; ++attempt) {
+      const std::string token = token_for(loop);
+      const std::string headers = headers_for(message, token);
+      CO_TRY(auto connection, co_await pool.exchange({.method = method,
+                                                      .path = {},
+                                                      .headers = headers,
+                                                      .body = message.text,
+                                                      .has_body = method == "POST",
+                                                      .idempotent = idempotent},
+                                                     abort));
+      const int status = connection->head().status;
+      if (!target_.broker || (status != 401 && status != 403)) co_return connection;
+      const std::string challenge(connection->head().find("www-authenticate").value_or(""));
+      if (status == 403 && oauth::parse_challenge(challenge).error != "insufficient_scope")
+        co_return connection;
+      (void)co_await connection->read_body();
+      pool.give_back(std::move(connection));
+      if (attempt >= most_renewals)
+        co_return fail(Code::unavailable, "the server refuses every token that it asked for");
+      CO_CHECK(co_await target_.broker->renew(loop, token, status, challenge));
+    }
+  }
+
+  std::string token_for(net::Loop& loop) const {
+    return target_.broker ? target_.broker->authorization(loop.clock().instant())
+                          : target_.authorization;
+  }
+
   // Built from scratch for every request: nothing of the client's headers passes.
-  std::string headers_for(const Outgoing& message) const {
+  std::string headers_for(const Outgoing& message, std::string_view authorization) const {
     std::string out;
     out.reserve(256);
     out += "Accept: application/json, text/event-stream\r\n";
     if (!message.text.empty()) out += "Content-Type: application/json\r\n";
-    if (!target_.authorization.empty()) {
+    if (!authorization.empty()) {
       out += "Authorization: ";
-      out += target_.authorization;
+      out += authorization;
       out += "\r\n";
     }
     if (const std::scoped_lock lock(mutex_); !session_.empty()) {

@@ -8,6 +8,7 @@
 
 #include "crypto/certificate.h"
 #include "crypto/hash.h"
+#include "gateway/broker.h"
 #include "gateway/tracing.h"
 
 namespace latticegate::gateway {
@@ -105,7 +106,8 @@ Result<std::shared_ptr<const net::TlsContext>> listener_tls(const config::Config
   return context;
 }
 
-Result<ServerRoute> make_route(const config::Config& config, const config::Server& server) {
+Result<ServerRoute> make_route(const config::Config& config, const config::Server& server,
+                               const base::Log& log) {
   ServerRoute route;
   route.config = &server;
   route.mode = config.mode_of(server) == config::Mode::observe ? policy::Mode::observe
@@ -129,6 +131,20 @@ Result<ServerRoute> make_route(const config::Config& config, const config::Serve
       auto context = net::TlsContext::client(options);
       if (!context) return std::unexpected(std::move(context).error());
       route.tls = *std::move(context);
+    }
+    if (http->oauth) {
+      auto broker = Broker::make(
+          server.name, http->url, *http->oauth,
+          [profile = http->profile, ca](std::string_view host) {
+            net::TlsClientOptions options;
+            options.profile = profile;
+            options.ca_pem = ca;
+            options.server_name = host;
+            return net::TlsContext::client(options);
+          },
+          log);
+      if (!broker) return std::unexpected(std::move(broker).error());
+      route.broker = *std::move(broker);
     }
     route.key = std::hash<std::string>{}(
         std::format("{}\n{}\n{}\n{}", http->url, pqc::name(http->profile), ca, server.name));
@@ -251,7 +267,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
     snapshot->tls = *std::move(tls);
   }
   for (const auto& [name, server] : config->servers) {
-    auto route = make_route(*config, server);
+    auto route = make_route(*config, server, log);
     if (!route) return within(std::format("server '{}'", name), std::move(route).error());
     route->catalogue = std::make_shared<Catalogue>(
         config, server, pins, log,

@@ -21,6 +21,8 @@
 
 namespace latticegate::gateway {
 
+class Broker;
+
 // One server as calls need it.
 struct ServerRoute {
   const config::Server* config = nullptr;  // into the snapshot's configuration
@@ -29,7 +31,8 @@ struct ServerRoute {
   net::Url url;                                // HTTP servers
   std::shared_ptr<const net::TlsContext> tls;  // https servers
   std::string authorization;
-  std::uint64_t key = 0;  // names the pool; changes when the transport does
+  std::shared_ptr<Broker> broker;  // gets tokens for it; null: nobody needs to
+  std::uint64_t key = 0;           // names the pool; changes when the transport does
 };
 
 struct Snapshot {

@@ -79,10 +79,13 @@ class Link {
   virtual net::Task<void> end(net::Loop& loop) = 0;
 };
 
+class Broker;
+
 // What an HTTP link needs to know about its server.
 struct HttpTarget {
   net::Url url;
   std::string authorization;  // header value that we present; empty: none
+  std::shared_ptr<Broker> broker{};  // or who gets it; null: nobody
   std::chrono::milliseconds request_timeout{120'000};
 };
 // `pool` gives the pool of the server on a loop.

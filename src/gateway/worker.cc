@@ -156,7 +156,7 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot,
     }
     return link;
   }
-  HttpTarget target{route.url, route.authorization, route.config->timeouts.request};
+  HttpTarget target{route.url, route.authorization, route.broker, route.config->timeouts.request};
   // The pool is looked up on the loop of each request; the route is copied, because the snapshot
   // may be gone by then.
   auto pool = [&shared = shared_, route,

@@ -16,6 +16,20 @@ const require = createRequire(join(modules, "anywhere.js"));
 const load = (name) => import(pathToFileURL(require.resolve(name)));
 const { Client, StreamableHTTPClientTransport } = await load("@modelcontextprotocol/client");
 
+/** How the gateway gets tokens, for the scenarios that ask for some: secrets come from files, as they would. */
+function credential(inside) {
+  const secret = (name, value) => {
+    if (value === undefined) return {};
+    writeFileSync(join(inside, name), value, { mode: 0o600 });
+    return { [name]: { file: name } };
+  };
+  const known = context.client_id
+    ? { client_id: context.client_id, ...secret("client_secret", context.client_secret), ...secret("private_key", context.private_key_pem) }
+    : { client_metadata: "https://conformance-test.local/client-metadata.json" };
+  const itself = scenario.startsWith("auth/client-credentials");
+  return { oauth: { grant: itself ? "client_credentials" : "authorization_code", ...known } };
+}
+
 const folder = mkdtempSync(join(tmpdir(), "latticegate-client-"));
 mkdirSync(join(folder, "policies"));
 writeFileSync(join(folder, "policies", "all.cedar"), '@id("all")\npermit (principal, action, resource);\n');
@@ -24,7 +38,7 @@ writeFileSync(
   JSON.stringify({
     listen: { address: "127.0.0.1:0", tls: "off" },
     identity: { anonymous: { from: "loopback", agent: "suite" } },
-    servers: { suite: { url: upstream } },
+    servers: { suite: { url: upstream, ...(scenario.startsWith("auth/") ? { credential: credential(folder) } : {}) } },
     policy: { directory: "policies" },
   }),
 );
