@@ -49,7 +49,9 @@ std::string_view verdict(const inspect::Findings& findings) {
   for (const inspect::Finding& item : findings.items) {
     if (item.severity >= inspect::Severity::critical && item.kind != inspect::FindingKind::secret)
       return "malicious";
-    if (item.severity >= inspect::Severity::medium) worst = "suspicious";
+    if (item.severity >= inspect::Severity::medium &&
+        item.kind != inspect::FindingKind::personal_data)
+      worst = "suspicious";
   }
   return worst;
 }
@@ -65,7 +67,9 @@ void write_finding(const inspect::Finding& finding, std::string_view surface,
   writer.integer(static_cast<std::int64_t>(finding.begin));
   writer.integer(static_cast<std::int64_t>(finding.end)).end_array();
   if (!finding.pointer.empty()) writer.member("pointer", finding.pointer);
-  writer.key("labels").begin_array().string(inspect::name(finding.kind)).end_array();
+  writer.key("labels").begin_array().string(inspect::name(finding.kind));
+  for (const std::string& label : finding.labels) writer.string(label);
+  writer.end_array();
   writer.member("excerpt", finding.excerpt).end_object();
 }
 
@@ -77,6 +81,7 @@ void write_findings(const inspect::Findings& findings, std::string_view surface,
   writer.key("scores").begin_object();
   for (const inspect::Scores::Head& head : findings.scores.heads)
     writer.key(head.name).raw(std::format("{:.4f}", std::clamp(head.value, -100.0F, 100.0F)));
+  writer.key("rules").raw(std::format("{:.4f}", findings.scores.rules));
   writer.key("max").raw(std::format("{:.4f}", findings.scores.all)).end_object();
   writer.member("verdict", verdict(findings));
   if (!findings.complete()) {
@@ -105,7 +110,7 @@ class Rows {
       return error(root["id"], R"(expected either "text" or "json")", writer);
     if (text.exists() && !text.is_string())
       return error(root["id"], R"("text" is not a string)", writer);
-    const inspect::ScanLimits limits{.bytes = longest_row};
+    const inspect::ScanLimits limits{.bytes = longest_row, .each_person = true};
     // Arguments as a text are what a client sends: JSON.
     std::optional<json::Document> arguments;
     if (text.exists() && surface_.surface == inspect::Surface::arguments)

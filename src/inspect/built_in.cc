@@ -12,6 +12,10 @@ asm(".pushsection .rodata\n"
     "lg_rules_cloud:    .incbin \"" LG_RULES "/cloud.yaml\"\n"
     "lg_rules_code:     .incbin \"" LG_RULES "/code.yaml\"\n"
     "lg_rules_services: .incbin \"" LG_RULES "/services.yaml\"\n"
+    "lg_rules_metadata: .incbin \"" LG_RULES "/metadata.yaml\"\n"
+    "lg_rules_argument: .incbin \"" LG_RULES "/argument.yaml\"\n"
+    "lg_rules_result:   .incbin \"" LG_RULES "/result.yaml\"\n"
+    "lg_rules_more:     .incbin \"" LG_RULES "/more.yaml\"\n"
     "lg_rules_end:      .byte 0\n"
     ".popsection\n");
 // clang-format on
@@ -22,6 +26,10 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char lg_rules_cloud[];
 [[gnu::visibility("hidden")]] extern const char lg_rules_code[];
 [[gnu::visibility("hidden")]] extern const char lg_rules_services[];
+[[gnu::visibility("hidden")]] extern const char lg_rules_metadata[];
+[[gnu::visibility("hidden")]] extern const char lg_rules_argument[];
+[[gnu::visibility("hidden")]] extern const char lg_rules_result[];
+[[gnu::visibility("hidden")]] extern const char lg_rules_more[];
 [[gnu::visibility("hidden")]] extern const char lg_rules_end[];
 }
 
@@ -32,7 +40,11 @@ std::vector<RuleFile> built_in_files() {
           {"keys.yaml", std::string(lg_rules_keys, lg_rules_cloud)},
           {"cloud.yaml", std::string(lg_rules_cloud, lg_rules_code)},
           {"code.yaml", std::string(lg_rules_code, lg_rules_services)},
-          {"services.yaml", std::string(lg_rules_services, lg_rules_end)}};
+          {"services.yaml", std::string(lg_rules_services, lg_rules_metadata)},
+          {"metadata.yaml", std::string(lg_rules_metadata, lg_rules_argument)},
+          {"argument.yaml", std::string(lg_rules_argument, lg_rules_result)},
+          {"result.yaml", std::string(lg_rules_result, lg_rules_more)},
+          {"more.yaml", std::string(lg_rules_more, lg_rules_end)}};
 }
 
 }  // namespace latticegate::inspect

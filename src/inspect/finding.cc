@@ -24,6 +24,8 @@ std::string_view name(FindingKind kind) {
     case FindingKind::terminal_escape: return "terminal_escape";
     case FindingKind::instruction: return "instruction";
     case FindingKind::injection: return "injection";
+    case FindingKind::exfiltration: return "exfiltration";
+    case FindingKind::personal_data: return "personal_data";
   }
   std::unreachable();
 }

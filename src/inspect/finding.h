@@ -34,6 +34,8 @@ enum class FindingKind : std::uint8_t {
   terminal_escape,  // bytes that drive a terminal
   instruction,      // a text that tells its reader, a model, what to do
   injection,        // a text that the server behind would run or follow: SQL, shell, paths, markup
+  exfiltration,     // a text that carries data out when it is shown or fetched
+  personal_data,    // names a person: numbers of cards, accounts, health and state; addresses
 };
 std::string_view name(FindingKind kind);
 
@@ -57,8 +59,11 @@ struct Finding {
   json::Value at;  // the string; for a key: the member's value. Absent when a bare text was scanned
   std::size_t begin = 0;  // bytes of the unescaped string
   std::size_t end = 0;
-  // Safe to log and show: masked for secrets, decoded and printable for hidden text.
+  // Safe to log and show: masked for secrets and personal data, decoded and printable for hidden
+  // text.
   std::string excerpt;
+  // What the finding belongs to beyond its kind: ids of catalogues, kinds of data ("pci").
+  std::vector<std::string> labels = {};
 };
 
 // What the surface's model says of the whole message. Real numbers, higher is more suspicious.
@@ -68,8 +73,10 @@ struct Scores {
     float value = 0;
   };
   std::array<Head, 4> heads{};
-  // -log10 of the share of benign development texts that score at least as high: 2 is one in a
-  // hundred. 0 where no model looked.
+  // What the rules that matched say together: the rarity of the rarest, and half of each other's.
+  float rules = 0;
+  // All of it. Of the model alone it is -log10 of the share of benign development texts that score
+  // at least as high: 2 is one in a hundred.
   float all = 0;
 };
 

@@ -18,7 +18,9 @@ bool wanted(const Finding& finding, const Redaction& how) {
     case FindingKind::hidden_text:
     case FindingKind::terminal_escape: return how.hidden;
     case FindingKind::instruction:
-    case FindingKind::injection: return false;
+    case FindingKind::injection:
+    case FindingKind::exfiltration:
+    case FindingKind::personal_data: return false;
   }
   std::unreachable();
 }

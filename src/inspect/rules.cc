@@ -38,7 +38,30 @@ constexpr auto checks =
                                              {"jwt", TokenCheck::jwt},
                                              {"pem", TokenCheck::pem},
                                              {"basic", TokenCheck::basic},
-                                             {"mixed", TokenCheck::mixed}});
+                                             {"mixed", TokenCheck::mixed},
+                                             {"luhn", TokenCheck::luhn},
+                                             {"iban", TokenCheck::iban},
+                                             {"us-ssn", TokenCheck::us_ssn},
+                                             {"uk-nhs", TokenCheck::uk_nhs},
+                                             {"nl-bsn", TokenCheck::nl_bsn},
+                                             {"pl-pesel", TokenCheck::pl_pesel},
+                                             {"br-cpf", TokenCheck::br_cpf},
+                                             {"es-nif", TokenCheck::es_nif},
+                                             {"it-cf", TokenCheck::it_cf},
+                                             {"fr-nir", TokenCheck::fr_nir},
+                                             {"de-tax", TokenCheck::de_tax},
+                                             {"se-personal", TokenCheck::se_personal},
+                                             {"ch-ahv", TokenCheck::ch_ahv},
+                                             {"in-aadhaar", TokenCheck::in_aadhaar},
+                                             {"au-tfn", TokenCheck::au_tfn},
+                                             {"ca-sin", TokenCheck::ca_sin},
+                                             {"be-national", TokenCheck::be_national}});
+constexpr auto kinds =
+    std::to_array<yaml::Choice<FindingKind>>({{"secret", FindingKind::secret},
+                                              {"instruction", FindingKind::instruction},
+                                              {"injection", FindingKind::injection},
+                                              {"exfiltration", FindingKind::exfiltration},
+                                              {"personal_data", FindingKind::personal_data}});
 constexpr auto surface_names =
     std::to_array<Surface>({Surface::arguments, Surface::result, Surface::descriptor,
                             Surface::instructions, Surface::error, Surface::user_text});
@@ -112,6 +135,11 @@ base::Result<Rule> read_rule(const yaml::Node& node, Examples& examples) {
   Rule rule;
   fields.need("id", rule.id);
   fields.need("description", rule.description);
+  fields.choose<FindingKind>("kind", rule.kind, kinds);
+  double rarity = 0;
+  fields.read("rarity", rarity);
+  rule.rarity = static_cast<float>(rarity);
+  fields.read("labels", rule.labels);
   fields.choose<Severity>("severity", rule.severity, severities);
   fields.read("surfaces", rule.surface_mask, read_surfaces);
   fields.need("anchors", rule.anchors);

@@ -1,5 +1,5 @@
-// The secret rules: data files (src/inspect/rules/*.yaml) compiled into one pattern database per
-// surface.
+// The rules: data files (src/inspect/rules/*.yaml) for secrets, personal data, instructions and
+// injections, compiled into one pattern database per surface.
 //
 // A rule names literal anchors that every match contains ("ghp_"), a pattern that confirms the
 // whole token, and checks (entropy, checksum, structure). Only the anchors go into the Vectorscan
@@ -35,11 +35,32 @@ enum class TokenCheck : std::uint8_t {
   pem,           // BEGIN and END labels agree and base64 stands between them
   basic,         // base64 of a name, a colon and a password
   mixed,         // letters and digits both
+  // Numbers of persons and accounts; separators do not count.
+  luhn,         // payment cards: ISO/IEC 7812 with a known issuer range
+  iban,         // ISO 13616: length of the country, mod 97
+  us_ssn,       // area, group and serial that can be given
+  uk_nhs,       // mod 11
+  nl_bsn,       // "elfproef"
+  pl_pesel,     // mod 10 with a date
+  br_cpf,       // two mod 11 digits
+  es_nif,       // DNI and NIE: letter of mod 23
+  it_cf,        // codice fiscale: check letter
+  fr_nir,       // mod 97
+  de_tax,       // ISO 7064 mod 11, 10
+  se_personal,  // Luhn with a date; also Finland's neighbours' form
+  ch_ahv,       // EAN-13 with 756
+  in_aadhaar,   // Verhoeff
+  au_tfn,       // mod 11, weights 1 4 3 7 5 8 6 9 10
+  ca_sin,       // Luhn, nine digits
+  be_national,  // mod 97
 };
 
 struct Rule {
   std::string id;
   std::string description;
+  FindingKind kind = FindingKind::secret;
+  float rarity = 0;  // -log10 of the share of benign texts that match; counts into Scores::rules
+  std::vector<std::string> labels;
   Severity severity = Severity::high;
   std::uint8_t surface_mask = 0xFF;  // bit per Surface
   std::vector<std::string> anchors;

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "inspect/detail/compiled.h"
+#include "inspect/detail/personal.h"
 #include "inspect/detail/subschema.h"
 #include "inspect/detail/token.h"
 #include "inspect/hidden_text.h"
@@ -127,10 +128,14 @@ struct Scanner::State {
              std::size_t at, const json::Node* root);
   void judge_field(const Rule& rule, const Anchor& anchor, const Leaf& leaf, std::size_t at,
                    const json::Node* root);
+  void add_match(const Rule& rule, const json::Node* node, bool key, std::string_view text,
+                 std::size_t from, std::size_t to, const json::Node* root, Context context);
   void add_secret(const Rule& rule, const Anchor& anchor, const json::Node* node, bool key,
                   std::string_view text, std::size_t from, std::size_t to, const json::Node* root,
                   Context context);
   void find_hidden_text(Surface surface, const json::Node* root);
+  void find_persons(Surface surface, const json::Node* root);
+  const Leaf& leaf_at(std::size_t at) const;
   void ask_model(Surface surface, const json::Node* root);
   void add(Finding finding);
   void settle();
@@ -141,9 +146,11 @@ struct Scanner::State {
   }
 
   Findings findings_;
+  std::vector<const Rule*> matched_;  // that are not for secrets
   std::size_t budget_ = 0;
   std::uint64_t work_ = 0;  // steps that confirmations may still take
   std::uint32_t most_findings_ = 0;
+  bool each_person_ = false;
 };
 
 void Scanner::State::begin(const ScanLimits& limits) {
@@ -151,9 +158,11 @@ void Scanner::State::begin(const ScanLimits& limits) {
   leaves.clear();
   hits.clear();
   findings_ = {};
+  matched_.clear();
   constexpr std::uint64_t most = std::uint64_t{1} << 30;  // offsets are 32-bit
   budget_ = static_cast<std::size_t>(std::min(limits.bytes.count, most));
   most_findings_ = limits.findings;
+  each_person_ = limits.each_person;
 }
 
 void Scanner::State::lay(const json::Node* node, std::string_view text, bool key) {
@@ -250,6 +259,40 @@ void Scanner::State::add_secret(const Rule& rule, const Anchor& anchor, const js
   add(std::move(finding));
 }
 
+// A match of a rule that is not for secrets: what it says stands in its pattern and its check.
+void Scanner::State::add_match(const Rule& rule, const json::Node* node, bool key,
+                               std::string_view text, std::size_t from, std::size_t to,
+                               const json::Node* root, Context context) {
+  const std::string_view match = text.substr(from, to - from);
+  if (context == Context::glued || !holds(rule.check, match, match)) return;
+  if (to < text.size() && rule.not_before[static_cast<unsigned char>(text[to])]) return;
+  if (!std::ranges::contains(matched_, &rule)) {
+    matched_.push_back(&rule);
+    findings_.scores.rules = std::max(findings_.scores.rules, rule.rarity) +
+                             0.5F * std::min(findings_.scores.rules, rule.rarity);
+  }
+  Finding finding;
+  finding.rule = rule.id;
+  finding.kind = rule.kind;
+  finding.severity = rule.severity;
+  finding.confidence = is_proof(rule.check)                 ? Confidence::verified
+                       : rule.rarity >= 2.5F || rule.before ? Confidence::likely
+                                                            : Confidence::possible;
+  finding.labels = rule.labels;
+  if (node != nullptr) {
+    finding.at = json::Value(key ? node + 1 : node);
+    finding.pointer = pointer_to(root, finding.at.node());
+  }
+  finding.in_key = key;
+  finding.begin = from;
+  finding.end = to;
+  if (rule.kind == FindingKind::personal_data)
+    finding.excerpt = std::format("({} characters)", match.size());
+  else
+    finding.excerpt = base::printable(match.substr(0, longest_excerpt));
+  add(std::move(finding));
+}
+
 // The anchor stands at `at` of the leaf's text: finds the match around it.
 void Scanner::State::judge(const Rule& rule, std::uint32_t index, const Anchor& anchor,
                            const Leaf& leaf, std::size_t at, const json::Node* root) {
@@ -271,6 +314,11 @@ void Scanner::State::judge(const Rule& rule, std::uint32_t index, const Anchor& 
     const auto end = rule.pattern.match_at(text, from, &work_);
     if (!end || *end <= from + rule.trim || (!rule.before && *end <= at)) continue;
     last_end[index] = leaf.begin + static_cast<std::uint32_t>(*end);
+    if (rule.kind != FindingKind::secret) {
+      add_match(rule, leaf.node, leaf.key, text, from, *end - rule.trim, root,
+                glued ? Context::glued : Context::text);
+      return;
+    }
     add_secret(rule, anchor, leaf.node, leaf.key, text, from, *end - rule.trim, root,
                glued ? Context::glued : Context::text);
     return;
@@ -288,7 +336,10 @@ void Scanner::State::judge_field(const Rule& rule, const Anchor& anchor, const L
   const std::string_view text(value->text, value->length);
   const auto end = rule.pattern.match_at(text, 0, &work_);
   if (!end || *end != text.size()) return;
-  add_secret(rule, anchor, value, false, text, 0, text.size(), root, Context::field);
+  if (rule.kind != FindingKind::secret)
+    add_match(rule, value, false, text, 0, text.size(), root, Context::field);
+  else
+    add_secret(rule, anchor, value, false, text, 0, text.size(), root, Context::field);
 }
 
 void Scanner::State::find_secrets(Surface surface, const json::Node* root) {
@@ -380,21 +431,59 @@ void Scanner::State::find_hidden_text(Surface surface, const json::Node* root) {
   }
 }
 
+// The leaf that the byte of the buffer belongs to.
+const Leaf& Scanner::State::leaf_at(std::size_t at) const {
+  const auto behind = std::ranges::upper_bound(leaves, at, {}, &Leaf::begin);
+  return behind == leaves.begin() ? leaves.front() : *(behind - 1);
+}
+
+// After ask_model, which reads the words.
+void Scanner::State::find_persons(Surface surface, const json::Node* root) {
+  if (surface == Surface::descriptor || surface == Surface::instructions) return;
+  for (const PersonalMatch& match : find_personal(
+           {buffer.data(), used}, words,
+           most_findings_ - std::min<std::size_t>(most_findings_, findings_.items.size()))) {
+    const Leaf& leaf = leaf_at(match.begin);
+    if (match.end > leaf.begin + leaf.length) continue;
+    if (!each_person_ && std::ranges::contains(findings_.items, match.rule, &Finding::rule))
+      continue;
+    Finding finding;
+    finding.rule = match.rule;
+    finding.kind = FindingKind::personal_data;
+    finding.severity = match.severity;
+    finding.confidence = match.confidence;
+    finding.labels = {std::string(match.label)};
+    if (leaf.node != nullptr) {
+      finding.at = json::Value(leaf.key ? leaf.node + 1 : leaf.node);
+      finding.pointer = pointer_to(root, finding.at.node());
+    }
+    finding.in_key = leaf.key;
+    finding.begin = match.begin - leaf.begin;
+    finding.end = match.end - leaf.begin;
+    finding.excerpt = std::format("({} characters)", match.end - match.begin);
+    add(std::move(finding));
+  }
+}
+
 // What the model of the surface says of the whole message: the scores always, and a finding above a
 // score that one in a hundred benign texts reaches.
 void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   const NamedModel& named = models->of(surface);
   for (std::size_t head = 0; head < heads; ++head)
     findings_.scores.heads[head].name = named.scores[head];
+  findings_.scores.all = findings_.scores.rules;
+  words.clear();
   if (leaves.empty()) return;
   const Judged judged = named.model.judge({buffer.data(), used}, words);
   for (std::size_t head = 0; head < heads; ++head)
     findings_.scores.heads[head].value = judged.value[head];
-  findings_.scores.all = judged.score;
+  // Two signals that agree are more than the stronger one.
+  const float rules_say = findings_.scores.rules;
+  findings_.scores.all =
+      std::max(judged.score, rules_say) + 0.3F * std::min(judged.score, rules_say);
   if (judged.score < finding_score) return;
   const std::uint32_t begin = judged.begin[judged.head], end = judged.end[judged.head];
-  const auto behind = std::ranges::upper_bound(leaves, begin, {}, &Leaf::begin);
-  const Leaf& leaf = behind == leaves.begin() ? leaves.front() : *(behind - 1);
+  const Leaf& leaf = leaf_at(begin);
   Finding finding;
   finding.rule = named.rules[judged.head];
   finding.kind = named.kind;
@@ -472,6 +561,7 @@ void Scanner::State::look(Surface surface, const json::Node* root) {
   find_secrets(surface, root);
   find_hidden_text(surface, root);
   ask_model(surface, root);
+  find_persons(surface, root);
   settle();
   mask_pointers();
   if (buffer.size() > largest_kept_buffer) {

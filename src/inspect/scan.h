@@ -23,6 +23,7 @@ namespace latticegate::inspect {
 struct ScanLimits {
   base::Bytes bytes{std::uint64_t{4} * 1024 * 1024};
   std::uint32_t findings = 256;
+  bool each_person = false;  // every piece of personal data; else the first of each kind
 };
 
 class Scanner {

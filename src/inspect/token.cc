@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "inspect/detail/number.h"
 #include "inspect/detail/token.h"
 #include "json/value.h"
 
@@ -117,8 +118,8 @@ bool holds(TokenCheck check, std::string_view token, std::string_view body) {
     case TokenCheck::pem: return is_pem(token);
     case TokenCheck::basic: return is_basic(token);
     case TokenCheck::mixed: return is_mixed(token);
+    default: return number_holds(check, token);
   }
-  std::unreachable();
 }
 
 bool is_placeholder(std::string_view secret, std::span<const std::string> words,

@@ -167,10 +167,10 @@ class Reader {
   char peek(std::size_t ahead) const {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
-  void put(std::uint32_t hash, std::uint32_t shape, std::size_t begin) {
+  void put(std::uint32_t hash, std::uint32_t shape, std::size_t begin, bool data = false) {
     if (in_sentence_ == longest_sentence) break_ = true;
     words_.push_back({hash, shape, static_cast<std::uint32_t>(begin),
-                      static_cast<std::uint32_t>(at_), break_ || words_.empty()});
+                      static_cast<std::uint32_t>(at_), break_ || words_.empty(), data});
     in_sentence_ = break_ ? 1 : in_sentence_ + 1;
     break_ = false;
   }
@@ -214,11 +214,11 @@ class Reader {
       }
       if (c == '@' && (class_of(peek(1)) == lower || class_of(peek(1)) == upper)) {
         address();
-        put(shape_mail, shape_mail, begin);
+        put(shape_mail, shape_mail, begin, true);
         return;
       }
       if (c == '.' && letters > 0 && mail_follows()) {
-        put(shape_mail, shape_mail, begin);
+        put(shape_mail, shape_mail, begin, true);
         return;
       }
     }
@@ -229,7 +229,7 @@ class Reader {
              class_of(peek(1)) == digit)
         for (++at_; class_of(peek(0)) == digit; ++at_) {
         }
-      put(shape_number, shape_number, begin);
+      put(shape_number, shape_number, begin, true);
       return;
     }
     std::uint32_t shape = hash;
@@ -243,7 +243,7 @@ class Reader {
       else
         shape = capital ? shape_name : shape_lower;
     }
-    put(hash, shape, begin);
+    put(hash, shape, begin, digits > 0);
   }
 
   // first.last@host: the reader stands on a dot behind a word.

@@ -21,6 +21,7 @@ struct Word {
   std::uint32_t begin = 0;  // bytes of the text
   std::uint32_t end = 0;
   bool first = false;  // of its sentence
+  bool data = false;   // has digits, or is an address
 };
 
 // A sentence has at most this many words; a longer one is cut.
