@@ -331,10 +331,23 @@ void Exchange::ask_shadow(policy::Facts facts, policy::Judgement::Kind decided) 
   for (std::size_t i = 0; i < facts.histories.size(); ++i)
     facts.histories.at(i) = admitted_->shadow_histories.at(i).get();
   snapshot_->shadow->judge(facts, worker_.shadow_scratch(), shadow_, &shadow_why_);
+  worker_.shared().counters.shadow_judged.fetch_add(1, std::memory_order_relaxed);
+  compare_shadow(decided);
+}
+
+void Exchange::ask_shadow_again(const policy::Facts& after, bool conspicuous, bool lets_out) {
+  using Kind = policy::Judgement::Kind;
+  if (!snapshot_->shadow || shadow_differs_ || shadow_.kind != Kind::allow) return;
+  if (!conspicuous && !snapshot_->shadow->judges_answer(after, worker_.shadow_scratch())) return;
+  snapshot_->shadow->judge_answer(after, worker_.shadow_scratch(), shadow_, &shadow_why_);
+  compare_shadow(lets_out ? Kind::allow : Kind::deny);
+  shadow_of_answer_ = shadow_differs_;
+}
+
+void Exchange::compare_shadow(policy::Judgement::Kind decided) {
   shadow_differs_ = shadow_.kind != decided;
-  Counters& counters = worker_.shared().counters;
-  counters.shadow_judged.fetch_add(1, std::memory_order_relaxed);
   if (!shadow_differs_) return;
+  Counters& counters = worker_.shared().counters;
   using Kind = policy::Judgement::Kind;
   auto& counter = shadow_.kind == Kind::allow ? counters.shadow_would_allow
                   : decided == Kind::allow    ? counters.shadow_would_refuse
@@ -346,9 +359,12 @@ void Exchange::add_question(audit::Record& record) const {
   record.policy_ver = static_cast<std::int64_t>(snapshot_->engine->epoch());
   record.policy_hash = snapshot_->engine->hash();
   record.asked = question_;
-  if (shadow_differs_)
-    record.shadow = {
-        .decision = decision_of(shadow_.kind), .rules = shadow_.policies, .why = shadow_why_};
+  if (shadow_differs_) add_shadow(record);
+}
+
+void Exchange::add_shadow(audit::Record& record) const {
+  record.shadow = {
+      .decision = decision_of(shadow_.kind), .rules = shadow_.policies, .why = shadow_why_};
 }
 
 Labels Exchange::labels() const {
@@ -705,18 +721,22 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     totals.records += rows_;
     totals.bytes += bytes;
     policy::Facts after_facts = facts();
+    after_facts.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
+    bool lets_out = true;  // enforced or not
     if (conspicuous || snapshot_->engine->judges_answer(after_facts, worker_.scratch())) {
-      after_facts.output = policy::Output{rows_, bytes, &found, content["structuredContent"]};
       policy::Release released = snapshot_->engine->release(permit, after_facts, worker_.scratch());
       if (auto* const held = std::get_if<policy::Withheld>(&released)) {
         withheld = std::move(*held);
+        lets_out = false;
       } else {
         auto& let = std::get<policy::Released>(released);
         redact = redact || let.redact_secrets;
         strip = strip || let.redact_hidden_text;
+        lets_out = let.would_deny == nullptr;
         if (permit.mode() == policy::Mode::enforce) obligations = std::move(let.obligations);
       }
     }
+    ask_shadow_again(after_facts, conspicuous, lets_out);
     // What is withheld was not read, and what is judged was not read yet.
     if (!withheld) {
       const Labels labels = this->labels();
@@ -824,6 +844,7 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
   record.res.len = bytes_read_;
   record.dur_ns = (worker_.loop().clock().instant() - started_).count();
   record.inspect_ns = inspect_ns_;
+  if (shadow_of_answer_) add_shadow(record);
   std::vector<audit::Redaction> redactions;
   if (redacted_ > 0) {
     redactions.push_back({.kind = "text", .count = static_cast<std::int64_t>(redacted_)});

@@ -83,6 +83,9 @@ class Exchange {
   policy::Facts facts() const;
   // What the policies of the shadow say; nothing follows from it.
   void ask_shadow(policy::Facts facts, policy::Judgement::Kind decided);
+  void ask_shadow_again(const policy::Facts& after, bool conspicuous, bool lets_out);
+  void compare_shadow(policy::Judgement::Kind decided);
+  void add_shadow(audit::Record& record) const;
   void note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due);
   void add_question(audit::Record& record) const;
   // For operators; without values where one of them may be a secret.
@@ -198,6 +201,7 @@ class Exchange {
   std::string question_;  // as the record has it
   // What the shadow says otherwise.
   bool shadow_differs_ = false;
+  bool shadow_of_answer_ = false;  // the call is the same to both
   policy::Judgement shadow_;
   std::string shadow_why_;
   std::optional<std::uint64_t> asked_;

@@ -369,6 +369,7 @@ void start(Judgement& judgement, std::string* why) {
   judgement.level = 0;
   judgement.unsure = false;
   judgement.policies.clear();
+  judgement.recalled.clear();
   if (why != nullptr) why->clear();
 }
 
@@ -387,7 +388,11 @@ void Engine::judge(const Facts& facts, Scratch& scratch, Judgement& judgement,
     if (why != nullptr) *why = explanation(denial_of(refusal), shows_values(facts));
     return;
   }
-  if (!snapshot.temporal.empty()) recall(facts.call, facts.now, facts.histories, state, question);
+  if (!snapshot.temporal.empty()) {
+    recall(facts.call, facts.now, facts.histories, state, question);
+    for (const Recalled& one : state.recalled)
+      judgement.recalled.emplace_back(one.attribute, one.truth);
+  }
   const cedar::EntityView entities(snapshot.store, question.extra);
   cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
                 state.answer);
@@ -549,6 +554,45 @@ bool Engine::may_see(const Facts& facts, Scratch& scratch) const {
       .may_allow();
 }
 
+bool Engine::ask_again(const Facts& after, Remembered recalled, Scratch::State& state,
+                       Question& question, Refusal& refusal) const {
+  if (!ask(snapshot_->rules(), after, state, question, refusal)) return false;
+  if (!recalled.empty()) {
+    state.recalled.clear();
+    for (const auto& [attribute, truth] : recalled) state.recalled.push_back({attribute, truth});
+    question.request.context = with_recalled(question.request.context, state.recalled, state.arena);
+  }
+  const cedar::EntityView entities(snapshot_->store, question.extra);
+  cedar::decide(snapshot_->program, question.request, entities, state.arena, state.slate,
+                state.answer);
+  return true;
+}
+
+bool Engine::lets_out(const cedar::Answer& answer) const {
+  if (allowed(answer)) return true;
+  return reason_of(answer) == Reason::forbidden && !answer.forbid_failed &&
+         std::ranges::all_of(answer.reasons, [&](cedar::PolicyIndex index) {
+           return snapshot_->has(index, Obligation::Kind::redact);
+         });
+}
+
+void Engine::judge_answer(const Facts& after, Scratch& scratch, Judgement& judgement,
+                          std::string* why) const {
+  Scratch::State& state = scratch.state();
+  state.begin(*this);
+  const auto recalled = std::move(judgement.recalled);
+  start(judgement, why);
+  Question question;
+  Refusal refusal;
+  if (!ask_again(after, recalled, state, question, refusal)) {
+    judgement.reason = Reason::answer;
+    if (why != nullptr) *why = explanation(denial_of(refusal), shows_values(after));
+    return;
+  }
+  conclude(state, question, judgement, why, shows_values(after));
+  if (lets_out(state.answer)) judgement.kind = Judgement::Kind::allow;
+}
+
 Release Engine::release(const Permit& permit, const Facts& after, Scratch& scratch) const {
   base::check(permit.call() == after.call, "a permit releases the answer of its own call");
   base::check(after.output.has_value(), "there is an answer to release");
@@ -559,26 +603,12 @@ Release Engine::release(const Permit& permit, const Facts& after, Scratch& scrat
   Refusal refusal;
   Released released;
   std::optional<Challenge> refused;
-  if (!ask(snapshot.rules(), after, state, question, refusal)) {
+  if (!ask_again(after, permit.recalled_, state, question, refusal)) {
     refused = Challenge{.level = 0, .denial = denial_of(refusal)};
   } else {
-    if (!permit.recalled_.empty()) {
-      state.recalled.clear();
-      for (const auto& [attribute, truth] : permit.recalled_)
-        state.recalled.push_back({attribute, truth});
-      question.request.context =
-          with_recalled(question.request.context, state.recalled, state.arena);
-    }
     const cedar::EntityView entities(snapshot.store, question.extra);
     const cedar::Answer& answer = state.answer;
-    cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
-                  state.answer);
-    const auto redacts = [&](cedar::PolicyIndex index) {
-      return snapshot.has(index, Obligation::Kind::redact);
-    };
-    const bool lifted = reason_of(answer) == Reason::forbidden && !answer.forbid_failed &&
-                        std::ranges::all_of(answer.reasons, redacts);
-    if (allowed(answer) || lifted) {
+    if (lets_out(answer)) {
       released.obligations = snapshot.of(answer.reasons);
       for (const Obligation& obligation : released.obligations) {
         if (obligation.kind != Obligation::Kind::redact) continue;

@@ -25,6 +25,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -44,6 +45,7 @@ struct PolicyText {
 };
 
 struct Question;  // policy/detail/question.h
+struct Refusal;
 
 // What one thread (event loop) needs for deciding: memory that is used again, and what was computed
 // for the callers and tools that it saw lately. Bounded; belongs to no Engine in particular. A
@@ -75,6 +77,8 @@ struct Judgement {
   std::vector<std::string_view> policies{};
   // Some temporal condition that could matter had no answer.
   bool unsure = false;
+  // What temporal conditions said: for judge_answer(). Views into the Engine.
+  std::vector<std::pair<cedar::Name, cedar::Value>> recalled{};
 };
 std::string_view name(Judgement::Kind kind);
 
@@ -116,6 +120,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // explanation for operators of what is not allowed, without values of a call that holds a secret.
   void judge(const Facts& facts, Scratch& scratch, Judgement& judgement,
              std::string* why = nullptr) const;
+  // The answer to the call that this Engine judged before, in that Judgement: as release() in
+  // enforce mode. What only redacts allows.
+  void judge_answer(const Facts& after, Scratch& scratch, Judgement& judgement,
+                    std::string* why = nullptr) const;
   // Of a question that was recorded whole. `call` and `now` are those of the record, the histories
   // those of a replay.
   void judge(const PastCall& past, std::string_view call, base::Time now,
@@ -176,6 +184,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void conclude(Scratch::State& state, const Question& question, Judgement& judgement,
                 std::string* why, bool values = true) const;
   std::int64_t lifting_level(const cedar::Answer& answer) const;
+  using Remembered = std::span<const std::pair<cedar::Name, cedar::Value>>;
+  // Asks about an answer; the decision is in the state. False: it cannot be asked.
+  bool ask_again(const Facts& after, Remembered recalled, Scratch::State& state, Question& question,
+                 Refusal& refusal) const;
+  // Whether the answer goes out, if only redacted.
+  bool lets_out(const cedar::Answer& answer) const;
   void take(const PastCall& past, std::string_view call, std::string_view kind,
             const std::optional<PastOutput>& output, base::Time at, const Histories& histories,
             Scratch& scratch) const;
