@@ -10,6 +10,8 @@
 #include <format>
 #include <thread>
 
+#include "base/bytes.h"
+#include "crypto/aead.h"
 #include "gateway/control.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
@@ -191,6 +193,18 @@ Result<void> Gateway::Parts::open_loops() {
     shared->cursor_key = base::to_hex(key);
     memory->put("keys", "cursors", shared->cursor_key);
   }
+  for (const auto& entry : memory->remembered("keys"))
+    if (entry.key == "states")
+      shared->state_key = base::from_hex(entry.value).value_or(std::string());
+  if (shared->state_key.size() != crypto::aead_key_size) {
+    std::array<std::byte, crypto::aead_key_size> key{};
+    random.fill(key);
+    shared->state_key = std::string(base::text_of(key));
+    memory->put("keys", "states", base::to_hex(key));
+  }
+  std::array<std::byte, 8> replica{};
+  random.fill(replica);
+  shared->replica = base::to_hex(replica);
   auto snapshot = make_snapshot(first_config, 1, *pins, clock, log, nullptr);
   if (!snapshot) return std::unexpected(std::move(snapshot).error());
   shared->snapshot.store(*std::move(snapshot));

@@ -2,8 +2,8 @@
 #include <format>
 #include <mutex>
 
-#include "gateway/broker.h"
-#include "gateway/upstream.h"
+#include "gateway/http_sender.h"
+#include "gateway/sse_upstream.h"
 #include "net/sse.h"
 
 namespace latticegate::gateway {
@@ -21,7 +21,6 @@ json::Limits answer_limits(base::Bytes size) {
 // Of streams that are taken up again.
 constexpr std::uint64_t longest_retry = 30'000;  // milliseconds, whatever a server asks for
 constexpr int most_attempts = 5;
-constexpr int most_renewals = 2;  // tokens for one request: the first, and one with more scopes
 constexpr std::chrono::milliseconds step{50};  // in which a wait hears that it is cancelled
 
 class HttpReply final : public Reply {
@@ -155,39 +154,55 @@ class HttpReply final : public Reply {
   bool cancelled_ = false;
 };
 
-class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink> {
+class HttpLink final : public Link {
  public:
   HttpLink(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool, base::Bytes limit)
-      : target_(std::move(target)), pool_(std::move(pool)), limit_(limit) {}
+      : sender_(std::make_shared<HttpSender>(std::move(target), std::move(pool))), limit_(limit) {}
+  ~HttpLink() override {
+    if (sse_) sse_->end();
+  }
 
   Task<Result<std::unique_ptr<Reply>>> request(net::Loop& loop, const Outgoing& message,
                                                net::Abort& abort) override {
-    net::HttpPool& pool = pool_(loop);
-    CO_TRY(auto connection, co_await post(loop, message, &abort));
+    if (const auto old = sse()) co_return co_await old->request(loop, message, abort);
+    CO_TRY(auto connection, co_await sender_->send(loop, "POST", message, &abort));
+    const int status = connection->head().status;
+    if (message.method == "initialize" && message.era == mcp::Era::legacy &&
+        (status == 400 || status == 404 || status == 405) && sender_->target().spawn) {
+      // A server of 2024-11-05 takes no messages here, but has a stream (its basic/transports).
+      const auto opened = co_await SseSession::open(loop, sender_, limit_);
+      if (opened) {
+        const std::shared_ptr<SseSession> session = *opened;
+        {
+          const std::scoped_lock lock(mutex_);
+          sse_ = session;
+        }
+        co_return co_await session->request(loop, message, abort);
+      }
+    }
     std::function<std::string(std::string_view)> resume;
     if (message.era == mcp::Era::legacy)
-      resume = [self = shared_from_this(), version = message.version,
-                &loop](std::string_view event) {
+      resume = [sender = sender_, version = message.version, &loop](std::string_view event) {
         Outgoing nothing;
         nothing.version = version;
         // An id that cannot stand in a header was no id of an event.
         const bool printable =
             std::ranges::all_of(event, [](char c) { return c >= 0x20 && c <= 0x7E; });
-        return self->headers_for(nothing, self->token_for(loop)) +
+        return sender->headers(loop, nothing) +
                (printable ? std::format("Last-Event-ID: {}\r\n", event) : std::string());
       };
-    std::unique_ptr<Reply> reply =
-        std::make_unique<HttpReply>(loop, pool, std::move(connection), limit_,
-                                    target_.request_timeout, message.stream, std::move(resume));
+    std::unique_ptr<Reply> reply = std::make_unique<HttpReply>(
+        loop, sender_->pool(loop), std::move(connection), limit_, sender_->target().request_timeout,
+        message.stream, std::move(resume));
     co_return reply;
   }
 
   Task<Result<void>> notify(net::Loop& loop, const Outgoing& message) override {
-    net::HttpPool& pool = pool_(loop);
-    CO_TRY(auto connection, co_await post(loop, message, nullptr));
+    if (const auto old = sse()) co_return co_await old->notify(loop, message);
+    CO_TRY(auto connection, co_await sender_->send(loop, "POST", message, nullptr));
     const int status = connection->head().status;
     (void)co_await connection->read_body();
-    pool.give_back(std::move(connection));
+    sender_->pool(loop).give_back(std::move(connection));
     if (status / 100 != 2)
       co_return fail(status == 404 ? Code::not_found : Code::unavailable,
                      std::format("the server answered {}", status));
@@ -195,10 +210,12 @@ class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink
   }
 
   Task<Result<std::unique_ptr<Reply>>> listen(net::Loop& loop) override {
-    net::HttpPool& pool = pool_(loop);
+    if (const auto old = sse()) co_return old->listen(loop);
     Outgoing nothing;
-    nothing.version = version();
-    CO_TRY(auto connection, co_await authorized(loop, "GET", nothing, true, nullptr));
+    nothing.version = sender_->version();
+    nothing.idempotent = true;
+    CO_TRY(auto connection, co_await sender_->send(loop, "GET", nothing, nullptr));
+    net::HttpPool& pool = sender_->pool(loop);
     const int status = connection->head().status;
     if (status != 200 || !net::is_media_type(connection->head().find("content-type").value_or(""),
                                              "text/event-stream")) {
@@ -208,131 +225,35 @@ class HttpLink final : public Link, public std::enable_shared_from_this<HttpLink
                      std::format("the server answered {} to GET", status));
     }
     std::unique_ptr<Reply> reply = std::make_unique<HttpReply>(
-        loop, pool, std::move(connection), limit_, target_.request_timeout, true);
+        loop, pool, std::move(connection), limit_, sender_->target().request_timeout, true);
     co_return reply;
   }
 
   void opened(std::string_view session_id, std::string_view version) override {
-    const std::scoped_lock lock(mutex_);
-    session_ = session_id;
-    version_ = version;
+    sender_->opened(session_id, version);
   }
-
+  bool alive() const override {
+    const auto old = sse();
+    return !old || old->alive();
+  }
   Task<void> end(net::Loop& loop) override {
-    Outgoing nothing;
-    nothing.version = version();
-    const std::string headers = headers_for(nothing, token_for(loop));
-    {
-      const std::scoped_lock lock(mutex_);
-      if (session_.empty()) co_return;
-      session_.clear();
+    if (const auto old = sse()) {
+      old->end();
+      co_return;
     }
-    auto connection = co_await pool_(loop).exchange(
-        {.method = "DELETE",
-         .path = {},
-         .headers = headers,
-         .body = {},
-         .has_body = false,
-         .idempotent = true,
-         .head_timeout = std::chrono::seconds(2)});  // politeness has a limit
-    if (!connection) co_return;
-    (void)co_await (*connection)->read_body();
-    pool_(loop).give_back(*std::move(connection));
+    co_await sender_->end(loop);
   }
 
  private:
-  Task<Result<std::unique_ptr<net::ClientConnection>>> post(net::Loop& loop,
-                                                            const Outgoing& message,
-                                                            net::Abort* abort) {
-    return authorized(loop, "POST", message, message.idempotent, abort);
-  }
-
-  // What was refused for its token was not done: it is sent again with another one.
-  Task<Result<std::unique_ptr<net::ClientConnection>>> authorized(net::Loop& loop,
-                                                                  std::string_view method,
-                                                                  const Outgoing& message,
-                                                                  bool idempotent,
-                                                                  net::Abort* abort) {
-    net::HttpPool& pool = pool_(loop);
-    for (int attempt = 0;; ++attempt) {
-      const std::string token = token_for(loop);
-      const std::string headers = headers_for(message, token);
-      CO_TRY(auto connection, co_await pool.exchange({.method = method,
-                                                      .path = {},
-                                                      .headers = headers,
-                                                      .body = message.text,
-                                                      .has_body = method == "POST",
-                                                      .idempotent = idempotent},
-                                                     abort));
-      const int status = connection->head().status;
-      if (!target_.broker || (status != 401 && status != 403)) co_return connection;
-      const std::string challenge(connection->head().find("www-authenticate").value_or(""));
-      if (status == 403 && oauth::parse_challenge(challenge).error != "insufficient_scope")
-        co_return connection;
-      (void)co_await connection->read_body();
-      pool.give_back(std::move(connection));
-      if (attempt >= most_renewals)
-        co_return fail(Code::unavailable, "the server refuses every token that it asked for");
-      CO_CHECK(co_await target_.broker->renew(loop, token, status, challenge));
-    }
-  }
-
-  std::string token_for(net::Loop& loop) const {
-    return target_.broker ? target_.broker->authorization(loop.clock().instant())
-                          : target_.authorization;
-  }
-
-  // Built from scratch for every request: nothing of the client's headers passes.
-  std::string headers_for(const Outgoing& message, std::string_view authorization) const {
-    std::string out;
-    out.reserve(256);
-    out += "Accept: application/json, text/event-stream\r\n";
-    if (!message.text.empty()) out += "Content-Type: application/json\r\n";
-    if (!authorization.empty()) {
-      out += "Authorization: ";
-      out += authorization;
-      out += "\r\n";
-    }
-    if (const std::scoped_lock lock(mutex_); !session_.empty()) {
-      out += "Mcp-Session-Id: ";
-      out += session_;
-      out += "\r\n";
-    }
-    if (!message.version.empty()) {
-      out += "MCP-Protocol-Version: ";
-      out += message.version;
-      out += "\r\n";
-    }
-    if (message.era == mcp::Era::modern) {
-      out += "Mcp-Method: ";
-      out += message.method;
-      out += "\r\n";
-      if (!message.name.empty()) {
-        out += "Mcp-Name: ";
-        out += mcp::encode_header_value(message.name);
-        out += "\r\n";
-      }
-      for (const auto& [name, value] : message.parameter_headers) {
-        out += name;
-        out += ": ";
-        out += value;
-        out += "\r\n";
-      }
-    }
-    return out;
-  }
-
-  std::string version() const {
+  std::shared_ptr<SseSession> sse() const {
     const std::scoped_lock lock(mutex_);
-    return version_;
+    return sse_;
   }
 
-  HttpTarget target_;
-  std::function<net::HttpPool&(net::Loop&)> pool_;
+  std::shared_ptr<HttpSender> sender_;
   base::Bytes limit_;
   mutable std::mutex mutex_;
-  std::string session_;  // of the legacy era; empty before the handshake and after the end
-  std::string version_;
+  std::shared_ptr<SseSession> sse_;  // null: the streamable transport
 };
 
 }  // namespace

@@ -61,6 +61,7 @@ struct Run {
   std::string id;          // at the server, JSON text
   std::string about;
   std::vector<Question> questions;   // while parked
+  std::size_t bytes = 0;             // that it counts for while parked
   std::vector<std::string> refused;  // ids of those that the client's request does not allow
 
   std::mutex mutex;
@@ -151,7 +152,8 @@ class ModernFace final : public Link, public std::enable_shared_from_this<Modern
   std::string server_;                    // its serverInfo, JSON text
   std::string version_;
   bool wants_messages_ = false;
-  std::map<std::string, std::shared_ptr<Run>, std::less<>> parked_;
+  std::map<std::string, std::shared_ptr<Run>, std::less<>> parked_;  // by handle
+  std::size_t parked_bytes_ = 0;
   std::map<std::string, std::shared_ptr<Run>, std::less<>> running_;  // by id
   std::vector<Listener> listeners_;
   std::map<std::string, std::size_t, std::less<>> watched_;
@@ -416,16 +418,21 @@ Task<Result<std::unique_ptr<Reply>>> ModernFace::send(net::Loop& loop, const Out
 // A round with answers: they go to the server, and the call goes on.
 Task<Result<std::unique_ptr<Reply>>> ModernFace::resume(net::Loop& loop, const Outgoing& outgoing,
                                                         Message message) {
-  const std::string handle(message.params()["requestState"].text_or({}));
+  const std::string asked_about = about(message);
+  const auto handle = options_.open(asked_about, message.params()["requestState"].text_or({}));
+  if (!handle)
+    co_return ready_reply(
+        handle.error().code == Code::unavailable
+            ? mcp::error_response(outgoing.id, mcp::unavailable_code, handle.error().detail)
+            : bad_state(outgoing.id, handle.error().detail));
   const json::Value answers = message.params()["inputResponses"];
   std::shared_ptr<Run> run;
   std::vector<Question> given;
   {
     const std::scoped_lock lock(mutex_);
-    const auto found = parked_.find(handle);
-    if (found == parked_.end() || found->second->about != about(message))
-      co_return ready_reply(
-          bad_state(outgoing.id, "this requestState does not belong to this request"));
+    const auto found = parked_.find(*handle);
+    if (found == parked_.end() || found->second->about != asked_about)
+      co_return ready_reply(bad_state(outgoing.id, "this requestState was used already"));
     if (!answers.is_object())
       co_return ready_reply(bad_state(outgoing.id, "inputResponses is no object"));
     for (const Question& question : found->second->questions) {
@@ -436,6 +443,7 @@ Task<Result<std::unique_ptr<Reply>>> ModernFace::resume(net::Loop& loop, const O
     }
     run = std::move(found->second);
     parked_.erase(found);
+    parked_bytes_ -= run->bytes;
     std::erase_if(run->questions, [&](const Question& question) {
       return std::ranges::any_of(given,
                                  [&](const Question& other) { return other.key == question.key; });
@@ -467,15 +475,21 @@ Task<void> ModernFace::refuse(net::Loop& loop, Run& run) {
 
 std::string ModernFace::park(net::Loop& loop, const std::shared_ptr<Run>& run,
                              std::vector<Question> questions) {
-  std::string handle = options_.handle();
+  std::string handle = options_.next_id();
+  std::size_t bytes = run->about.size();
+  for (const Question& question : questions) bytes += question.key.size() + question.params.size();
   {
     const std::scoped_lock lock(mutex_);
-    if (parked_.size() >= options_.most_parked) return {};
+    if (parked_.size() >= options_.most_parked ||
+        parked_bytes_ + bytes > options_.most_parked_bytes)
+      return {};
     run->questions = std::move(questions);
+    run->bytes = bytes;
+    parked_bytes_ += bytes;
     parked_.emplace(handle, run);
   }
   options_.spawn(loop, expire(weak_from_this(), loop, handle, options_.parked));
-  return handle;
+  return options_.seal(run->about, handle);
 }
 
 // Looks several times a second, so that nothing waits for a call that went on, or for a gateway
@@ -494,9 +508,11 @@ Task<void> ModernFace::expire(std::weak_ptr<ModernFace> weak, net::Loop& loop, s
       if (found == self->parked_.end()) co_return;
       if (loop.clock().instant() < end) continue;
       late = std::move(found->second);
+      self->parked_bytes_ -= late->bytes;
       self->parked_.erase(found);
     }
     self->cancel(loop, late);
+    if (self->options_.gave_up) self->options_.gave_up(loop);
     co_return;
   }
 }
@@ -658,6 +674,7 @@ Task<void> ModernFace::end(net::Loop& loop) {
     const std::scoped_lock lock(mutex_);
     for (auto& [handle, run] : parked_) left.push_back(std::move(run));
     parked_.clear();
+    parked_bytes_ = 0;
     for (const Listener& listener : listeners_) listener.out->close();
   }
   for (const auto& run : left)

@@ -87,6 +87,8 @@ struct HttpTarget {
   std::string authorization;  // header value that we present; empty: none
   std::shared_ptr<Broker> broker{};  // or who gets it; null: nobody
   std::chrono::milliseconds request_timeout{120'000};
+  // Runs what outlives a request; without it only the streamable transport is spoken.
+  std::function<void(net::Loop&, net::Task<void>)> spawn{};
 };
 // `pool` gives the pool of the server on a loop.
 std::shared_ptr<Link> http_link(HttpTarget target, std::function<net::HttpPool&(net::Loop&)> pool,

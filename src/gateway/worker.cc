@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "gateway/doorway.h"
 #include "gateway/ready.h"
+#include "gateway/request_state.h"
 #include "mcp/translate.h"
 
 namespace latticegate::gateway {
@@ -156,7 +157,11 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot,
     }
     return link;
   }
-  HttpTarget target{route.url, route.authorization, route.broker, route.config->timeouts.request};
+  HttpTarget target{.url = route.url,
+                    .authorization = route.authorization,
+                    .broker = route.broker,
+                    .request_timeout = route.config->timeouts.request,
+                    .spawn = bridging(route).spawn};
   // The pool is looked up on the loop of each request; the route is copied, because the snapshot
   // may be gone by then.
   auto pool = [&shared = shared_, route,
@@ -166,21 +171,66 @@ Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot,
   return http_link(std::move(target), std::move(pool), snapshot.config->limits.answer);
 }
 
-BridgeOptions Worker::bridging(const ServerRoute& route) {
+BridgeOptions Worker::bridging(const ServerRoute& route, std::shared_ptr<Principal> principal) {
   BridgeOptions options;
   options.answer = route.config->timeouts.request;
   options.next_id = [&shared = shared_] {
     return std::to_string(shared.next_id.fetch_add(1, std::memory_order_relaxed));
   };
-  options.handle = [] {
-    std::array<std::byte, 24> bytes{};
-    crypto::SystemRandom().fill(bytes);
-    return base::to_base64(bytes);
-  };
+  if (principal) {
+    const std::string server = route.config->name;
+    const auto binding = [&shared = shared_, server, principal](std::string_view request) {
+      return StateBinding{.key = shared.state_key,
+                          .principal = principal->id(),
+                          .server = server,
+                          .request = request};
+    };
+    options.seal = [&shared = shared_, binding, time = options.parked](std::string_view request,
+                                                                       std::string_view handle) {
+      crypto::SystemRandom random;
+      return seal_state(binding(request),
+                        {.replica = shared.replica,
+                         .handle = std::string(handle),
+                         .until = shared.clock.now() + time},
+                        random);
+    };
+    options.open = [&shared = shared_, binding](std::string_view request,
+                                                std::string_view state) -> Result<std::string> {
+      auto call = open_state(binding(request), state, shared.clock.now());
+      if (!call) return std::unexpected(std::move(call).error());
+      if (call->replica != shared.replica)
+        return fail(Code::unavailable,
+                    "the call waits in another process of the gateway, or did; "
+                    "begin it anew");
+      return std::move(call->handle);
+    };
+    options.gave_up = [&shared = shared_, server, principal](net::Loop& loop) {
+      shared.workers[loop.index()]->record_given_up(server, *principal);
+    };
+  }
   options.spawn = [&shared = shared_](net::Loop& loop, Task<void> task) {
     shared.workers[loop.index()]->tasks_.spawn(std::move(task));
   };
   return options;
+}
+
+void Worker::record_given_up(std::string_view server, const Principal& principal) {
+  constexpr std::string_view why = "nobody came back with the answers that the call waited for";
+  shared_.log.info("a parked call was given up", {{"server", std::string(server)},
+                                                  {"conversation", principal.id()},
+                                                  {"reason", std::string(why)}});
+  audit::Record record;
+  record.type = audit::Type::call_finished;
+  record.time = shared_.clock.now();
+  record.uid = crypto::uuid_v7(record.time, random_);
+  record.call_uid = record.uid;
+  record.session = principal.id();
+  record.principal.ref = principal.id();
+  record.agent.ref = principal.agent();
+  record.server.id = server;
+  record.outcome = audit::Outcome::timeout;
+  record.error = why;
+  shared_.recorder.post(record_writer_.write(record));
 }
 
 // Asks for server/discover. Anything but an answer that a modern server gives means legacy; over
@@ -241,11 +291,12 @@ Task<Result<bool>> Worker::speaks_modern(Link& link, bool pipe, bool& refused) {
 }
 
 Task<Result<std::shared_ptr<Link>>> Worker::modern_link(std::shared_ptr<const Snapshot> snapshot,
-                                                        const ServerRoute& route) {
+                                                        const ServerRoute& route,
+                                                        std::shared_ptr<Principal> principal) {
   auto link = make_link(*snapshot, route);
   if (!link || route.config->era == config::Era::modern) co_return link;
   if (route.config->era == config::Era::legacy)
-    co_return modern_face(*std::move(link), bridging(route));
+    co_return modern_face(*std::move(link), bridging(route, principal));
   const base::Instant now = loop_.clock().instant();
   std::optional<bool> modern = shared_.eras.speaks(route.key, mcp::Era::modern, now);
   if (!modern) {
@@ -268,7 +319,7 @@ Task<Result<std::shared_ptr<Link>>> Worker::modern_link(std::shared_ptr<const Sn
     }
   }
   if (*modern) co_return link;
-  co_return modern_face(*std::move(link), bridging(route));
+  co_return modern_face(*std::move(link), bridging(route, principal));
 }
 
 Task<Result<std::shared_ptr<Session>>> Worker::modern_session(
@@ -285,7 +336,7 @@ Task<Result<std::shared_ptr<Session>>> Worker::modern_session(
   }
   if (!room_for_session(*principal, *snapshot))
     co_return fail(Code::overloaded, "limits.conversations are all in use");
-  auto link = co_await modern_link(snapshot, route);
+  auto link = co_await modern_link(snapshot, route, principal);
   if (!link) co_return std::unexpected(std::move(link).error());
   // Somebody may have been quicker while the server's era was found out.
   if (auto known = sessions.modern(*principal, server)) {

@@ -73,6 +73,8 @@ struct Shared {
   Recorder& recorder;
   std::string redaction_key;
   std::string cursor_key;
+  std::string state_key;         // of requestState (gateway/request_state.h)
+  std::string replica;           // names this process in it
   provenance::Key trail_key;     // of this process
   std::vector<Worker*> workers;  // by loop index; set before they run
   std::atomic<std::uint64_t> generation{
@@ -127,7 +129,8 @@ class Worker final : public net::Handler {
   base::Result<std::shared_ptr<Link>> make_link(const Snapshot& snapshot, const ServerRoute& route);
   // A link that speaks modern, to a server of either era, which is found out if need be.
   net::Task<base::Result<std::shared_ptr<Link>>> modern_link(
-      std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route);
+      std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
+      std::shared_ptr<Principal> principal);
   // The modern access of a principal to a server, known or made.
   net::Task<base::Result<std::shared_ptr<Session>>> modern_session(
       std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
@@ -148,8 +151,8 @@ class Worker final : public net::Handler {
   net::Task<base::Result<std::shared_ptr<Session>>> member_session(
       std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
       std::shared_ptr<Session> door);
-  // How bridges of a server work.
-  BridgeOptions bridging(const ServerRoute& route);
+  // How bridges of a server work; with a principal, calls can be parked.
+  BridgeOptions bridging(const ServerRoute& route, std::shared_ptr<Principal> principal = nullptr);
 
   // Stops a principal: everything open ends, what comes is refused, what it taught lately is taken
   // back.
@@ -166,6 +169,7 @@ class Worker final : public net::Handler {
   Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node);
   const std::shared_ptr<const Snapshot>& snapshot();
   void finish_kill(Principal& principal);
+  void record_given_up(std::string_view server, const Principal& principal);
   void record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
                    std::string_view reason);
   // `refused`: it answered with an error.
