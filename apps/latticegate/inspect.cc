@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "commands.h"
+#include "inspect/descriptor_set.h"
 #include "inspect/scan.h"
 #include "json/value.h"
 #include "json/write.h"
@@ -80,7 +81,8 @@ void write_findings(const inspect::Findings& findings, std::string_view surface,
   writer.end_array();
   writer.key("scores").begin_object();
   for (const inspect::Scores::Head& head : findings.scores.heads)
-    writer.key(head.name).raw(std::format("{:.4f}", std::clamp(head.value, -100.0F, 100.0F)));
+    if (!head.name.empty())
+      writer.key(head.name).raw(std::format("{:.4f}", std::clamp(head.value, -100.0F, 100.0F)));
   writer.key("rules").raw(std::format("{:.4f}", findings.scores.rules));
   writer.key("max").raw(std::format("{:.4f}", findings.scores.all)).end_object();
   writer.member("verdict", verdict(findings));
@@ -117,8 +119,12 @@ class Rows {
       if (auto parsed = json::Document::parse(text.text_or(""), any_row);
           parsed && parsed->root().is_object())
         arguments = *std::move(parsed);
+    const bool together = surface_.name == "descriptor_set";
+    if (together && !tree.exists())
+      return error(root["id"], R"(a descriptor_set is "json")", writer);
     const inspect::Findings findings =
-        arguments       ? inspect::scan(scanner_, surface_.surface, arguments->root(), limits)
+        together        ? inspect::scan_descriptors(tree)
+        : arguments     ? inspect::scan(scanner_, surface_.surface, arguments->root(), limits)
         : text.exists() ? inspect::scan_text(scanner_, surface_.surface, text.text_or(""), limits)
                         : inspect::scan(scanner_, surface_.surface, tree, limits);
     begin(root["id"], writer);

@@ -741,6 +741,9 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     if (!withheld) {
       const Labels labels = this->labels();
       add_labels(totals, labels.taint, labels.domains, labels.sensitive);
+      // Who reads an answer that gives orders may follow them: policies are told of it.
+      if (found.has(inspect::FindingKind::instruction, inspect::Severity::medium))
+        totals.taint.add("instruction");
     }
   }
   if (withheld) {

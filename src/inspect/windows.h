@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "inspect/model.h"
 
@@ -13,11 +14,15 @@ inline constexpr std::size_t most_sentences = 4;  // of a window
 // Counted to a window's features: what a word or two say weighs little.
 inline constexpr std::uint32_t shrink = 24;
 
-// Calls add(sum, bucket) for each feature and window(sum, count, first, last) for each window; Sum
-// is an array over the heads. Sums of sentences are kept, so that a feature is looked up once.
-template <class Sum, class Add, class Window>
-void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Window&& window) {
+// Calls add(gathered, bucket) for each feature of a sentence, close(gathered, features) for its
+// sum, an array over the heads, and window(sum, count, first, last) for each window. Sums of
+// sentences are kept, so that a feature is looked up once.
+template <class Gathered, class Add, class Close, class Window>
+void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Close&& close,
+             Window&& window) {
+  using Sum = decltype(close(std::declval<const Gathered&>(), std::uint32_t{}));
   struct Sentence {
+    Gathered gathered{};
     Sum sum{};
     std::uint32_t words = 0;
     std::size_t first = 0;
@@ -25,6 +30,8 @@ void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Window&
   std::array<Sentence, most_sentences> ring;
   std::size_t sentences = 0;
   const auto finish = [&](std::size_t last) {
+    Sentence& own = ring[(sentences - 1) % most_sentences];
+    own.sum = close(own.gathered, own.words * features_per_word);
     Sum sum{};
     std::uint32_t count = 0;
     for (std::size_t back = 0; back < most_sentences && back < sentences; ++back) {
@@ -44,7 +51,7 @@ void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Window&
     }
     Sentence& sentence = ring[(sentences - 1) % most_sentences];
     ++sentence.words;
-    features_of(words, at, bits, [&](std::uint32_t bucket) { add(sentence.sum, bucket); });
+    features_of(words, at, bits, [&](std::uint32_t bucket) { add(sentence.gathered, bucket); });
   }
   if (!words.empty()) finish(words.size() - 1);
 }

@@ -1,6 +1,7 @@
 #include "inspect/words.h"
 
 #include <array>
+#include <bit>
 #include <cstddef>
 
 namespace latticegate::inspect {
@@ -32,14 +33,21 @@ constexpr std::array<Class, 256> classes = [] {
 
 constexpr Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
 
-constexpr std::uint32_t seed = 0x811C9DC5U;
-constexpr std::uint32_t add(std::uint32_t hash, unsigned char byte) {
-  return (hash ^ byte) * 0x01000193U;
-}
+// Rotations are quick in a row; one multiplication at the end spreads what they gathered.
+class Hash {
+ public:
+  constexpr void add(unsigned char byte) { state_ = std::rotl(state_, 7) ^ byte; }
+  constexpr std::uint32_t value() const {
+    return static_cast<std::uint32_t>((state_ * 0x9E3779B97F4A7C15ULL) >> 32);
+  }
+
+ private:
+  std::uint64_t state_ = 0x811C9DC5U;
+};
 constexpr std::uint32_t hash_of(std::string_view word) {
-  std::uint32_t hash = seed;
-  for (const char c : word) hash = add(hash, static_cast<unsigned char>(c));
-  return hash;
+  Hash hash;
+  for (const char c : word) hash.add(static_cast<unsigned char>(c));
+  return hash.value();
 }
 
 // The words whose shape is themselves.
@@ -177,34 +185,44 @@ class Reader {
 
   void word() {
     const std::size_t begin = at_;
-    std::uint32_t hash = seed;
+    Hash hash;
     std::size_t letters = 0, capitals = 0, digits = 0;
     bool joined = false, number = false;
     const bool capital = class_of(text_[at_]) == upper;
-    for (; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
+    // Locals, which stay in registers.
+    const std::string_view text = text_;
+    std::size_t at = at_;
+    while (at < text.size()) {
+      const char c = text[at];
       const Class kind = class_of(c);
-      if (kind == lower || kind == upper) {
-        if (kind == upper) {
-          ++capitals;
-          joined = joined || (letters > 0 && capitals < letters);
-        }
+      if (kind == lower) {
+        const std::size_t from = at;
+        do hash.add(static_cast<unsigned char>(text[at]));
+        while (++at < text.size() && class_of(text[at]) == lower);
+        letters += at - from;
+        number = false;
+        continue;
+      }
+      if (kind == upper) {
+        ++capitals;
+        joined = joined || (letters > 0 && capitals < letters);
         ++letters;
         number = false;
-        hash = add(hash, static_cast<unsigned char>(kind == upper ? c + 32 : c));
+        hash.add(static_cast<unsigned char>(c + 32));
       } else if (kind == digit) {
         ++digits;
-        if (!number) hash = add(hash, '0');
+        if (!number) hash.add('0');
         number = true;
       } else if (c == '_' && letters > 0) {
         joined = true;
-        hash = add(hash, '_');
-      } else if (c == '\'' && letters > 0 && class_of(peek(1)) == lower) {
-        continue;
-      } else {
+        hash.add('_');
+      } else if (c != '\'' || letters == 0 || at + 1 >= text.size() ||
+                 class_of(text[at + 1]) != lower) {
         break;
       }
+      ++at;
     }
+    at_ = at;
     if (at_ < text_.size()) {
       const char c = text_[at_];
       if (c == ':' && peek(1) == '/' && peek(2) == '/' && letters > 0) {
@@ -223,7 +241,6 @@ class Reader {
       }
     }
     if (letters == 0) {
-      hash = shape_number;
       // 1,290.50 and 2026-12-01 are one number.
       while ((peek(0) == ',' || peek(0) == '.' || peek(0) == ':' || peek(0) == '-') &&
              class_of(peek(1)) == digit)
@@ -232,8 +249,9 @@ class Reader {
       put(shape_number, shape_number, begin, true);
       return;
     }
-    std::uint32_t shape = hash;
-    if (!is_grammar(hash)) {
+    const std::uint32_t value = hash.value();
+    std::uint32_t shape = value;
+    if (!is_grammar(value)) {
       if (joined)
         shape = shape_compound;
       else if (digits > 0)
@@ -243,7 +261,7 @@ class Reader {
       else
         shape = capital ? shape_name : shape_lower;
     }
-    put(hash, shape, begin, digits > 0);
+    put(value, shape, begin, digits > 0);
   }
 
   // first.last@host: the reader stands on a dot behind a word.
@@ -295,7 +313,7 @@ class Reader {
       at_ += 2;
       return;
     }
-    std::uint32_t hash = seed;
+    Hash hash;
     if (byte(0) >= 0xE3 && byte(0) <= 0xE9) {  // scripts without blanks: a character is a word
       if (byte(0) == 0xE3 && byte(1) == 0x80 && byte(2) <= 0x82) {
         at_ += 3;
@@ -303,17 +321,17 @@ class Reader {
         return;
       }
       for (int i = 0; i < 3 && at_ < text_.size(); ++i, ++at_)
-        hash = add(hash, static_cast<unsigned char>(text_[at_]));
-      put(hash, shape_foreign, begin);
+        hash.add(static_cast<unsigned char>(text_[at_]));
+      put(hash.value(), shape_foreign, begin);
       return;
     }
     for (; at_ < text_.size() && at_ < begin + 24; ++at_) {
       const Class kind = class_of(text_[at_]);
       if (kind != high && kind != lower && kind != upper && kind != digit) break;
       if (byte(0) == 0xE2 && byte(1) == 0x80) break;
-      hash = add(hash, static_cast<unsigned char>(kind == upper ? text_[at_] + 32 : text_[at_]));
+      hash.add(static_cast<unsigned char>(kind == upper ? text_[at_] + 32 : text_[at_]));
     }
-    put(hash, shape_foreign, begin);
+    put(hash.value(), shape_foreign, begin);
   }
 
   // A line that goes on in lower case is the same sentence.
@@ -339,7 +357,7 @@ class Reader {
   }
   void code_points() {
     const std::size_t begin = at_;
-    std::uint32_t hash = seed;
+    Hash hash;
     bool any = false;
     while (peek(0) == 'u' && at_ + 4 < text_.size()) {
       std::uint32_t code = 0;
@@ -360,12 +378,12 @@ class Reader {
       }
       any = true;
       if (code < 0x800) {
-        hash = add(hash, static_cast<unsigned char>(0xC0 | code >> 6));
+        hash.add(static_cast<unsigned char>(0xC0 | code >> 6));
       } else {
-        hash = add(hash, static_cast<unsigned char>(0xE0 | code >> 12));
-        hash = add(hash, static_cast<unsigned char>(0x80 | (code >> 6 & 63)));
+        hash.add(static_cast<unsigned char>(0xE0 | code >> 12));
+        hash.add(static_cast<unsigned char>(0x80 | (code >> 6 & 63)));
       }
-      hash = add(hash, static_cast<unsigned char>(0x80 | (code & 63)));
+      hash.add(static_cast<unsigned char>(0x80 | (code & 63)));
       if (code >= 0x3000) break;
       if (peek(0) == '\\' && peek(1) == 'u') {
         ++at_;
@@ -374,7 +392,7 @@ class Reader {
       break;
     }
     if (any)
-      put(hash, shape_foreign, begin);
+      put(hash.value(), shape_foreign, begin);
     else
       at_ = begin == at_ ? at_ + 1 : at_;
   }
@@ -399,8 +417,10 @@ class Reader {
                    c == '-' || c == '~')) {
       if (begin == 0 || text_[begin - 1] == '\n' || c == '|') sentence();
     }
-    put(add(add(seed, 1), static_cast<unsigned char>(c)),
-        add(add(seed, 1), static_cast<unsigned char>(c)), begin);
+    Hash hash;
+    hash.add(1);
+    hash.add(static_cast<unsigned char>(c));
+    put(hash.value(), hash.value(), begin);
     if (!code_ && (c == '.' || c == '!' || c == '?')) {
       const Class next = class_of(peek(0));
       if (at_ >= text_.size() || next == blank || next == quote || next == escape ||

@@ -52,12 +52,14 @@ for surface in SURFACES:
     expect(len(answers) == len(LINES), f"{surface}: {len(answers)} answers to {len(LINES)} lines")
     for (line, wanted), answer in zip(LINES, answers):
         what = f"{surface}: {line[:60]!r}: {answer}"
-        if wanted is None:
+        if wanted is None or (surface == "descriptor_set" and b'"text"' in line):
             expect(set(answer) == {"id", "error"} and answer["error"], what)
             continue
         expect(answer["id"] == json.loads(line).get("id"), what)
         expect(set(answer) == {"id", "findings", "scores", "verdict"}, what)
         expect(all(isinstance(score, (int, float)) for score in answer["scores"].values()), what)
+        if surface == "descriptor_set":  # looks at names and relations only
+            continue
         expect(set(wanted[1]) <= {finding["rule"] for finding in answer["findings"]}, what)
         expect(wanted[0] in ("*", answer["verdict"]), what)
         for finding in answer["findings"]:

@@ -73,6 +73,7 @@ class Learner {
         [this](Weights& sum, std::uint32_t bucket) {
           for (std::size_t head = 0; head < heads; ++head) sum[head] += net_.weight[bucket][head];
         },
+        [](const Weights& sum, std::uint32_t) { return sum; },
         [this](const Weights& sum, std::uint32_t count, std::size_t first, std::size_t last) {
           Window window{.value = sum, .features = count, .first = first, .last = last};
           const float root = 1.0F / std::sqrt(static_cast<float>(count));
