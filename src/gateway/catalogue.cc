@@ -113,11 +113,29 @@ std::shared_ptr<const ToolEntry> Catalogue::find(std::string_view tool) const {
   return entry == entries_.end() ? nullptr : entry->second;
 }
 
+namespace {
+
+// A server of both eras says of each tool in the older one whether it may become a task, and has no
+// such member in the newer one: it is no change of the tool.
+inspect::Fingerprint form_of(json::Value descriptor) {
+  const json::Value execution = descriptor["execution"];
+  const std::string_view support = execution["taskSupport"].text_or({});
+  const bool known = support == "forbidden" || support == "optional" || support == "required";
+  if (!known || execution.size() != 1) return inspect::fingerprint(descriptor);
+  std::string text;
+  const std::vector<json::Edit> edits{{execution, ""}};
+  json::write(descriptor, edits, text);
+  const auto without = json::Document::parse(text, {.depth = 256});
+  return inspect::fingerprint(without ? without->root() : descriptor);
+}
+
+}  // namespace
+
 std::shared_ptr<const ToolEntry> Catalogue::observe(
     json::Value descriptor, bool suspicious, base::Time now,
     const std::function<void(const ToolEntry&, std::string_view approved)>& held) {
   const std::string_view name = descriptor["name"].text_or({});
-  inspect::Fingerprint form = inspect::fingerprint(descriptor);
+  inspect::Fingerprint form = form_of(descriptor);
   const PinSubject subject{facts_.name, inspect::PinKind::tool, std::string(name)};
   const Pins::Seen seen = pins_.observe(subject, form, !inspect_.hold_new && !suspicious, now);
   const bool is_held = seen.state == PinState::unseen

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <format>
+#include <set>
 
 #include "gateway/door_round.h"
 #include "gateway/ready.h"
@@ -41,7 +42,15 @@ struct Doorway::Hub {
   std::shared_ptr<Round> round;  // how sessions are found
   net::Channel<Item> items;
   std::vector<Ear> ears;
+  // Changes that wait to be told: more of the same say nothing new until then.
+  std::set<std::pair<std::size_t, Method>> waiting;
   bool over = false;
+
+  bool put(Item item) {
+    const std::pair key(item.at, item.message.method());
+    if (std::ranges::contains(changes, key.second) && !waiting.insert(key).second) return true;
+    return items.push(std::move(item));
+  }
 
   void end() {
     over = true;
@@ -88,9 +97,9 @@ Task<void> Doorway::pump(std::shared_ptr<Hub> hub, std::size_t at) {
         worker.shared().log.info("server answers again", {{"server", name}});
       for (const Method change : changes)
         if (hub->wants(ear, change))
-          (void)hub->items.push({at, *session,
-                                 own_message(std::format(R"({{"jsonrpc":"2.0","method":"{}"}})",
-                                                         gateway::name_of(change)))});
+          (void)hub->put({at, *session,
+                          own_message(std::format(R"({{"jsonrpc":"2.0","method":"{}"}})",
+                                                  gateway::name_of(change)))});
     }
     net::Abort abort;
     base::Result<std::unique_ptr<Reply>> reply = nullptr;
@@ -118,7 +127,7 @@ Task<void> Doorway::pump(std::shared_ptr<Hub> hub, std::size_t at) {
         auto next = co_await (*reply)->next();
         open = next && *next && !(*next)->is_response();
         if (open && (*next)->method() != Method::notifications_subscriptions_acknowledged &&
-            !hub->items.push({at, *session, std::move(**next)}))
+            !hub->put({at, *session, std::move(**next)}))
           hub->end();  // the client takes nothing
       }
       ear.reply = nullptr;
@@ -252,6 +261,7 @@ Task<void> Doorway::stream(std::shared_ptr<Hub> hub, Exchange& owner, std::strin
     Hub::Item& item = *popped.value;
     const DoorServer& server = *hub->ears[item.at].server;
     const Method method = item.message.method();
+    hub->waiting.erase({item.at, method});
     const auto eyes = view(server, Method::unknown, item.session, true, owner.stream());
     // Only to those who may see something of the server; before its first list nobody knows.
     const bool heard =

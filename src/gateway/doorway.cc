@@ -6,6 +6,7 @@
 #include "gateway/door_round.h"
 #include "gateway/ready.h"
 #include "gateway/tool_search.h"
+#include "inspect/redact.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
@@ -251,6 +252,7 @@ Task<void> Doorway::call() {
     worker_.shared().log.warning(
         "server not available",
         {{"server", route.config->name}, {"reason", base::describe(session.error())}});
+    record(route.config->name, audit::Outcome::upstream_error, "the server is not available");
     co_await fail(mcp::unavailable_code, "the server is not available");
     co_return;
   }
@@ -275,9 +277,45 @@ Task<void> Doorway::call() {
   co_await exchange.dispatch();
 }
 
+// What ends here and never becomes a server's Exchange. Names are the client's: shown as far as no
+// secret is in them.
+void Doorway::record(std::string_view server, audit::Outcome outcome, std::string_view why) {
+  const std::string_view spoken = mcp::subject_of(*message_);
+  const inspect::Findings found =
+      inspect::scan_text(worker_.scanner(), inspect::Surface::arguments, spoken);
+  const std::string named =
+      inspect::redact_text(spoken.substr(0, 256), found, {.key = worker_.shared().redaction_key});
+  audit::Record record;
+  record.type = audit::Type::call_decided;
+  record.time = worker_.shared().clock.now();
+  record.uid = crypto::uuid_v7(record.time, worker_.random());
+  record.call_uid = record.uid;
+  record.agent.ref = admitted_->caller->agent.value();
+  record.principal.ref = admitted_->principal->id();
+  record.principal.auth = identity::name(admitted_->caller->method);
+  record.principal.cred = admitted_->caller->fingerprint;
+  record.tenant = admitted_->caller->tenant.value();
+  record.session = admitted_->principal->id();
+  record.server.id = server;
+  record.method = message_->method_name();
+  record.rpc_id = client_id_;
+  switch (message_->method()) {
+    case Method::tools_call: record.tool = named; break;
+    case Method::prompts_get: record.prompt = named; break;
+    default: record.resource_uri = named;
+  }
+  record.decision = audit::Decision::deny;
+  record.outcome = outcome;
+  record.why = why;
+  record.client.addr = request_.peer().address;
+  record.client.port = request_.peer().port;
+  worker_.shared().recorder.post(worker_.record_writer().write(record));
+}
+
 // Nobody can tell what is hidden from what is not there: these are the words of an Exchange.
 Task<void> Doorway::unknown(std::string_view spoken) {
   const std::string shown = base::printable(spoken.substr(0, 128));
+  record({}, audit::Outcome::denied, "nothing behind this door has this name");
   switch (message_->method()) {
     case Method::tools_call:
       if (spoken.empty())

@@ -45,6 +45,7 @@ class Doorway {
   std::optional<Target> target(std::vector<json::Edit>& edits) const;
   net::Task<bool> look_up(Target& target, const std::shared_ptr<Session>& session);
   net::Task<void> unknown(std::string_view spoken);
+  void record(std::string_view server, audit::Outcome outcome, std::string_view why);
   net::Task<void> open_session();
   net::Task<void> notification();
   net::Task<void> server_answer();

@@ -130,10 +130,12 @@ Task<void> Exchange::call() {
         {.secrets = snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact,
          .hidden = snapshot_->config->inspect.hidden_text_in_arguments == config::Treatment::redact,
          .key = worker_.shared().redaction_key});
-  const Outgoing message = outgoing(std::move(edits));
+  Outgoing message = outgoing(std::move(edits));
   session_->requests->add(client_id_, {upstream_id_, session_->link, session_->version});
   watch_for_end();
   auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
+  if (reply && session_is_lost(**reply) && co_await reopen(message))
+    reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
   if (reply && session_is_lost(**reply)) {
     finish_record(audit::Outcome::upstream_error, std::nullopt,
                   "the server does not know the session any more");
@@ -604,6 +606,19 @@ void Exchange::watch_for_end() {
 
 bool Exchange::session_is_lost(const Reply& reply) const {
   return !modern() && reply.status() == 404;
+}
+
+// What was answered so was not done. Behind a door the server gets a new session, and the message
+// once more; the client's own session goes on.
+Task<bool> Exchange::reopen(Outgoing& message) {
+  if (!door_ || abort_.requested()) co_return false;
+  door_->members.drop(*session_);
+  auto session = co_await worker_.member_session(snapshot_, route_, door_);
+  if (!session || abort_.requested()) co_return false;
+  session_ = *std::move(session);
+  message.version = session_->version;
+  session_->requests->add(client_id_, {upstream_id_, session_->link, session_->version});
+  co_return true;
 }
 
 Task<void> Exchange::lose_session() {

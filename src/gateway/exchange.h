@@ -139,6 +139,7 @@ class Exchange {
   void end_now();
   // The server forgot the session (404): the client hears the same and begins a new one.
   bool session_is_lost(const Reply& reply) const;
+  net::Task<bool> reopen(Outgoing& message);
   net::Task<void> lose_session();
   // No answer can be used: logged, and the sentence for the client with its code.
   struct Trouble {

@@ -70,8 +70,11 @@ class LegacyFace final : public Link, public std::enable_shared_from_this<Legacy
   std::string discovered_;  // capabilities of the server, JSON text
   std::set<std::string, std::less<>> watched_;
   std::uint64_t generation_ = 0;  // of what the listening stream has to hear
-  net::Loop* listening_on_ = nullptr;
-  Reply* changes_ = nullptr;                                            // used on that loop
+  struct Ear {
+    net::Loop* loop = nullptr;
+    Reply* reply = nullptr;  // used on that loop; null while it asks anew
+  };
+  std::map<const void*, Ear> ears_;                                     // by listening stream
   std::map<std::string, std::shared_ptr<Answers>, std::less<>> asked_;  // by the question's id
 };
 
@@ -251,7 +254,10 @@ class LegacyFace::ListenReply final : public Reply {
       : loop_(loop), face_(std::move(face)), inner_(std::move(inner)), generation_(generation) {
     point_at(inner_.get());
   }
-  ~ListenReply() override { point_at(nullptr); }
+  ~ListenReply() override {
+    const std::scoped_lock lock(face_->mutex_);
+    face_->ears_.erase(this);
+  }
 
   Task<Result<std::optional<Message>>> next() override {
     while (!cancelled_) {
@@ -281,8 +287,7 @@ class LegacyFace::ListenReply final : public Reply {
  private:
   void point_at(Reply* reply) {
     const std::scoped_lock lock(face_->mutex_);
-    face_->changes_ = reply;
-    face_->listening_on_ = reply == nullptr ? nullptr : &loop_;
+    face_->ears_.insert_or_assign(this, Ear{&loop_, reply});
   }
 
   net::Loop& loop_;
@@ -378,14 +383,15 @@ std::unique_ptr<Reply> LegacyFace::watch(const Message& message, std::string_vie
   else
     watched_.insert(uri);
   ++generation_;
-  if (listening_on_ != nullptr)
-    listening_on_->post([self = shared_from_this(), loop = listening_on_] {
-      Reply* changes = nullptr;
+  for (const auto& [stream, ear] : ears_)
+    ear.loop->post([self = shared_from_this(), stream] {
+      Reply* reply = nullptr;
       {
         const std::scoped_lock again(self->mutex_);
-        if (self->listening_on_ == loop) changes = self->changes_;
+        if (const auto found = self->ears_.find(stream); found != self->ears_.end())
+          reply = found->second.reply;
       }
-      if (changes != nullptr) changes->cancel();
+      if (reply != nullptr) reply->cancel();
     });
   return ready_reply(mcp::result_response(id, "{}"));
 }

@@ -122,6 +122,8 @@ Task<void> Exchange::relay() {
   session_->requests->add(client_id_, {upstream_id_, session_->link, session_->version});
   watch_for_end();
   auto reply = co_await pass(message_->method(), *session_->link, worker_.loop(), message, abort_);
+  if (reply && session_is_lost(**reply) && co_await reopen(message))
+    reply = co_await pass(message_->method(), *session_->link, worker_.loop(), message, abort_);
   if (reply && session_is_lost(**reply)) {
     co_await lose_session();
   } else if (reply) {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/ascii.h"
 #include "crypto/certificate.h"
 #include "crypto/hash.h"
 #include "gateway/broker.h"
@@ -157,13 +158,6 @@ Result<ServerRoute> make_route(const config::Config& config, const config::Serve
   return route;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 }  // namespace
 
 Result<std::vector<policy::PolicyText>> read_policies(const fs::path& directory) {
@@ -277,8 +271,9 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
   auto doors = make_doors(*config, snapshot->routes);
   if (!doors) return within("servers", std::move(doors).error());
   snapshot->doors = *std::move(doors);
-  for (const std::string& host : config->listen.hosts) snapshot->hosts.push_back(lower(host));
-  snapshot->hosts.push_back(lower(config->listen.address.host));
+  for (const std::string& host : config->listen.hosts)
+    snapshot->hosts.push_back(base::to_lower(host));
+  snapshot->hosts.push_back(base::to_lower(config->listen.address.host));
   snapshot->hosts.insert(snapshot->hosts.end(), {"localhost", "127.0.0.1", "[::1]", "::1"});
   return snapshot;
 }

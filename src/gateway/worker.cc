@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <format>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "gateway/doorway.h"
 #include "gateway/ready.h"
@@ -24,13 +25,6 @@ std::string_view without_query(std::string_view target) {
   return target.substr(0, target.find_first_of("?#"));
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 // "host:port" -> "host"; brackets stay.
 std::string_view without_port(std::string_view authority) {
   const std::size_t colon = authority.rfind(':');
@@ -40,7 +34,7 @@ std::string_view without_port(std::string_view authority) {
 
 // DNS rebinding: a browser page may reach us by a name of its own; then Host or Origin is not ours.
 bool from_here(const net::Head& head, const Snapshot& snapshot) {
-  const std::string host = lower(without_port(head.host));
+  const std::string host = base::to_lower(without_port(head.host));
   if (std::ranges::find(snapshot.hosts, host) == snapshot.hosts.end()) return false;
   const auto origin = head.find("origin");
   if (!origin) return true;
@@ -49,7 +43,7 @@ bool from_here(const net::Head& head, const Snapshot& snapshot) {
     return true;
   const std::size_t scheme = origin->find("://");
   if (scheme == std::string_view::npos) return false;
-  const std::string name = lower(without_port(origin->substr(scheme + 3)));
+  const std::string name = base::to_lower(without_port(origin->substr(scheme + 3)));
   return std::ranges::find(snapshot.hosts, name) != snapshot.hosts.end();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 
+#include "base/ascii.h"
 #include "json/write.h"
 #include "mcp/revision.h"
 
@@ -20,13 +21,6 @@ bool is_token(std::string_view text) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            std::string_view("!#$%&'*+-.^_`|~").contains(c);
   });
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 // How often the annotation stands anywhere below. Depth is bounded by the limits of the parse.
@@ -55,7 +49,7 @@ base::Result<void> collect(json::Value schema, std::vector<std::string>& path,
                                 property.key));
       std::string header = std::format("Mcp-Param-{}", *name);
       for (const Mirror& other : out)
-        if (lower(other.header) == lower(header))
+        if (base::to_lower(other.header) == base::to_lower(header))
           return fail(Code::malformed, std::format("two arguments have x-mcp-header {}", *name));
       out.push_back({path, std::move(header)});
     }
@@ -120,7 +114,7 @@ std::optional<std::string> mirror_mismatch(
     const std::function<std::optional<std::string_view>(std::string_view)>& header) {
   for (const Mirror& mirror : mirrors) {
     const json::Value value = value_at(mirror, arguments);
-    const auto text = header(lower(mirror.header));
+    const auto text = header(base::to_lower(mirror.header));
     if (!value.exists() || value.is_null()) {
       if (text) return std::format("the {} header has no argument", mirror.header);
       continue;
