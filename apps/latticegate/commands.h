@@ -33,8 +33,9 @@ void add_connect(CLI::App& parser, Chosen& chosen);  // connect
 void add_wrap(CLI::App& parser, Chosen& chosen);     // wrap
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
-void add_approvals(CLI::App& parser, Chosen& chosen);         // approvals, approve, deny
-void add_audit(CLI::App& parser, Chosen& chosen);             // audit tail, query, show and:
+void add_agents(CLI::App& parser, Chosen& chosen);     // agents show, ratify, lock, unlock, forget
+void add_approvals(CLI::App& parser, Chosen& chosen);  // approvals, approve, deny
+void add_audit(CLI::App& parser, Chosen& chosen);      // audit tail, query, show and:
 void add_audit_verify(CLI::App& audit, Chosen& chosen);       // audit verify
 void add_audit_prove(CLI::App& audit, Chosen& chosen);        // audit prove, check
 void add_audit_export(CLI::App& audit, Chosen& chosen);       // audit export, stats

@@ -62,6 +62,13 @@ std::string sentence(const Signal& signal) {
     case Kind::records_cap:
       return std::format("{} records in one call, configured maximum {}", signal.seen,
                          signal.usual);
+    case Kind::day_volume:
+      return std::format("{} records today, usually about {} a day (since {})", signal.seen,
+                         signal.usual, base::to_rfc3339(signal.since));
+    case Kind::drift:
+      return std::format("the usual {} records a day have grown slowly to {}", signal.usual,
+                         signal.seen);
+    default: break;  // of the agent as a whole
   }
   return std::format("{} {}, usually at most {} ({} calls since {})", signal.seen, what,
                      signal.usual, signal.samples, base::to_rfc3339(signal.since));
@@ -231,9 +238,27 @@ Risk Baseline::after(const Observation& seen, const Settings& settings,
             risk);
     }
   }
+  // Also while it learns calls: a day has its own time to learn.
+  if (!seen.failed) judge_day(seen, settings, risk);
   if (seen.teach && !minute_alarmed_ && risk.signals.empty())
     lesson = learn(seen, settings, !risk.learning);
   return risk;
+}
+
+void Baseline::judge_day(const Observation& seen, const Settings& settings, Risk& risk) {
+  const Days::Excess excess = days_.add(seen.records, seen.at);
+  if (excess.alarm && excess.today >= settings.floor_records) {
+    // Of one tool a day strays far; the agent's whole day is habit.h's.
+    constexpr double at_threshold = 70;
+    constexpr double per_day = 20;
+    judge(Kind::day_volume, excess.today, excess.usual,
+          static_cast<std::uint32_t>(std::min(100.0, at_threshold + per_day * (excess.days - 1))),
+          risk);
+    days_.spoil();
+  }
+  constexpr std::uint32_t drift_points = 50;
+  if (excess.drift && excess.usual >= settings.floor_records)
+    judge(Kind::drift, excess.usual, excess.usual * 2 / 5, drift_points, risk);
 }
 
 Lesson Baseline::learn(const Observation& seen, const Settings& settings, bool mature) {
@@ -276,6 +301,8 @@ void Baseline::save(json::Writer& out) const {
   write_sketch(out, "records", records_);
   write_sketch(out, "bytes", bytes_);
   write_sketch(out, "calls", calls_);
+  out.key("days");
+  days_.save(out);
   out.end_object();
 }
 
@@ -293,6 +320,9 @@ base::Result<Baseline> Baseline::load(json::Value saved) {
     if (!read) return base::within(key, std::move(read).error());
     *sketch = *read;
   }
+  auto days = Days::load(saved["days"]);
+  if (!days) return base::within("days", std::move(days).error());
+  out.days_ = *days;
   out.samples_ = read_count(saved["samples"]);
   out.minutes_ = read_count(saved["minutes"]);
   out.ratified_ = saved["ratified"].boolean().value_or(false);

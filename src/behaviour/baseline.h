@@ -8,7 +8,9 @@
 // Against slow poisoning: an alarm teaches nothing, a value above twice the usual teaches only
 // twice the usual, and one outlier while learning does not raise the usual maximum at all.
 //
-// A plain value of about 1.1 KiB; the owner locks. Time comes in as an argument.
+// Days add the records up (days.h).
+//
+// A plain value of about 1.2 KiB; the owner locks. Time comes in as an argument.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -16,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "behaviour/days.h"
 #include "behaviour/risk.h"
 #include "behaviour/settings.h"
 #include "behaviour/sketch.h"
@@ -38,7 +41,8 @@ struct Observation {
   std::uint64_t bytes = 0;    // of the answer
   std::optional<std::uint64_t> asked{};
   std::optional<std::uint64_t> max_records{};
-  bool teach = true;  // false: killed conversation, denied or failed call; judged but not learnt
+  bool failed = false;  // an error brings no records
+  bool teach = true;    // false: killed conversation, denied or failed call; judged but not learnt
 };
 
 // What an observation taught, so that it can be taken back.
@@ -65,6 +69,7 @@ class Baseline {
   std::uint64_t usual_records() const { return records_.usual(); }
   std::uint64_t usual_bytes() const { return bytes_.usual(); }
   std::uint64_t usual_asked() const { return asked_.usual(); }
+  std::uint64_t usual_day() const { return days_.usual(); }
   std::uint64_t usual_calls_per_minute() const { return calls_.usual(); }
 
   // One JSON object; counts that are zero are left out.
@@ -75,6 +80,7 @@ class Baseline {
   void age(base::Time now, const Settings& settings);
   void judge(Kind kind, std::uint64_t seen, std::uint64_t usual, std::uint32_t points,
              Risk& risk) const;
+  void judge_day(const Observation& seen, const Settings& settings, Risk& risk);
   Lesson learn(const Observation& seen, const Settings& settings, bool mature);
   std::uint32_t count_call(base::Time now);
 
@@ -82,6 +88,7 @@ class Baseline {
   Sketch records_;
   Sketch bytes_;
   Sketch calls_;  // per minute that had any
+  Days days_;     // records
   base::Time since_{};
   base::Time aged_{};
   std::int64_t minute_ = 0;  // of the window that is counted, since 1970

@@ -13,6 +13,22 @@ std::string_view name(Kind kind) {
     case Kind::records_cap: return "records_cap";
     case Kind::bytes: return "bytes";
     case Kind::call_rate: return "call_rate";
+    case Kind::day_volume: return "day_volume";
+    case Kind::drift: return "drift";
+    case Kind::new_tool: return "new_tool";
+    case Kind::new_server: return "new_server";
+    case Kind::new_segment: return "new_segment";
+    case Kind::new_domain: return "new_domain";
+    case Kind::new_schema: return "new_schema";
+    case Kind::new_table: return "new_table";
+    case Kind::new_host: return "new_host";
+    case Kind::new_path: return "new_path";
+    case Kind::hour: return "hour";
+    case Kind::order: return "order";
+    case Kind::denials: return "denials";
+    case Kind::errors: return "errors";
+    case Kind::loop: return "loop";
+    case Kind::enumeration: return "enumeration";
   }
   std::unreachable();
 }

@@ -16,6 +16,23 @@ enum class Kind : std::uint8_t {
   records_cap,    // "records_cap": above the configured maximum, asked for or answered
   bytes,          // "bytes": a larger answer than usual
   call_rate,      // "call_rate": more calls in this minute than usual
+  day_volume,     // "day_volume": more records in this day, and the days before, than usual
+  drift,          // "drift": what is usual has grown slowly, and far
+  // Of the agent as a whole (habit.h):
+  new_tool,     // "new_tool": used for the first time, and so on
+  new_server,   // "new_server"
+  new_segment,  // "new_segment"
+  new_domain,   // "new_domain": data domain
+  new_schema,   // "new_schema": of a database
+  new_table,    // "new_table"
+  new_host,     // "new_host"
+  new_path,     // "new_path": the first two folders
+  hour,         // "hour": an hour of the week without any traffic until now
+  order,        // "order": tools in an order that is unlike it
+  denials,      // "denials": more calls refused within ten minutes than usual
+  errors,       // "errors": more calls failed within ten minutes than usual
+  loop,         // "loop": the same call again and again
+  enumeration,  // "enumeration": one number after the other
 };
 std::string_view name(Kind kind);
 

@@ -22,6 +22,8 @@ struct Settings {
   std::optional<std::uint64_t> max_records;
   // What was learnt counts half after this long.
   std::chrono::seconds half_life{std::chrono::hours{24 * 7}};
+  // Whether agents are judged by their habits (habit.h) besides the sizes of their calls.
+  bool habits = true;
   // For whoever acts on the risk: whether a conversation is killed, and from which score.
   bool kill = true;
   std::uint32_t kill_score = 90;

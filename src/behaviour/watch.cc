@@ -28,6 +28,17 @@ std::uint64_t hash_of(const Pair& pair) {
   return hash;
 }
 
+Usual usual_in(const Baseline& known, base::Time now, const Settings& settings) {
+  return {.since = known.since(),
+          .samples = known.samples(),
+          .mature = known.mature(now, settings),
+          .asked = known.usual_asked(),
+          .records = known.usual_records(),
+          .bytes = known.usual_bytes(),
+          .calls_per_minute = known.usual_calls_per_minute(),
+          .records_a_day = known.usual_day()};
+}
+
 }  // namespace
 
 // A hash map with a list through its entries, quietest first.
@@ -165,14 +176,21 @@ std::optional<Usual> Watch::usual(const Pair& pair, base::Time now,
   const std::lock_guard lock(stripe.mutex);
   const Stripe::Entry* entry = stripe.find(key, pair);
   if (entry == nullptr) return std::nullopt;
-  const Baseline& known = entry->baseline;
-  return Usual{.since = known.since(),
-               .samples = known.samples(),
-               .mature = known.mature(now, settings),
-               .asked = known.usual_asked(),
-               .records = known.usual_records(),
-               .bytes = known.usual_bytes(),
-               .calls_per_minute = known.usual_calls_per_minute()};
+  return usual_in(entry->baseline, now, settings);
+}
+
+std::vector<std::pair<std::string, Usual>> Watch::usual_of(std::string_view agent, base::Time now,
+                                                           const Settings& settings) const {
+  std::vector<std::pair<std::string, Usual>> all;
+  for (std::size_t i = 0; i < stripe_count; ++i) {
+    const std::lock_guard lock(stripes_[i].mutex);
+    for (const auto& [key, entry] : stripes_[i].entries)
+      if (entry->agent == agent)
+        all.emplace_back(std::format("{}/{}", entry->server, entry->tool),
+                         usual_in(entry->baseline, now, settings));
+  }
+  std::ranges::sort(all, {}, &std::pair<std::string, Usual>::first);
+  return all;
 }
 
 std::size_t Watch::size() const {

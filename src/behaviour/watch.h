@@ -14,6 +14,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "behaviour/baseline.h"
@@ -39,6 +41,7 @@ struct Usual {
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
   std::uint64_t calls_per_minute = 0;
+  std::uint64_t records_a_day = 0;
 };
 
 class Watch {
@@ -61,6 +64,9 @@ class Watch {
   bool ratify(const Pair& pair);
   bool relearn(const Pair& pair);
   std::optional<Usual> usual(const Pair& pair, base::Time now, const Settings& settings) const;
+  // All that is known of an agent, by "server/tool". Looks at every pair.
+  std::vector<std::pair<std::string, Usual>> usual_of(std::string_view agent, base::Time now,
+                                                      const Settings& settings) const;
   std::size_t size() const;
 
   // One line of JSON per pair. Takes one stripe's mutex at a time, so it may run beside calls.

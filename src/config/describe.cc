@@ -232,6 +232,7 @@ void add_behaviour(Lines& lines, const behaviour::Settings& settings) {
   lines.add("behaviour.half_life", settings.half_life);
   lines.add("behaviour.kill", settings.kill);
   lines.add("behaviour.kill_score", settings.kill_score);
+  lines.add("behaviour.habits", settings.habits);
   lines.add("behaviour.pairs", std::uint64_t{settings.pairs});
 }
 

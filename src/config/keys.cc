@@ -613,6 +613,12 @@ constexpr auto table = std::to_array<Key>({
      .sentence = "Risk from which it is killed.",
      .least = 1,
      .most = 100},
+    {.path = "behaviour.habits",
+     .type = Type::flag,
+     .fallback = "true",
+     .sentence =
+         "Whether agents are judged by what they touch, when, in which order, and how often "
+         "they are refused, too."},
     {.path = "behaviour.pairs",
      .type = Type::number,
      .fallback = "100000",

@@ -92,6 +92,7 @@ void read_behaviour(Section section, behaviour::Settings& into) {
   section.duration("half_life", into.half_life);
   section.flag("kill", into.kill);
   section.number("kill_score", into.kill_score);
+  section.flag("habits", into.habits);
   section.number("pairs", into.pairs);
 }
 

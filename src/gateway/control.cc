@@ -1,6 +1,7 @@
 #include "gateway/control.h"
 
 #include <algorithm>
+#include <array>
 #include <format>
 
 #include "json/write.h"
@@ -31,6 +32,8 @@ Task<void> Control::handle(net::ServerRequest& request) {
       answer = tools();
     else if (target == "/v1/approvals")
       answer = approvals();
+    else if (target == "/v1/agents")
+      answer = agents();
   } else if (method == "POST") {
     const auto text = co_await request.body();
     if (!text) co_return;
@@ -45,6 +48,8 @@ Task<void> Control::handle(net::ServerRequest& request) {
       answer = approve(document->root());
     } else if (target == "/v1/approvals") {
       answer = answer_approval(document->root());
+    } else if (target == "/v1/agents") {
+      answer = agent(document->root());
     } else if (target == "/v1/reload") {
       if (auto done = reload_())
         answer = {200, R"({"reloaded":true})"};
@@ -245,6 +250,65 @@ Control::Answer Control::release(json::Value body) {
   }
   if (count + waiting == 0) return {404, refusal("no killed conversation of this name")};
   return {200, std::format(R"({{"released":{},"waiting":{}}})", count, waiting)};
+}
+
+Control::Answer Control::agents() const {
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().member("apiVersion", "v1").key("agents").begin_array();
+  for (const std::string& name : worker_.shared().habits.agents()) w.string(name);
+  w.end_array().end_object();
+  return {200, out};
+}
+
+Control::Answer Control::agent(json::Value body) {
+  using Order = behaviour::Habits::Order;
+  Shared& shared = worker_.shared();
+  const std::string_view agent = body["agent"].text_or({});
+  const std::string_view order = body["order"].text_or("show");
+  constexpr std::array orders{std::pair("ratify", Order::ratify), std::pair("lock", Order::lock),
+                              std::pair("unlock", Order::unlock),
+                              std::pair("forget", Order::forget)};
+  const auto found =
+      std::ranges::find_if(orders, [&](const auto& one) { return order == one.first; });
+  if (order != "show" && found == orders.end()) return {400, refusal("no such order")};
+  if (found != orders.end()) {
+    if (!shared.habits.order(agent, found->second, shared.clock.now()))
+      return {404, refusal("no such agent is known")};
+    shared.log.info("habits of an agent", {{"agent", std::string(agent)}, {"order", found->first}});
+  }
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().member("apiVersion", "v1").member("agent", agent);
+  const bool known = shared.habits.show(agent, [&](const behaviour::Habit& habit) {
+    w.member("phase", behaviour::name(habit.phase())).key("normal").begin_array();
+    for (const std::string& sentence : habit.sentences()) w.string(sentence);
+    w.end_array().key("deviations").begin_array();
+    for (const auto& deviation : habit.deviations())
+      w.begin_object()
+          .member("at", base::to_rfc3339(deviation.at))
+          .member("signal", behaviour::name(deviation.kind))
+          .member("score", std::int64_t{deviation.score})
+          .member("sentence", deviation.sentence)
+          .end_object();
+    w.end_array();
+  });
+  if (!known) return {404, refusal("no such agent is known")};
+  w.key("tools").begin_array();
+  for (const auto& [name, usual] :
+       shared.watch.usual_of(agent, shared.clock.now(), shared.snapshot.load()->config->behaviour))
+    w.begin_object()
+        .member("tool", name)
+        .member("calls", std::int64_t{usual.samples})
+        .member("mature", usual.mature)
+        .member("since", base::to_rfc3339(usual.since))
+        .member("records", static_cast<std::int64_t>(usual.records))
+        .member("bytes", static_cast<std::int64_t>(usual.bytes))
+        .member("calls_per_minute", static_cast<std::int64_t>(usual.calls_per_minute))
+        .member("records_a_day", static_cast<std::int64_t>(usual.records_a_day))
+        .end_object();
+  w.end_array().end_object();
+  return {200, out};
 }
 
 bool Control::knows(std::string_view person) const {

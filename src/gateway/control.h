@@ -8,6 +8,8 @@
 //                      control.four_eyes two different persons have to
 //   GET  /v1/approvals                 calls that wait for a person's yes, and what came of others
 //   POST /v1/approvals {"id": ID, "approve": BOOL, "by": PERSON, "reason": ...}
+//   GET  /v1/agents                    names of the agents that are known
+//   POST /v1/agents    {"agent": NAME, "order": "show", "ratify", "lock", "unlock" or "forget"}
 //   GET  /v1/tools                     every known tool with its pin; held ones with the diff
 //   POST /v1/approve   {"server": S, "tool": T, "hash": optional}   (instructions: "tool": "")
 //   POST /v1/reload
@@ -40,6 +42,8 @@ class Control final : public net::Handler {
   Answer approve(json::Value body);
   Answer approvals() const;
   Answer answer_approval(json::Value body);
+  Answer agents() const;
+  Answer agent(json::Value body);
   // Whether a person of that name may be asked; any name where the configuration lists nobody.
   bool knows(std::string_view person) const;
   Worker& worker_;

@@ -306,7 +306,13 @@ std::string_view Exchange::named() const {
 }
 
 std::string Exchange::explain(const policy::Denial& denial) const {
-  return without_secrets(policy::explanation(denial, !holds_secret()));
+  std::string why = policy::explanation(denial, !holds_secret());
+  // The numbers alone explain little.
+  if (why.contains("context.risk") && !risk_.signals.empty())
+    why += "; " + std::ranges::max_element(risk_.signals, {}, &behaviour::Signal::score)->sentence;
+  if (why.contains("derived.provenance") && !origins_.marks.empty())
+    why += "; " + provenance::sentence(origins_.marks.front());
+  return without_secrets(why);
 }
 
 void Exchange::note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due) {
@@ -369,6 +375,12 @@ void Exchange::add_shadow(audit::Record& record) const {
       .decision = decision_of(shadow_.kind), .rules = shadow_.policies, .why = shadow_why_};
 }
 
+behaviour::Who Exchange::who() const {
+  const auto& groups = admitted_->caller->groups;
+  return {admitted_->caller->agent.value(),
+          groups.empty() ? std::string_view() : std::string_view(groups.front())};
+}
+
 Labels Exchange::labels() const {
   return labels_of(*route_.config, tool_ ? std::string_view(tool_->name) : std::string_view(),
                    snapshot_->config->provenance.private_from);
@@ -417,6 +429,15 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
   risk_ = worker_.shared().watch.before(
       {admitted_->caller->agent.value(), route_.config->name, subject},
       {.at = at_, .asked = asked_, .max_records = cap}, config.behaviour);
+  behaviour::Habits& habits = worker_.shared().habits;
+  if (config.behaviour.habits && !task_call_) {
+    habits.note(who(), risk_, at_);
+    const std::string_view uri =
+        message_->method() == mcp::Method::resources_read ? subject_ : std::string_view();
+    acting_.look(*route_.config, tool_ ? std::string_view(tool_->name) : std::string_view(), uri,
+                 arguments(), at_);
+    risk_.join(habits.before(who(), acting_.act(), config.behaviour));
+  }
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
   {
     const std::scoped_lock lock(conversation_->mutex);
@@ -441,6 +462,7 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
       const std::scoped_lock lock(conversation_->mutex);
       ++conversation_->totals.denied;
     }
+    if (!task_call_) habits.after(who(), acting_.act(), {.denied = true}, config.behaviour);
     const auto* const challenge = std::get_if<policy::Challenge>(&decision);
     if (challenge == nullptr || task_call_) {
       co_await deny(challenge != nullptr ? challenge->denial : std::get<policy::Denial>(decision),
@@ -729,6 +751,15 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
                                                                  : std::optional<std::uint64_t>(),
          .teach = !failed && !admitted_->principal->is_killed()},
         config.behaviour, conversation_->lessons);
+    if (!task_call_) {
+      behaviour::Habits& habits = worker_.shared().habits;
+      habits.note(who(), after, at_);
+      after.join(habits.after(who(), acting_.act(),
+                              {.failed = failed,
+                               .teach = !failed && !admitted_->principal->is_killed(),
+                               .records = rows_},
+                              config.behaviour));
+    }
     conspicuous = conspicuous || !after.signals.empty();
     risk_.join(std::move(after));
     if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/acting.h"
 #include "gateway/forward.h"
 #include "gateway/outward.h"
 #include "gateway/worker.h"
@@ -94,6 +95,7 @@ class Exchange {
   std::string_view named() const;
   // Where the arguments come from; and remembers where an answer, or what a server says beside it,
   // came from.
+  behaviour::Who who() const;
   void trace_arguments();
   void trace_answer(json::Value content);
   Labels labels() const;
@@ -195,6 +197,7 @@ class Exchange {
   std::shared_ptr<Conversation> conversation_;
   inspect::Findings findings_;
   behaviour::Risk risk_;
+  Acting acting_;
   provenance::Origins origins_;
   std::string digest_;  // of what an approval would be for; empty until it is needed
   std::optional<ApprovalRequest> approval_;  // the request for it, whatever came of it

@@ -77,6 +77,7 @@ struct Gateway::Parts {
   std::unique_ptr<Principals> principals;
   Sessions sessions;
   std::unique_ptr<behaviour::Watch> watch;
+  std::unique_ptr<behaviour::Habits> habits;
   std::unique_ptr<Histories> histories;
   std::unique_ptr<Histories> shadow_histories;
   std::unique_ptr<Approvals> approvals;
@@ -130,6 +131,11 @@ Result<void> Gateway::Parts::open_state() {
     if (auto loaded = watch->load(entry.value); !loaded)
       log.warning("saved baselines cannot be read; agents are learnt anew",
                   {{"reason", base::describe(loaded.error())}});
+  habits = std::make_unique<behaviour::Habits>();
+  for (const auto& entry : memory->remembered("habits"))
+    if (auto loaded = habits->load(entry.value); !loaded)
+      log.warning("saved habits cannot be read; agents are learnt anew",
+                  {{"reason", base::describe(loaded.error())}});
   histories = std::make_unique<Histories>(memory.get(), log);
   shadow_histories = std::make_unique<Histories>(nullptr, log);
   histories->restore(clock.now());
@@ -171,8 +177,8 @@ Result<void> Gateway::Parts::open_loops() {
   auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);
-  shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *histories,
-                                    *shadow_histories, *approvals, *recorder);
+  shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *habits,
+                                    *histories, *shadow_histories, *approvals, *recorder);
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
@@ -306,7 +312,10 @@ Result<void> Gateway::Parts::reload() {
   return {};
 }
 
-void Gateway::Parts::save() { memory->put("baselines", "all", watch->save()); }
+void Gateway::Parts::save() {
+  memory->put("baselines", "all", watch->save());
+  memory->put("habits", "all", habits->save());
+}
 
 Task<void> Gateway::Parts::housekeeping() {
   base::Instant next_save = clock.instant() + housekeeping_interval;

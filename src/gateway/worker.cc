@@ -495,6 +495,7 @@ void Worker::finish_kill(Principal& principal) {
       const std::scoped_lock lock(session->conversation->mutex);
       shared_.watch.unlearn(session->conversation->lessons);
     }
+  shared_.habits.unlearn(principal.agent(), shared_.clock.now());
   const std::shared_ptr<Conversation> conversation = principal.conversation(shared_.clock.now());
   {
     const std::scoped_lock lock(conversation->mutex);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audit/record.h"
+#include "behaviour/habits.h"
 #include "behaviour/watch.h"
 #include "gateway/approvals.h"
 #include "gateway/bridge.h"
@@ -48,14 +49,15 @@ struct Counters {
 struct Shared {
   Shared(const base::Clock& the_clock, const base::Log& the_log, Principals& the_principals,
          Sessions& the_sessions, Pins& the_pins, behaviour::Watch& the_watch,
-         Histories& the_histories, Histories& the_shadow_histories, Approvals& the_approvals,
-         Recorder& the_recorder)
+         behaviour::Habits& the_habits, Histories& the_histories, Histories& the_shadow_histories,
+         Approvals& the_approvals, Recorder& the_recorder)
       : clock(the_clock),
         log(the_log),
         principals(the_principals),
         sessions(the_sessions),
         pins(the_pins),
         watch(the_watch),
+        habits(the_habits),
         histories(the_histories),
         shadow_histories(the_shadow_histories),
         approvals(the_approvals),
@@ -67,6 +69,7 @@ struct Shared {
   Sessions& sessions;
   Pins& pins;
   behaviour::Watch& watch;
+  behaviour::Habits& habits;
   Histories& histories;
   Histories& shadow_histories;  // what the shadow's temporal conditions ask
   Approvals& approvals;

@@ -1,0 +1,479 @@
+#include "behaviour/habit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <format>
+#include <utility>
+
+#include "base/log.h"
+
+namespace latticegate::behaviour {
+namespace {
+
+constexpr std::size_t most_known = 256;
+constexpr std::size_t longest_name = 64;
+constexpr std::size_t most_deviations = 16;
+constexpr std::uint32_t acts_to_learn = 50;
+constexpr std::uint32_t days_to_learn = 3;
+constexpr float fade = 0.97F;  // a day; half in about three weeks
+constexpr std::int64_t hour_s = 3600;
+
+struct Weight {
+  Kind kind;
+  double points;
+};
+// By Thing.
+constexpr std::array<Weight, thing_kinds> weights{{{Kind::new_tool, 35},
+                                                   {Kind::new_server, 55},
+                                                   {Kind::new_segment, 95},
+                                                   {Kind::new_domain, 95},
+                                                   {Kind::new_schema, 92},
+                                                   {Kind::new_table, 30},
+                                                   {Kind::new_host, 40},
+                                                   {Kind::new_path, 25}}};
+
+constexpr double locked_more = 20;
+constexpr double at_night = 50;
+constexpr double out_of_order = 50;
+constexpr double per_bit = 10;
+
+std::uint64_t hash_of(const Touched& thing) {
+  // FNV-1a, the same in every process: it is saved.
+  std::uint64_t hash = 0xCBF29CE484222325U ^ static_cast<std::uint64_t>(thing.kind);
+  for (const char c : thing.name.substr(0, longest_name)) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001B3U;
+  }
+  return hash;
+}
+
+std::int64_t seconds_of(base::Time at) {
+  return std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
+}
+std::int64_t day_of(base::Time at) {
+  return std::chrono::floor<std::chrono::days>(at).time_since_epoch().count();
+}
+std::string date(base::Time at) { return base::to_rfc3339(at).substr(0, 10); }
+
+std::size_t hour_of(base::Time at) {
+  const auto day = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::weekday weekday(day);
+  const bool weekend = weekday == std::chrono::Saturday || weekday == std::chrono::Sunday;
+  const auto hour = std::chrono::duration_cast<std::chrono::hours>(at - day).count();
+  return (weekend ? 24U : 0U) + static_cast<std::size_t>(hour);
+}
+
+}  // namespace
+
+std::string_view name(Thing kind) {
+  switch (kind) {
+    case Thing::tool: return "tool";
+    case Thing::server: return "server";
+    case Thing::segment: return "segment";
+    case Thing::domain: return "data domain";
+    case Thing::schema: return "schema";
+    case Thing::table: return "table";
+    case Thing::host: return "host";
+    case Thing::path: return "path";
+  }
+  std::unreachable();
+}
+
+std::string_view name(Phase phase) {
+  switch (phase) {
+    case Phase::learning: return "learning";
+    case Phase::mature: return "mature";
+    case Phase::ratified: return "ratified";
+    case Phase::locked: return "locked";
+  }
+  std::unreachable();
+}
+
+void Habit::ratify(base::Time at) {
+  order_ = Order::ratified;
+  ratified_ = seconds_of(at);
+}
+
+void Habit::lock(bool locked, base::Time at) {
+  if (order_ == Order::none) ratified_ = seconds_of(at);
+  order_ = locked ? Order::locked : Order::ratified;
+}
+
+Phase Habit::phase() const {
+  if (order_ == Order::locked) return Phase::locked;
+  if (order_ == Order::ratified) return Phase::ratified;
+  return acts_ >= acts_to_learn && all_days_ >= days_to_learn ? Phase::mature : Phase::learning;
+}
+
+const Habit::Known* Habit::find(std::uint64_t hash) const {
+  const auto at = std::ranges::lower_bound(known_, hash, {}, &Known::hash);
+  return at != known_.end() && at->hash == hash ? &*at : nullptr;
+}
+
+void Habit::touch(const Touched& thing, base::Time at) {
+  const std::uint64_t hash = hash_of(thing);
+  auto place = std::ranges::lower_bound(known_, hash, {}, &Known::hash);
+  if (place != known_.end() && place->hash == hash) {
+    place->last = seconds_of(at);
+    ++place->times;
+    return;
+  }
+  if (order_ == Order::locked) return;
+  if (known_.size() >= most_known) {
+    known_.erase(std::ranges::min_element(known_, {}, &Known::last));
+    place = std::ranges::lower_bound(known_, hash, {}, &Known::hash);
+  }
+  known_.insert(place, {thing.kind, std::string(thing.name.substr(0, longest_name)), hash,
+                        seconds_of(at), seconds_of(at), 1});
+  const auto kind = static_cast<std::size_t>(thing.kind);
+  if (!judges() || news_day_[kind] == day_of(at)) return;
+  news_day_[kind] = day_of(at);
+  news_[kind] += 1;
+}
+
+// A new day fades what was learnt, a new ten minutes close their counts.
+void Habit::turn(base::Time at) {
+  if (since_ == base::Time{}) since_ = at;
+  if (const std::int64_t day = day_of(at); day > day_) {
+    day_ = day;
+    days_ = days_ * fade + 1;
+    ++all_days_;
+    for (float& count : news_) count *= fade;
+    for (float& count : hours_) count *= fade;
+  }
+  const std::int64_t window = seconds_of(at) / 600;
+  if (window == window_) return;
+  window_ = window;
+  if (repeated_ > 0 && order_ != Order::locked) repeats_.add(repeated_);
+  repeated_ = 0;
+  for (Window* one : {&denials_, &errors_}) {
+    if (one->count > 0 && order_ != Order::locked) one->usual.add(one->count);
+    one->count = 0;
+  }
+}
+
+void Habit::add(Kind kind, double points, std::uint64_t usual, std::uint64_t seen,
+                std::string sentence, Risk& risk) const {
+  if (order_ == Order::locked) points += locked_more;
+  if (points < 1) return;
+  risk.add({.kind = kind,
+            .score = static_cast<std::uint32_t>(std::min(points, 100.0)),
+            .usual = usual,
+            .seen = seen,
+            .since = since_,
+            .samples = acts_,
+            .sentence = std::move(sentence)});
+}
+
+void Habit::judge_things(const Act& act, const Peers& peers, Risk& risk) const {
+  std::array<bool, thing_kinds> told{};
+  for (const Touched& thing : act.touched) {
+    const auto kind = static_cast<std::size_t>(thing.kind);
+    if (told[kind] || find(hash_of(thing)) != nullptr) continue;
+    told[kind] = true;
+    std::uint64_t others = 0;
+    std::string examples;
+    for (const Known& known : known_) {
+      if (known.kind != thing.kind) continue;
+      if (++others <= 4) examples += (examples.empty() ? "" : ", ") + known.name;
+    }
+    // A kind of which nothing was ever seen is not news but something else: the tool will be new.
+    if (others == 0 && thing.kind != Thing::segment && thing.kind != Thing::domain) continue;
+    const double common = std::min(0.95, news_[kind] / (days_ + 2.0));
+    double points = weights[kind].points * (1 - common);
+    const bool of_peers = peers && peers(thing);
+    if (of_peers) points /= 3;
+    add(weights[kind].kind, points, others, others + 1,
+        std::format("first use of the {} {}; known are {}{} (since {}, {} calls on {} days){}",
+                    name(thing.kind), base::printable(thing.name.substr(0, longest_name)),
+                    examples.empty() ? "none" : examples, others > 4 ? ", ..." : "", date(since_),
+                    acts_, all_days_, of_peers ? "; others of its group use it" : ""),
+        risk);
+  }
+}
+
+void Habit::judge_hour(base::Time at, Risk& risk) {
+  constexpr std::uint32_t days = 10;
+  constexpr float enough = 200;
+  constexpr float seldom = 0.002F;
+  if (all_days_ < days) return;
+  const std::size_t now = hour_of(at);
+  const std::size_t first = now / 24 * 24;
+  float total = 0;
+  for (const float count : hours_) total += count;
+  float near = 0;
+  for (const std::size_t step : {23U, 0U, 1U}) near += hours_[first + (now + step) % 24];
+  if (total < enough || near > seldom * total) return;
+  if (at - hour_told_ < std::chrono::hours(1)) return;
+  hour_told_ = at;
+  add(Kind::hour, at_night, 0, 1,
+      std::format("a call at {:02}:00 UTC on a {}, when there were almost none (since {})",
+                  now % 24, first == 0 ? "weekday" : "weekend", date(since_)),
+      risk);
+}
+
+void Habit::judge_loop(const Act& act, Risk& risk) {
+  constexpr std::uint64_t least = 12;
+  const std::uint64_t call = act.tool * 31 + act.arguments;
+  const auto repeats = static_cast<std::uint64_t>(std::ranges::count(latest_, call));
+  latest_[next_] = call;
+  next_ = (next_ + 1) % latest_.size();
+  const std::uint64_t usual = repeats_.usual();
+  if (repeats >= least && repeats > 2 * usual) {
+    add(Kind::loop, repeats >= 28 ? 75 : 50, usual, repeats,
+        std::format("the same call {} times among the latest 32, usually at most {}", repeats,
+                    usual),
+        risk);
+  }
+  repeated_ = std::max(repeated_, repeats);
+}
+
+void Habit::judge_walk(const Act& act, Risk& risk) {
+  constexpr std::uint32_t least = 15;
+  constexpr std::uint32_t many = 60;
+  if (!act.number) return;
+  auto walk = std::ranges::find(walks_, act.tool, &Walk::tool);
+  if (walk == walks_.end()) {
+    walk = std::ranges::min_element(walks_, {}, &Walk::run);
+    *walk = {.tool = act.tool, .last = *act.number, .step = 0, .run = 0};
+    return;
+  }
+  const std::int64_t step = static_cast<std::int64_t>(static_cast<std::uint64_t>(*act.number) -
+                                                      static_cast<std::uint64_t>(walk->last));
+  walk->last = *act.number;
+  if (step == 0) return;
+  if (step == walk->step && std::abs(step) <= 1'000) {
+    ++walk->run;
+  } else {
+    if (walk->run > 2 && walk->run < least && order_ != Order::locked) runs_.add(walk->run);
+    walk->step = step;
+    walk->run = 1;
+  }
+  const std::uint64_t usual = runs_.usual();
+  if (walk->run < least || walk->run <= 2 * usual) return;
+  add(Kind::enumeration, walk->run >= many ? 85 : 55, usual, walk->run,
+      std::format("{} calls in a row, each with the number before and {}; usually at most {}",
+                  walk->run, step, usual),
+      risk);
+}
+
+void Habit::judge_window(Window& window, Kind kind, std::uint32_t least, Risk& risk) {
+  const std::uint64_t usual = window.usual.usual();
+  if (window.count < least || window.count <= 3 * usual) return;
+  add(kind, window.count >= 4 * least ? 80 : 55, usual, window.count,
+      std::format("{} calls {} within ten minutes, usually at most {}", window.count,
+                  kind == Kind::denials ? "refused" : "failed", usual),
+      risk);
+}
+
+Risk Habit::before(const Act& act, const Settings& settings, const Peers& peers) {
+  Risk risk;
+  if (!settings.habits) return risk;
+  turn(act.at);
+  ++acts_;
+  judge_loop(act, risk);
+  judge_walk(act, risk);
+  judge_window(denials_, Kind::denials, 5, risk);
+  judge_window(errors_, Kind::errors, 15, risk);
+  const auto surprise = ways_.step(act.tool, act.at, order_ != Order::locked);
+  if (judges()) {
+    judge_things(act, peers, risk);
+    judge_hour(act.at, risk);
+    if (surprise)
+      add(Kind::order, out_of_order + per_bit * std::min(3.0, surprise->bits - surprise->usual),
+          static_cast<std::uint64_t>(surprise->usual), static_cast<std::uint64_t>(surprise->bits),
+          std::format("its latest steps are surprising ({:.1f} bits each, usually at most {:.1f})",
+                      surprise->bits, surprise->usual),
+          risk);
+  }
+  note(risk, act.at);
+  return risk;
+}
+
+Risk Habit::after(const Act& act, const Deed& deed, const Settings& settings) {
+  Risk risk;
+  if (!settings.habits) return risk;
+  if (deed.denied) ++denials_.count;
+  if (deed.failed) ++errors_.count;
+  if (deed.denied) return risk;
+  const Days::Excess excess = records_.add(deed.records, act.at);
+  if (excess.alarm && excess.today >= settings.floor_records)
+    add(Kind::day_volume, std::min(100.0, 90 + 5 * (excess.days - 1)), excess.usual, excess.today,
+        std::format("{} records today from all tools, usually about {} a day", excess.today,
+                    excess.usual),
+        risk);
+  const Days::Excess busy = calls_.add(1, act.at);
+  if (busy.alarm && busy.today >= settings.floor_records)
+    add(Kind::day_volume, std::min(100.0, 90 + 5 * (busy.days - 1)), busy.usual, busy.today,
+        std::format("{} calls today, usually about {} a day", busy.today, busy.usual), risk);
+  if (!risk.signals.empty()) {
+    records_.spoil();
+    calls_.spoil();
+  }
+  if (excess.drift && excess.usual >= settings.floor_records)
+    add(Kind::drift, 50, excess.usual * 2 / 5, excess.usual,
+        std::format("the usual records of a day have grown slowly to {}", excess.usual), risk);
+  note(risk, act.at);
+  if (!deed.teach) return risk;
+  for (const Touched& thing : act.touched) touch(thing, act.at);
+  if (order_ != Order::locked) hours_[hour_of(act.at)] += 1;
+  return risk;
+}
+
+void Habit::unlearn(base::Time at) {
+  const std::int64_t since = seconds_of(at) - hour_s;
+  std::erase_if(
+      known_, [&](const Known& known) { return known.first >= since && known.first > ratified_; });
+  records_.spoil();
+  calls_.spoil();
+}
+
+void Habit::note(const Risk& risk, base::Time at) {
+  for (const Signal& signal : risk.signals) {
+    // One line for what goes on.
+    if (!deviations_.empty() && deviations_.back().kind == signal.kind &&
+        at - deviations_.back().at < std::chrono::hours(1))
+      deviations_.pop_back();
+    deviations_.push_back({at, signal.kind, signal.score, signal.sentence});
+    if (deviations_.size() > most_deviations) deviations_.pop_front();
+  }
+}
+
+std::vector<std::string> Habit::sentences() const {
+  std::vector<std::string> out;
+  out.push_back(std::format("{} calls on {} day{} since {}; {}.", acts_, all_days_,
+                            all_days_ == 1 ? "" : "s", date(since_), name(phase())));
+  for (std::size_t kind = 0; kind < thing_kinds; ++kind) {
+    std::vector<const Known*> of_kind;
+    for (const Known& known : known_)
+      if (static_cast<std::size_t>(known.kind) == kind) of_kind.push_back(&known);
+    if (of_kind.empty()) continue;
+    std::ranges::sort(of_kind, std::greater(), &Known::times);
+    std::string line = std::format("Uses {} {}{}: ", of_kind.size(), name(static_cast<Thing>(kind)),
+                                   of_kind.size() > 1 ? "s" : "");
+    for (std::size_t i = 0; i < std::min<std::size_t>(8, of_kind.size()); ++i)
+      line += std::format("{}{} ({})", i > 0 ? ", " : "", base::printable(of_kind[i]->name),
+                          of_kind[i]->times);
+    out.push_back(line + (of_kind.size() > 8 ? ", ..." : "."));
+  }
+  for (const std::size_t first : {std::size_t{0}, std::size_t{24}}) {
+    std::string hours;
+    for (std::size_t hour = 0; hour < 24; ++hour)
+      if (hours_[first + hour] >= 1) hours += std::format(" {:02}", hour);
+    if (!hours.empty())
+      out.push_back(std::format("Works on {} at{} o'clock UTC.",
+                                first == 0 ? "weekdays" : "weekends", hours));
+  }
+  if (records_.closed() > 0)
+    out.push_back(std::format("Reads about {} records a day.", records_.usual()));
+  return out;
+}
+
+void Habit::save(json::Writer& out) const {
+  out.begin_object()
+      .member("since", base::to_unix_ms(since_))
+      .member("day", day_)
+      .member("days", std::int64_t{all_days_})
+      .member("acts", std::int64_t{acts_})
+      .member("order", static_cast<std::int64_t>(order_))
+      .member("ratified", ratified_);
+  out.key("weight").raw(std::format("{}", days_));
+  out.key("known").begin_array();
+  for (const Known& known : known_)
+    out.begin_array()
+        .integer(static_cast<std::int64_t>(known.kind))
+        .string(known.name)
+        .integer(known.first)
+        .integer(known.last)
+        .integer(known.times)
+        .end_array();
+  out.end_array().key("news").begin_array();
+  for (const float count : news_) out.raw(std::format("{}", count));
+  out.end_array().key("hours").begin_array();
+  for (const float count : hours_) out.raw(std::format("{}", count));
+  out.end_array().member("ways", ways_.save()).key("records");
+  records_.save(out);
+  out.key("calls");
+  calls_.save(out);
+  out.key("deviations").begin_array();
+  for (const Deviation& deviation : deviations_)
+    out.begin_array()
+        .integer(base::to_unix_ms(deviation.at))
+        .integer(static_cast<std::int64_t>(deviation.kind))
+        .integer(deviation.score)
+        .string(deviation.sentence)
+        .end_array();
+  out.end_array().end_object();
+}
+
+namespace {
+
+base::Time read_time(json::Value saved) {
+  constexpr std::int64_t far = 9'000'000'000'000;
+  return base::Time(
+      std::chrono::milliseconds(std::clamp<std::int64_t>(saved.integer().value_or(0), 0, far)));
+}
+
+float read_float(json::Value saved) {
+  const double value = saved.number().value_or(0);
+  return std::isfinite(value) && value >= 0 ? static_cast<float>(std::min(value, 1e6)) : 0;
+}
+
+std::uint32_t read_count(json::Value saved) {
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(saved.integer().value_or(0), 0, 4'000'000'000));
+}
+
+template <class Numbers>
+void read_floats(json::Value saved, Numbers& numbers) {
+  std::size_t at = 0;
+  for (const json::Value one : saved.elements())
+    if (at < numbers.size()) numbers[at++] = read_float(one);
+}
+
+}  // namespace
+
+base::Result<Habit> Habit::load(json::Value saved) {
+  if (!saved.is_object()) return base::fail(base::Code::malformed, "a saved habit is an object");
+  Habit out;
+  out.since_ = read_time(saved["since"]);
+  out.day_ = saved["day"].integer().value_or(0);
+  out.all_days_ = read_count(saved["days"]);
+  out.acts_ = read_count(saved["acts"]);
+  out.order_ =
+      static_cast<Order>(std::clamp<std::int64_t>(saved["order"].integer().value_or(0), 0, 2));
+  out.ratified_ = saved["ratified"].integer().value_or(0);
+  out.days_ = read_float(saved["weight"]);
+  for (const json::Value one : saved["known"].elements()) {
+    const std::int64_t kind = one.at(0).integer().value_or(-1);
+    const auto text = one.at(1).string();
+    if (kind < 0 || kind >= static_cast<std::int64_t>(thing_kinds) || !text ||
+        out.known_.size() == most_known)
+      return base::fail(base::Code::malformed, "a saved thing is [kind, name, first, last, times]");
+    const Touched thing{static_cast<Thing>(kind), *text};
+    out.known_.push_back({thing.kind, std::string(text->substr(0, longest_name)), hash_of(thing),
+                          one.at(2).integer().value_or(0), one.at(3).integer().value_or(0),
+                          read_count(one.at(4))});
+  }
+  std::ranges::sort(out.known_, {}, &Known::hash);
+  read_floats(saved["news"], out.news_);
+  read_floats(saved["hours"], out.hours_);
+  out.ways_ = Ways::load(saved["ways"].text_or({}));
+  auto records = Days::load(saved["records"]);
+  if (!records) return base::within("records", std::move(records).error());
+  out.records_ = *records;
+  auto calls = Days::load(saved["calls"]);
+  if (!calls) return base::within("calls", std::move(calls).error());
+  out.calls_ = *calls;
+  for (const json::Value one : saved["deviations"].elements()) {
+    if (out.deviations_.size() == most_deviations) break;
+    const std::int64_t kind = one.at(1).integer().value_or(0);
+    out.deviations_.push_back({read_time(one.at(0)),
+                               static_cast<Kind>(std::clamp<std::int64_t>(
+                                   kind, 0, static_cast<std::int64_t>(Kind::enumeration))),
+                               read_count(one.at(2)), std::string(one.at(3).text_or({}))});
+  }
+  return out;
+}
+
+}  // namespace latticegate::behaviour

@@ -1,0 +1,45 @@
+// Acting: what a call touches, in the words of behaviour/habit.h: its tool and server with their
+// segment and data domains, and what its arguments name: schemas and tables of SQL, hosts of URLs,
+// the first two folders of paths, and the only number among them.
+//
+// One walk over the arguments; strings above 16 KiB and what is nested deeper than 8 are left out.
+// The result views the arguments and what it holds itself: neither moved nor copied.
+#pragma once
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "behaviour/habit.h"
+#include "cedar/arena.h"
+#include "config/config.h"
+#include "json/value.h"
+
+namespace latticegate::gateway {
+
+class Acting {
+ public:
+  Acting() = default;
+  Acting(const Acting&) = delete;
+  Acting& operator=(const Acting&) = delete;
+
+  // `tool` is empty for resources and prompts; then `uri` may be a resource's.
+  void look(const config::Server& server, std::string_view tool, std::string_view uri,
+            json::Value arguments, base::Time at);
+  const behaviour::Act& act() const { return act_; }
+
+ private:
+  void walk(json::Value value, std::uint32_t depth);
+  void take(std::string_view text);
+  void add(behaviour::Thing kind, std::string_view name);
+  std::string_view keep(std::string text);
+
+  behaviour::Act act_;
+  std::vector<behaviour::Touched> touched_;
+  std::deque<std::string> kept_;
+  cedar::Arena arena_;
+  std::size_t numbers_ = 0;
+};
+
+}  // namespace latticegate::gateway
