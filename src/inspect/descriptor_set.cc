@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "inspect/detail/looks.h"
 #include "inspect/words.h"
 
 namespace latticegate::inspect {
@@ -27,30 +28,6 @@ struct Tool {
   json::Value value;
   std::string pointer;
 };
-
-// Letters of other scripts (UTF-8) and what they look like.
-struct Look {
-  std::string_view bytes;
-  char letter;
-};
-constexpr auto looks =
-    std::to_array<Look>({{"\xD0\xB0", 'a'}, {"\xD0\x90", 'a'}, {"\xD0\xB2", 'b'}, {"\xD0\x92", 'b'},
-                         {"\xD1\x81", 'c'}, {"\xD0\xA1", 'c'}, {"\xD0\xB5", 'e'}, {"\xD0\x95", 'e'},
-                         {"\xD1\x91", 'e'}, {"\xD2\xBB", 'h'}, {"\xD0\xBD", 'h'}, {"\xD0\x9D", 'h'},
-                         {"\xD1\x96", 'l'}, {"\xD0\x86", 'l'}, {"\xD1\x98", 'j'}, {"\xD0\xBA", 'k'},
-                         {"\xD0\x9A", 'k'}, {"\xD0\xBC", 'm'}, {"\xD0\x9C", 'm'}, {"\xD0\xBE", 'o'},
-                         {"\xD0\x9E", 'o'}, {"\xD1\x80", 'p'}, {"\xD0\xA0", 'p'}, {"\xD1\x95", 's'},
-                         {"\xD0\x85", 's'}, {"\xD1\x82", 't'}, {"\xD0\xA2", 't'}, {"\xD1\x85", 'x'},
-                         {"\xD0\xA5", 'x'}, {"\xD1\x83", 'y'}, {"\xD0\xA3", 'y'}, {"\xCE\xB1", 'a'},
-                         {"\xCE\x91", 'a'}, {"\xCE\x92", 'b'}, {"\xCE\x95", 'e'}, {"\xCE\x97", 'h'},
-                         {"\xCE\x99", 'l'}, {"\xCE\xB9", 'l'}, {"\xCE\x9A", 'k'}, {"\xCE\xBA", 'k'},
-                         {"\xCE\x9C", 'm'}, {"\xCE\x9D", 'n'}, {"\xCE\xBD", 'v'}, {"\xCE\xBF", 'o'},
-                         {"\xCE\x9F", 'o'}, {"\xCF\x81", 'p'}, {"\xCE\xA1", 'p'}, {"\xCE\xA4", 't'},
-                         {"\xCF\x84", 't'}, {"\xCF\x85", 'u'}, {"\xCE\xA5", 'y'}, {"\xCF\x87", 'x'},
-                         {"\xCE\xA7", 'x'}, {"\xC4\xB1", 'l'}, {"\xC9\xA1", 'g'}, {"\xC9\x91", 'a'},
-                         {"\xC3\xA0", 'a'}, {"\xC3\xA1", 'a'}, {"\xC3\xA4", 'a'}, {"\xC3\xA9", 'e'},
-                         {"\xC3\xA8", 'e'}, {"\xC3\xAD", 'l'}, {"\xC3\xB3", 'o'}, {"\xC3\xB6", 'o'},
-                         {"\xC3\xBC", 'u'}});
 
 // Tails that make a name look like a better form of another.
 constexpr auto tails = std::to_array<std::string_view>(
@@ -354,15 +331,9 @@ std::string skeleton(std::string_view name) {
   for (std::size_t at = 0; at < name.size();) {
     const char c = name[at];
     if (static_cast<unsigned char>(c) >= 0x80) {
-      const auto* const look = std::ranges::find_if(
-          looks, [&](const Look& one) { return name.substr(at).starts_with(one.bytes); });
-      // Fullwidth forms of ASCII.
-      if (look != looks.end()) {
-        out += look->letter;
-        at += look->bytes.size();
-      } else if (name.substr(at).starts_with("\xEF\xBD") && at + 2 < name.size()) {
-        out += static_cast<char>('a' + (static_cast<unsigned char>(name[at + 2]) - 0x81));
-        at += 3;
+      if (const Folded folded = fold_look(name.substr(at)); folded.bytes > 0) {
+        out += folded.letter == 'i' ? 'l' : folded.letter;
+        at += folded.bytes;
       } else {
         out += c;
         ++at;

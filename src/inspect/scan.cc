@@ -13,6 +13,7 @@
 #include "inspect/detail/personal.h"
 #include "inspect/detail/subschema.h"
 #include "inspect/detail/token.h"
+#include "inspect/disguise.h"
 #include "inspect/hidden_text.h"
 #include "inspect/models.h"
 
@@ -474,7 +475,19 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   findings_.scores.all = findings_.scores.rules;
   words.clear();
   if (leaves.empty()) return;
-  const Judged judged = named.model.judge({buffer.data(), used}, words);
+  const std::string_view laid(buffer.data(), used);
+  Judged judged = named.model.judge(laid, words);
+  // A disguise that comes off and shows something worse: what it shows counts.
+  std::string_view how;
+  for (const Disclosed& disclosed : disclose(laid, words)) {
+    std::vector<Word> other;
+    Judged shown = named.model.judge(disclosed.text, other);
+    if (shown.score <= std::max(judged.score, finding_score)) continue;
+    shown.begin.fill(static_cast<std::uint32_t>(disclosed.begin));
+    shown.end.fill(static_cast<std::uint32_t>(disclosed.end));
+    judged = shown;
+    how = disclosed.how;
+  }
   for (std::size_t head = 0; head < heads; ++head)
     findings_.scores.heads[head].value = judged.value[head];
   // Two signals that agree are more than the stronger one.
@@ -487,6 +500,7 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   Finding finding;
   finding.rule = named.rules[judged.head];
   finding.kind = named.kind;
+  if (!how.empty()) finding.labels = {"AML.T0068"};
   finding.severity = Severity::medium;
   finding.confidence = judged.score < likely_score ? Confidence::possible : Confidence::likely;
   if (leaf.node != nullptr) {
@@ -499,9 +513,12 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
     return at;
   };
   finding.begin = whole(begin - leaf.begin);
-  finding.end = whole(std::min(end - leaf.begin, leaf.length));
+  finding.end = std::min(end - leaf.begin, leaf.length);
+  while (finding.end < leaf.length && whole(finding.end) != finding.end) ++finding.end;
   if (findings_.has(FindingKind::secret))
     finding.excerpt = std::format("{} bytes", finding.end - finding.begin);
+  else if (!how.empty())
+    finding.excerpt = std::format("in {}", how);
   else
     finding.excerpt = base::printable(text_of(leaf).substr(
         finding.begin,

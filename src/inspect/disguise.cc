@@ -1,0 +1,263 @@
+#include "inspect/disguise.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "base/bytes.h"
+#include "inspect/detail/looks.h"
+#include "inspect/hidden_text.h"
+
+namespace latticegate::inspect {
+namespace {
+
+constexpr std::size_t most_layers = 3;
+constexpr std::size_t most_bytes = std::size_t{64} * 1024;
+constexpr std::size_t shortest_run = 24;  // of base64 or hexadecimal
+
+bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_high(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+int hex_of(char c) {
+  if (is_digit(c)) return c - '0';
+  const int lower = std::tolower(static_cast<unsigned char>(c));
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Something that people write: mostly letters and blanks, at least two words.
+bool is_readable(std::string_view text) {
+  if (text.size() < 8 || !base::is_utf8(text)) return false;
+  const auto usual = std::ranges::count_if(text, [](char c) {
+    return is_letter(c) || is_digit(c) || is_high(c) || c == ' ' || c == '\n' || c == '.' ||
+           c == ',';
+  });
+  return static_cast<std::size_t>(usual) * 10 >= text.size() * 8 && text.contains(' ');
+}
+// Or another layer of the same.
+bool is_run(std::string_view text) {
+  return text.size() >= shortest_run && std::ranges::all_of(text, [](char c) {
+           return is_letter(c) || is_digit(c) || c == '+' || c == '/' || c == '=' || c == '-' ||
+                  c == '_' || c == '%';
+         });
+}
+
+std::optional<std::string> from_hex(std::string_view run) {
+  if (run.size() % 2 != 0) run.remove_suffix(1);
+  std::string out;
+  for (std::size_t at = 0; at + 1 < run.size(); at += 2) {
+    const int high = hex_of(run[at]), low = hex_of(run[at + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+  }
+  return out;
+}
+std::optional<std::string> from_base64(std::string_view run) {
+  std::string plain(run);
+  std::ranges::replace(plain, '-', '+');
+  std::ranges::replace(plain, '_', '/');
+  while (!plain.empty() && plain.back() == '=') plain.pop_back();
+  if (plain.size() % 4 == 1) plain.pop_back();
+  plain.append((4 - plain.size() % 4) % 4, '=');
+  return base::from_base64(plain);
+}
+std::string from_percent(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '%' && at + 2 < text.size() && hex_of(text[at + 1]) >= 0 &&
+        hex_of(text[at + 2]) >= 0) {
+      out += static_cast<char>(hex_of(text[at + 1]) * 16 + hex_of(text[at + 2]));
+      at += 2;
+    } else {
+      out += text[at] == '+' ? ' ' : text[at];
+    }
+  }
+  return out;
+}
+std::string from_references(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const std::size_t end = text.substr(at, 10).find(';');
+    if (text.substr(at).starts_with("&#") && end != std::string_view::npos) {
+      const bool hex = at + 2 < text.size() && (text[at + 2] | 0x20) == 'x';
+      std::uint32_t code = 0;
+      for (const char c : text.substr(at + (hex ? 3 : 2), end - (hex ? 3 : 2)))
+        code = hex_of(c) < 0 ? 0 : code * (hex ? 16 : 10) + static_cast<std::uint32_t>(hex_of(c));
+      if (code >= 0x20 && code < 0x7F) {
+        out += static_cast<char>(code);
+        at += end;
+        continue;
+      }
+    }
+    out += text[at];
+  }
+  return out;
+}
+
+class Discloser {
+ public:
+  Discloser(std::string_view text, std::span<const Word> words) : text_(text), words_(words) {}
+
+  std::vector<Disclosed> run() {
+    std::size_t mixed = 0, single = 0, grammar = 0, percents = 0, references = 0, lettered = 0;
+    for (const Word& word : words_) {
+      const std::string_view token = text_.substr(word.begin, word.end - word.begin);
+      const char c = token.front();
+      if (token.size() >= shortest_run / 2 && word.begin >= done_) runs(word);
+      if (c == '%') ++percents;
+      if (c == '&' && word.end < text_.size() && text_[word.end] == '#') ++references;
+      if (is_letter(c) || is_digit(c)) ++lettered;
+      if (token.size() == 1 && is_letter(c)) ++single;
+      if (word.shape == word.hash && is_letter(c)) ++grammar;
+      if (word.data && token.size() < 16 && std::ranges::any_of(token, is_letter)) ++mixed;
+    }
+    if (percents >= 3) whole("percent", from_percent(text_));
+    if (references >= 3) whole("references", from_references(text_));
+    letters();
+    if (lettered >= 4 && mixed * 5 >= lettered * 2 && percents < 3) sensible("leet", leet(), 1);
+    if (single >= 10 && single * 5 >= lettered * 3) whole("spaced", spaced());
+    if (lettered >= 6 && grammar * 12 < lettered && mixed * 4 < lettered) rotated();
+    return std::move(found_);
+  }
+
+ private:
+  void add(std::string_view how, std::string text, std::size_t begin, std::size_t end) {
+    if (found_.size() >= most_disclosed || bytes_ + text.size() > most_bytes) return;
+    bytes_ += text.size();
+    found_.push_back({how, std::move(text), begin, end});
+  }
+  void whole(std::string_view how, std::string text) {
+    if (text != text_ && text.size() <= most_bytes) add(how, std::move(text), 0, text_.size());
+  }
+
+  // The run of base64 or hexadecimal around a long word.
+  void runs(const Word& word) {
+    const auto belongs = [](char c) {
+      return is_letter(c) || is_digit(c) || c == '+' || c == '/' || c == '=' || c == '-' ||
+             c == '_';
+    };
+    std::size_t begin = word.begin, end = word.end;
+    while (begin > done_ && belongs(text_[begin - 1])) --begin;
+    while (end < text_.size() && end < begin + most_bytes && belongs(text_[end])) ++end;
+    done_ = end;
+    std::string_view run = text_.substr(begin, end - begin);
+    if (run.size() < shortest_run) return;
+    std::string inner;
+    for (std::size_t layer = 0; layer < most_layers; ++layer) {
+      std::string_view how = "hex";
+      std::optional<std::string> plain = from_hex(run);
+      if (!plain || (!is_readable(*plain) && !is_run(*plain))) {
+        how = "base64";
+        plain = from_base64(run);
+      }
+      if (!plain) return;
+      if (plain->contains('%')) *plain = from_percent(*plain);
+      if (is_readable(*plain)) {
+        add(how, *std::move(plain), begin, end);
+        return;
+      }
+      if (!is_run(*plain)) return;
+      inner = *std::move(plain);
+      run = inner;
+    }
+  }
+
+  // Letters of other scripts inside of words that have Latin ones, full-width forms, and what is
+  // hidden between them.
+  void letters() {
+    if (is_plain_ascii(text_)) return;
+    const std::string shown = strip_hidden(text_);
+    std::string out;
+    for (std::size_t at = 0; at < shown.size();) {
+      const auto in_word = [](char c) { return is_letter(c) || is_high(c); };
+      if (!in_word(shown[at])) {
+        out += shown[at++];
+        continue;
+      }
+      std::size_t end = at;
+      bool latin = false, wide = false;
+      while (end < shown.size() && in_word(shown[end])) {
+        latin = latin || is_letter(shown[end]);
+        wide = wide || std::string_view(shown).substr(end).starts_with("\xEF\xBC") ||
+               std::string_view(shown).substr(end).starts_with("\xEF\xBD");
+        ++end;
+      }
+      while (at < end) {
+        const Folded folded =
+            latin || wide ? fold_look(std::string_view(shown).substr(at)) : Folded{};
+        if (folded.bytes > 0) {
+          out += folded.letter;
+          at += folded.bytes;
+        } else {
+          out += shown[at++];
+        }
+      }
+    }
+    whole("letters", std::move(out));
+  }
+
+  std::string leet() const {
+    std::string out(text_);
+    constexpr std::string_view from = "0134578@$", to = "oieastbas";
+    for (std::size_t at = 0; at < out.size(); ++at) {
+      const std::size_t known = from.find(out[at]);
+      if (known == std::string_view::npos) continue;
+      const bool beside =
+          (at > 0 && is_letter(out[at - 1])) ||
+          (at + 1 < out.size() &&
+           (is_letter(out[at + 1]) || from.find(out[at + 1]) != std::string_view::npos));
+      if (beside) out[at] = to[known];
+    }
+    return out;
+  }
+
+  // "i g n o r e   a l l": a single blank joins, more separate.
+  std::string spaced() const {
+    std::string out;
+    for (std::size_t at = 0; at < text_.size(); ++at) {
+      const bool joins = text_[at] == ' ' && at > 0 && text_[at - 1] != ' ' &&
+                         at + 1 < text_.size() && text_[at + 1] != ' ';
+      const bool again = text_[at] == ' ' && out.ends_with(' ');
+      if (!joins && !again) out += text_[at];
+    }
+    return out;
+  }
+
+  void rotated() {
+    std::string out(text_);
+    for (char& c : out)
+      if (is_letter(c)) {
+        const char base = c >= 'a' ? 'a' : 'A';
+        c = static_cast<char>(base + (c - base + 13) % 26);
+      }
+    sensible("rot13", std::move(out), 2);
+  }
+
+  // Only if more words of grammar come out than were there.
+  void sensible(std::string_view how, std::string out, std::ptrdiff_t more) {
+    std::vector<Word> words;
+    read_words(out, words);
+    const auto known = [](std::span<const Word> list, std::string_view text) {
+      return std::ranges::count_if(list, [&](const Word& word) {
+        return word.shape == word.hash && word.end - word.begin > 1 && is_letter(text[word.begin]);
+      });
+    };
+    if (known(words, out) > known(words_, text_) + more) whole(how, std::move(out));
+  }
+
+  std::string_view text_;
+  std::span<const Word> words_;
+  std::size_t done_ = 0;
+  std::size_t bytes_ = 0;
+  std::vector<Disclosed> found_;
+};
+
+}  // namespace
+
+std::vector<Disclosed> disclose(std::string_view text, std::span<const Word> words) {
+  return Discloser(text, words).run();
+}
+
+}  // namespace latticegate::inspect
