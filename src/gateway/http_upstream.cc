@@ -43,7 +43,10 @@ class HttpReply final : public Reply {
     json_ = net::is_media_type(type, "application/json");
     status_ = connection_->head().status;
     if (const auto id = connection_->head().find("mcp-session-id")) session_id_ = *id;
-    if (events_) connection_->release_head();
+    if (events_) {
+      connection_->release_head();
+      connection_->read_without_end();  // each event has the limit
+    }
   }
   ~HttpReply() override { pool_.give_back(std::move(connection_)); }
 
@@ -121,6 +124,7 @@ class HttpReply final : public Reply {
     if (connection_->head().status != 200 || !net::is_media_type(type, "text/event-stream"))
       co_return fail(Code::unavailable, "the server keeps nothing of the stream that it ended");
     connection_->release_head();
+    connection_->read_without_end();
     sse_ = net::SseParser(limit_);
     if (!stream_) connection_->stream().set_deadline(loop_.now() + timeout_);
     co_return Result<void>();

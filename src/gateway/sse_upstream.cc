@@ -48,6 +48,7 @@ Task<Result<std::shared_ptr<SseSession>>> SseSession::open(net::Loop& loop,
       !net::is_media_type(head.find("content-type").value_or(""), "text/event-stream"))
     co_return fail(Code::unsupported, "the server has no event stream");
   self->inside_->connection->release_head();
+  self->inside_->connection->read_without_end();  // each event has the limit
   CO_CHECK(co_await self->find_endpoint());
   Task<void> pumping = pump(self);
   self->sender_->target().spawn(loop, std::move(pumping));

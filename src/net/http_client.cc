@@ -106,6 +106,7 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::open() {
 }
 
 Task<Result<void>> HttpPool::send(ClientConnection& connection, const ClientRequest& request) {
+  connection.limit_body(options_.limits.body);
   // A string of its own while it is in use: two requests may be on their way at once.
   std::string out = std::move(out_);
   out.clear();

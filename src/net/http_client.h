@@ -5,6 +5,7 @@
 // on a fresh connection.
 #pragma once
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,12 +55,16 @@ class ClientConnection {
   Stream& stream() { return *stream_; }
   // The head was looked at; see MessageReader.
   void release_head() { reader_.release_head(); }
+  // The answer has no end that could be foreseen: whoever reads it bounds its parts. The limit of a
+  // body is in force again for the next exchange.
+  void read_without_end() { reader_.set_body_limit({std::numeric_limits<std::uint64_t>::max()}); }
   bool message_complete() const { return reader_.message_complete(); }
   // Ends it from outside while somebody reads: the reader gets Code::closed.
   void cancel() { stream_->close(); }
 
  private:
   friend class HttpPool;
+  void limit_body(base::Bytes limit) { reader_.set_body_limit(limit); }
   std::unique_ptr<Stream> stream_;
   MessageReader reader_;
   bool reused_ = false;
