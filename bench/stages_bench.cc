@@ -8,8 +8,10 @@
 #include <limits>
 #include <print>
 #include <string>
+#include <vector>
 
 #include "audit/record.h"
+#include "behaviour/habits.h"
 #include "behaviour/records.h"
 #include "behaviour/watch.h"
 #include "crypto/hash.h"
@@ -19,6 +21,7 @@
 #include "mcp/revision.h"
 #include "net/http.h"
 #include "net/sse.h"
+#include "provenance/trail.h"
 
 using namespace latticegate;
 
@@ -116,6 +119,40 @@ int main() {
         watch.after(pair, {.at = now, .records = 7, .bytes = 900, .asked = 20}, settings, lessons);
     return static_cast<std::size_t>(before.score + after.score);
   });
+  behaviour::Habits habits;
+  const behaviour::Touched touched[] = {{behaviour::Thing::tool, "crm/search_customers"},
+                                        {behaviour::Thing::server, "crm"},
+                                        {behaviour::Thing::segment, "sales"}};
+  std::uint64_t turn = 0;
+  measure("behaviour: habits before and after a call", [&] {
+    const base::Time now{std::chrono::nanoseconds(time += 1'000'000'000)};
+    const behaviour::Act act{.at = now,
+                             .touched = touched,
+                             .tool = ++turn % 8,
+                             .arguments = turn,
+                             .number = static_cast<std::int64_t>(turn * 7919 % 1000)};
+    const behaviour::Who who{"agent", "bots"};
+    const auto before = habits.before(who, act, settings);
+    const auto after = habits.after(who, act, {.records = 7}, settings);
+    return static_cast<std::size_t>(before.score + after.score);
+  });
+  provenance::Trail trail({}, {});
+  const std::vector<std::string> web{"web"};
+  const base::Time noon{std::chrono::nanoseconds(time)};
+  measure("provenance: an untrusted answer", [&] {
+    trail.after(reply->result(), {.server = "web", .subject = "get", .taint = web}, noon);
+    return trail.bytes();
+  });
+  measure("provenance: a trusted answer", [&] {
+    trail.after(reply->result(), {.server = "crm", .subject = "get"}, noon);
+    return trail.bytes();
+  });
+  const json::Value arguments = parsed->params()["arguments"];
+  measure("provenance: arguments",
+          [&] { return trail.before(arguments, {"crm", "search", false}, noon).marks.size(); });
+  trail.after(reply->result(), {.server = "hr", .subject = "get", .sensitive = true}, noon);
+  measure("provenance: arguments on their way out",
+          [&] { return trail.before(arguments, {"post", "send", true}, noon).marks.size(); });
   audit::RecordWriter writer("acme/prod/node-1");
   audit::Record record;
   record.type = audit::Type::call_decided;

@@ -218,7 +218,7 @@ void Habit::judge_loop(const Act& act, Risk& risk) {
   const auto repeats = static_cast<std::uint64_t>(std::ranges::count(latest_, call));
   latest_[next_] = call;
   next_ = (next_ + 1) % latest_.size();
-  const std::uint64_t usual = repeats_.usual();
+  const std::uint64_t usual = repeats >= least ? repeats_.usual() : 0;
   if (repeats >= least && repeats > 2 * usual) {
     add(Kind::loop, repeats >= 28 ? 75 : 50, usual, repeats,
         std::format("the same call {} times among the latest 32, usually at most {}", repeats,
@@ -249,8 +249,9 @@ void Habit::judge_walk(const Act& act, Risk& risk) {
     walk->step = step;
     walk->run = 1;
   }
+  if (walk->run < least) return;
   const std::uint64_t usual = runs_.usual();
-  if (walk->run < least || walk->run <= 2 * usual) return;
+  if (walk->run <= 2 * usual) return;
   add(Kind::enumeration, walk->run >= many ? 85 : 55, usual, walk->run,
       std::format("{} calls in a row, each with the number before and {}; usually at most {}",
                   walk->run, step, usual),
@@ -258,8 +259,9 @@ void Habit::judge_walk(const Act& act, Risk& risk) {
 }
 
 void Habit::judge_window(Window& window, Kind kind, std::uint32_t least, Risk& risk) {
+  if (window.count < least) return;
   const std::uint64_t usual = window.usual.usual();
-  if (window.count < least || window.count <= 3 * usual) return;
+  if (window.count <= 3 * usual) return;
   add(kind, window.count >= 4 * least ? 80 : 55, usual, window.count,
       std::format("{} calls {} within ten minutes, usually at most {}", window.count,
                   kind == Kind::denials ? "refused" : "failed", usual),

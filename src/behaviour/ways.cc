@@ -83,10 +83,12 @@ std::optional<Ways::Surprise> Ways::step(std::uint64_t tool, base::Time at, bool
   const double bits = std::min(most_bits, -std::log2(chance(place)));
   mean_ += (bits - mean_) * share;
   std::optional<Surprise> surprise;
-  const double usual = static_cast<double>(surprises_.usual()) / 16;
-  if (steps_ >= steps_to_learn && mean_ >= least_bits && mean_ > usual + above_usual) {
-    surprise = Surprise{mean_, usual};
-    mean_ = usual;  // told once
+  if (steps_ >= steps_to_learn && mean_ >= least_bits) {
+    const double usual = static_cast<double>(surprises_.usual()) / 16;
+    if (mean_ > usual + above_usual) {
+      surprise = Surprise{mean_, usual};
+      mean_ = usual;  // told once
+    }
   }
   if (teach && !surprise) {
     if (steps_ >= steps_to_learn / 2) surprises_.add(static_cast<std::uint64_t>(mean_ * 16));

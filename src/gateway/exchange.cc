@@ -307,11 +307,13 @@ std::string_view Exchange::named() const {
 
 std::string Exchange::explain(const policy::Denial& denial) const {
   std::string why = policy::explanation(denial, !holds_secret());
-  // The numbers alone explain little.
-  if (why.contains("context.risk") && !risk_.signals.empty())
-    why += "; " + std::ranges::max_element(risk_.signals, {}, &behaviour::Signal::score)->sentence;
+  // The numbers alone explain little; and what stands at the end may be cut off.
   if (why.contains("derived.provenance") && !origins_.marks.empty())
-    why += "; " + provenance::sentence(origins_.marks.front());
+    why = std::format("{}; {}", provenance::sentence(origins_.marks.front()), why);
+  if (why.contains("context.risk") && !risk_.signals.empty())
+    why = std::format(
+        "{}; {}", std::ranges::max_element(risk_.signals, {}, &behaviour::Signal::score)->sentence,
+        why);
   return without_secrets(why);
 }
 
@@ -400,14 +402,18 @@ void Exchange::trace_arguments() {
   tracing->add_sources(conversation_->totals, at_);
 }
 
-void Exchange::trace_answer(json::Value content) {
+void Exchange::trace_answer(json::Value content, const inspect::Findings& found) {
   if (!snapshot_->traces) return;
   const Labels labels = this->labels();
+  std::vector<std::string> taint(labels.taint.begin(), labels.taint.end());
+  // Whoever writes orders into the answers of a trusted server is not that server.
+  if (found.has(inspect::FindingKind::instruction, inspect::Severity::medium))
+    taint.emplace_back("instruction");
   admitted_->principal->tracing(snapshot_->config->provenance.limits, worker_.shared().trail_key)
       ->after(content,
               {.server = route_.config->name,
                .subject = tool_ ? std::string_view(tool_->name) : std::string_view(),
-               .taint = labels.taint,
+               .taint = taint,
                .domains = labels.domains,
                .sensitive = labels.sensitive},
               now());
@@ -819,7 +825,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     co_await killed_answer();
     co_return;
   }
-  trace_answer(content);
+  trace_answer(content, found);
   if (message_->method() == mcp::Method::tools_call) {
     // Before the answer leaves: who reads it may ask for the task at once, on another loop.
     const json::Value begun = content["task"].is_object() ? content["task"] : content;

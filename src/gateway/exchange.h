@@ -97,7 +97,7 @@ class Exchange {
   // came from.
   behaviour::Who who() const;
   void trace_arguments();
-  void trace_answer(json::Value content);
+  void trace_answer(json::Value content, const inspect::Findings& found);
   Labels labels() const;
   net::Task<std::optional<policy::Permit>> decide();
   net::Task<std::optional<store::Ticket>> record(const policy::Permit& permit);

@@ -268,7 +268,7 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
     for (json::Edit& edit : inspect::redact(
              message.params(), found, {.hidden = true, .key = worker_.shared().redaction_key}))
       edits.push_back(std::move(edit));
-  trace_answer(message.params());
+  trace_answer(message.params(), found);
   if (outward_ != nullptr) outward_->notification_edits(message, edits);
   json::in_document_order(edits);
   if (!streaming_ && !co_await begin_events()) co_return false;
