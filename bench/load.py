@@ -105,10 +105,13 @@ def idle(args, folder, upstream_port):
     port, gateway = start(args, folder, upstream_port)
     before = megabytes(gateway)
     client = Client(port)
-    for _ in range(args.sessions):
-        client.open()
+    ids = [client.open() for _ in range(args.sessions)]
     time.sleep(1)
     after = megabytes(gateway)
+    for client.session in (ids[0], ids[len(ids) // 2], ids[-1]):  # none was ended to make room
+        client.ask(message("ping", number=9))
+    if len(set(ids)) != args.sessions:
+        sys.exit("load: two sessions have one id")
     gateway.stop()
     print(f"idle: {args.sessions} sessions take {after - before:.0f} MB ({before:.0f} -> {after:.0f}), "
           f"{(after - before) * 1024 / args.sessions:.1f} KB each")
