@@ -131,16 +131,10 @@ class Emit {
     *at_++ = '"';
   }
 
-  template <std::size_t N>
-  void digest(const char (&key)[N], const std::optional<crypto::Digest>& value) {
-    if (!value) return;
-    text(key);
-    *at_++ = '"';
-    for (const std::byte byte : *value) {
-      *at_++ = hex[std::to_integer<unsigned>(byte) >> 4];
-      *at_++ = hex[std::to_integer<unsigned>(byte) & 15];
-    }
-    *at_++ = '"';
+  void as_it_is(std::string_view text) { at_ = std::ranges::copy(text, at_).out; }
+  void zeros(std::size_t count) {
+    std::memset(at_, '0', count);
+    at_ += count;
   }
 
   template <std::size_t N>
@@ -250,11 +244,36 @@ class Emit {
   char* at_;
 };
 
-void body(Emit& out, const Body& body) {
-  out.digest(",\"commit\":", body.commit);
-  out.digest(",\"ct_sha256\":", body.ct_sha256);
-  out.string(",\"key\":", body.key, word);
-  out.number(",\"len\":", body.len);
+constexpr std::size_t digest_digits = 64;
+// What stands at a leaf's body_at; behind it comes "len". Zeros are 0 in every hexadecimal place.
+struct BodyPlace {
+  static constexpr std::string_view commit = R"("commit":")";
+  static constexpr std::string_view ct_sha256 = R"(","ct_sha256":")";
+  static constexpr std::string_view key = R"(","key":")";
+  static constexpr std::string_view end = R"(",)";
+  static constexpr std::size_t commit_at = commit.size();
+  static constexpr std::size_t ct_sha256_at = commit_at + digest_digits + ct_sha256.size();
+  static constexpr std::size_t key_at = ct_sha256_at + digest_digits + key.size();
+  static constexpr std::size_t size = key_at + body_key_id_size + end.size();
+};
+
+// Gives where the place for a kept body begins, or null.
+char* body(Emit& out, const Body& body) {
+  if (!body.kept) {
+    out.number(",\"len\":", body.len);
+    return nullptr;
+  }
+  char* const place = out.at() + 1;
+  out.text(",");
+  out.as_it_is(BodyPlace::commit);
+  out.zeros(digest_digits);
+  out.as_it_is(BodyPlace::ct_sha256);
+  out.zeros(digest_digits);
+  out.as_it_is(BodyPlace::key);
+  out.zeros(body_key_id_size);
+  out.text("\"");
+  out.number(",\"len\":", std::max<std::int64_t>(body.len, 0));
+  return place;
 }
 
 void agent(Emit& out, const Agent& agent) {
@@ -322,10 +341,13 @@ void shadow(Emit& out, const Shadow& shadow) {
 }
 
 void log(Emit& out, const Record& record) {
+  out.number(",\"bodies\":", record.log_bodies);
   out.number(",\"cut_bytes\":", record.log_cut_bytes);
   out.string(",\"cut_file\":", record.log_cut_file, label);
   out.string(",\"cut_sha256\":", record.log_cut_sha256, label);
+  out.list(",\"keys\":", record.log_keys, 2048);
   out.number(",\"lost\":", record.log_lost_records);
+  out.number(",\"minimum\":", record.log_minimum);
   out.number(",\"refused\":", record.log_refused);
   out.number(",\"segment\":", record.log_segment);
 }
@@ -371,6 +393,11 @@ std::string_view name(Type type) {
     case Type::log_opened: return "log.opened";
     case Type::log_closed: return "log.closed";
     case Type::log_resumed: return "log.resumed";
+    case Type::log_pruned: return "log.pruned";
+    case Type::body_revealed: return "body.revealed";
+    case Type::bodies_expired: return "bodies.expired";
+    case Type::erasure_decided: return "erasure.decided";
+    case Type::erasure_done: return "erasure.done";
   }
   std::unreachable();
 }
@@ -420,6 +447,7 @@ Leaf RecordWriter::write(const Record& r) {
   Emit out(buffer_.data());
   out.milliseconds(",\"added_ms\":", r.added_ns);
   out.object(",\"agent\":", [&] { agent(out, r.agent); });
+  out.string(",\"approved_by\":", r.approved_by, label);
   out.raw(",\"asked\":", r.asked);
   out.number(",\"bytes_in\":", r.bytes_in);
   out.number(",\"bytes_out\":", r.bytes_out);
@@ -451,8 +479,12 @@ Leaf RecordWriter::write(const Record& r) {
   out.string(",\"prompt\":", r.prompt, label);
   out.string(",\"proto\":", r.proto, word);
   out.list(",\"redactions\":", r.redactions, 800, [&](const Redaction& x) { redaction(out, x); });
-  out.object(",\"req\":", [&] { body(out, r.req); });
-  out.object(",\"res\":", [&] { body(out, r.res); });
+  base::check(!r.req.kept || !r.res.kept, "a record keeps one body");
+  const char* place = nullptr;
+  out.object(",\"req\":", [&] { place = body(out, r.req); });
+  out.object(",\"res\":", [&] {
+    if (const char* const at = body(out, r.res); at != nullptr) place = at;
+  });
   out.string(",\"resource_uri\":", r.resource_uri, sentence);
   out.number(",\"rows_out\":", r.rows_out);
   if (r.rpc_code) {
@@ -467,6 +499,7 @@ Leaf RecordWriter::write(const Record& r) {
   out.string(",\"session\":", r.session, label);
   out.object(",\"shadow\":", [&] { shadow(out, r.shadow); });
   out.string(",\"span_id\":", r.span_id, word);
+  out.string(",\"subject\":", r.subject, label);
   out.string(",\"tenant\":", r.tenant, label);
   out.text(",\"time\":\"");
   std::memcpy(out.at(), date_.data(), date_.size());
@@ -498,7 +531,25 @@ Leaf RecordWriter::write(const Record& r) {
     return write(less);
   }
   base::check(size + digits_limit <= leaf_limit.count, "a record keeps within the leaf's limit");
-  return {.text = std::string_view(buffer_.data(), size), .seq_at = seq_at};
+  return {.text = std::string_view(buffer_.data(), size),
+          .seq_at = seq_at,
+          .body_at = place == nullptr ? 0 : static_cast<std::uint32_t>(place - buffer_.data())};
+}
+
+void put_body(std::span<char> leaf, std::uint32_t body_at, const BodyReference& body) {
+  const std::span<char> place = leaf.subspan(body_at, BodyPlace::size);
+  const auto put = [&](std::size_t at, std::string_view text) {
+    std::ranges::copy(text, place.subspan(at, text.size()).begin());
+  };
+  base::check(body.key.size() == body_key_id_size, "a body's key has an id");
+  put(BodyPlace::commit_at, crypto::to_hex(body.commit));
+  put(BodyPlace::ct_sha256_at, crypto::to_hex(body.ct_sha256));
+  put(BodyPlace::key_at, body.key);
+}
+
+void drop_body(std::string& leaf, std::uint32_t body_at, std::uint32_t& seq_at) {
+  leaf.erase(body_at, BodyPlace::size);
+  if (seq_at > body_at) seq_at -= static_cast<std::uint32_t>(BodyPlace::size);
 }
 
 std::string with_seq(Leaf leaf, std::uint64_t seq) {

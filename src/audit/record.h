@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 
+#include "audit/envelope.h"
 #include "base/clock.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
@@ -45,6 +46,11 @@ enum class Type : std::uint8_t {
   log_opened,
   log_closed,
   log_resumed,  // after a time in which the disk did not take records
+  log_pruned,   // records below log_minimum are given up by retention
+  body_revealed,
+  bodies_expired,  // keys were destroyed by retention
+  erasure_decided,
+  erasure_done,  // keys were destroyed
 };
 // "call.decided", ...
 std::string_view name(Type type);
@@ -115,11 +121,10 @@ struct Redaction {
 
 // A body that is not in the leaf.
 struct Body {
-  std::optional<crypto::Digest> commit{};     // audit::commitment
-  std::optional<crypto::Digest> ct_sha256{};  // of its AEAD envelope, once bodies are kept
-  std::string_view key{};                     // id of the envelope's key
+  // It is kept beside the log: commit, ct_sha256 and key (audit/envelope.h) are put into the leaf
+  // later, by whoever makes the envelope. At most one of a record's two bodies.
+  bool kept = false;
   std::int64_t len = -1;
-  bool exists() const { return commit || ct_sha256 || !key.empty() || len >= 0; }
 };
 
 // What a second set of policies says about a call, where that differs from the first.
@@ -186,7 +191,13 @@ struct Record {
   // would have been refused, and what was allowed and throttled.
   Decision would = Decision::none;
 
-  // log.opened and log.resumed: what was found.
+  // What was done to the log: retention, erasure, revealing.
+  std::string_view approved_by{};                // the second person
+  std::string_view subject{};                    // whose bodies
+  std::span<const std::string_view> log_keys{};  // ids of data keys
+  std::int64_t log_minimum = -1;                 // the first record that is left
+  // log.opened and log.resumed: what was found. log.pruned: the first segment that is left.
+  std::int64_t log_bodies = -1;
   std::int64_t log_cut_bytes = -1;  // torn tail that was put aside
   std::string_view log_cut_file{};
   std::string_view log_cut_sha256{};  // of that file, hexadecimal
@@ -196,10 +207,12 @@ struct Record {
   std::int64_t log_segment = -1;
 };
 
-// A leaf whose seq is still missing: the journal knows it and puts the digits in at `seq_at`.
+// A leaf whose seq is still missing: the journal knows it and puts the digits in at `seq_at`. Where
+// a body is kept, zeros hold the place of what the record says about it, at `body_at` (0: none).
 struct Leaf {
   std::string_view text;
   std::uint32_t seq_at = 0;
+  std::uint32_t body_at = 0;
 };
 
 // Writes records for one node. Holds one buffer; belongs to one thread (have one per event loop).
@@ -220,5 +233,10 @@ class RecordWriter {
 
 // The leaf with its seq in place.
 std::string with_seq(Leaf leaf, std::uint64_t seq);
+
+// Puts what is to be said about the body into its place in the leaf's text.
+void put_body(std::span<char> leaf, std::uint32_t body_at, const BodyReference& body);
+// The same text without that place: the body is not kept after all. seq_at moves with it.
+void drop_body(std::string& leaf, std::uint32_t body_at, std::uint32_t& seq_at);
 
 }  // namespace latticegate::audit

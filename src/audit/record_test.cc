@@ -73,8 +73,8 @@ struct Full {
                .prompt = t,
                .proto = t,
                .redactions = redactions,
-               .req = {crypto::Digest{}, crypto::Digest{}, t, n},
-               .res = {crypto::Digest{}, crypto::Digest{}, t, n},
+               .req = {.len = n},
+               .res = {.kept = true, .len = n},
                .resource_uri = t,
                .rows_out = n,
                .rpc_code = -n,
@@ -93,6 +93,11 @@ struct Full {
                .uid = uuid(2),
                .why = t,
                .would = audit::Decision::step_up,
+               .approved_by = t,
+               .subject = t,
+               .log_keys = texts,
+               .log_minimum = n,
+               .log_bodies = n,
                .log_cut_bytes = n,
                .log_cut_file = t,
                .log_cut_sha256 = t,
@@ -102,6 +107,35 @@ struct Full {
 };
 
 }  // namespace
+
+TEST_CASE("a kept body has its place in the record, which is filled in or taken out later") {
+  RecordWriter writer("node-1");
+  const std::string zeros(64, '0');
+  for (const bool request : {true, false}) {
+    audit::Record record{.type = audit::Type::call_decided, .time = now, .tool = "query"};
+    (request ? record.req : record.res) = {.kept = true, .len = 402};
+    const audit::Leaf leaf = writer.write(record);
+    std::string text(leaf.text);
+    REQUIRE(text.substr(leaf.body_at).starts_with(R"("commit":"000)"));
+    const audit::BodyReference body{
+        .commit = crypto::sha256("a"), .ct_sha256 = crypto::sha256("b"), .key = "0123456789abcdef"};
+    audit::put_body(text, leaf.body_at, body);
+    const std::string filled =
+        audit::with_seq({.text = text, .seq_at = leaf.seq_at, .body_at = 0}, 5);
+    const auto parsed = json::Document::parse(filled);
+    REQUIRE(parsed.has_value());
+    const json::Value said = parsed->root()[request ? "req" : "res"];
+    CHECK(said["commit"].string() == crypto::to_hex(crypto::sha256("a")));
+    CHECK(said["ct_sha256"].string() == crypto::to_hex(crypto::sha256("b")));
+    CHECK(said["key"].string() == "0123456789abcdef");
+    CHECK(said["len"].integer() == 402);
+    std::uint32_t seq_at = leaf.seq_at;
+    audit::drop_body(text, leaf.body_at, seq_at);
+    record.req.kept = record.res.kept = false;
+    CHECK(text == writer.write(record).text);
+    CHECK(seq_at == writer.write(record).seq_at);
+  }
+}
 
 TEST_CASE("a decided call reads as the format says") {
   const std::vector<std::string_view> rules{"deny-bulk-export"};
@@ -266,7 +300,7 @@ TEST_CASE("the cost of a record, printed") {
                     .kind = "user",
                     .ref = "p:k3jd93kfj39fk3jf93kd"},
       .proto = "2025-11-25",
-      .req = {.commit = crypto::Digest{}, .len = 402},
+      .req = {.kept = true, .len = 402},
       .rpc_id = "42",
       .rules = rules,
       .server = {.id = "crm", .segment = "sales"},

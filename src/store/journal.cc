@@ -6,18 +6,24 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <format>
+#include <iterator>
 #include <limits>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "audit/envelope.h"
 #include "audit/segment.h"
+#include "store/body_file.h"
 #include "store/pace.h"
 #include "store/query_reader.h"
 #include "store/recovery.h"
@@ -74,16 +80,21 @@ struct Posted {
   struct Piece {
     std::size_t size;
     std::uint32_t seq_at;
+    std::uint32_t body_at;
+    std::unique_ptr<const KeptBody> body;
   };
   std::vector<Piece> pieces;
   std::string text;
 
-  void add(audit::Leaf leaf) {
-    pieces.push_back({.size = leaf.text.size(), .seq_at = leaf.seq_at});
+  void add(audit::Leaf leaf, std::unique_ptr<const KeptBody> body) {
+    pieces.push_back({.size = leaf.text.size(),
+                      .seq_at = leaf.seq_at,
+                      .body_at = leaf.body_at,
+                      .body = std::move(body)});
     text += leaf.text;
   }
-  void append(const Posted& other) {
-    pieces.insert(pieces.end(), other.pieces.begin(), other.pieces.end());
+  void append(Posted& other) {
+    std::ranges::move(other.pieces, std::back_inserter(pieces));
     text += other.text;
   }
   void clear() {
@@ -101,10 +112,14 @@ Append::~Append() {
   base::check(state_ != State::queued, "an append outlives its way to the disk");
 }
 
-void Append::set(audit::Leaf leaf, const crypto::Uuid& call_uid, std::uint32_t home, void* waiter) {
+void Append::set(audit::Leaf leaf, const crypto::Uuid& call_uid, std::uint32_t home, void* waiter,
+                 std::unique_ptr<const KeptBody> body) {
   base::check(state_ != State::queued, "an append is not changed on its way to the disk");
+  base::check((leaf.body_at != 0) == (body != nullptr), "a body has its place in the leaf");
   leaf_.assign(leaf.text);
+  body_ = std::move(body);
   seq_at_ = leaf.seq_at;
+  body_at_ = leaf.body_at;
   call_uid_ = call_uid;
   home_ = home;
   waiter_ = waiter;
@@ -129,6 +144,7 @@ class Journal::Writer {
         notifier_(std::move(notifier)),
         lock_(std::move(lock)),
         records_(node_of(options_.origin)),
+        body_file_(options_.directory, files),
         heads_(options_.homes, nullptr),
         tails_(options_.homes, nullptr) {}
   Writer(const Writer&) = delete;
@@ -137,7 +153,8 @@ class Journal::Writer {
 
   Result<void> start();
   Result<void> submit(Append& append);
-  Result<void> post(audit::Leaf leaf);
+  Result<void> post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body);
+  void forget_body_keys() { keys_changed_.store(true, std::memory_order_relaxed); }
   Status status() const;
 
  private:
@@ -153,6 +170,13 @@ class Journal::Writer {
   bool take(Batch& batch);
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   void commit(Batch& batch);
+  // Puts the frames of a batch into out_ and their bodies on the disk; gives the next seq.
+  Result<std::uint64_t> make_frames(const Batch& batch);
+  // Seals a body and says in the leaf what came of it.
+  Result<void> add_body(const KeptBody& body, std::uint64_t seq, std::span<char> leaf,
+                        std::uint32_t body_at);
+  // Whether there is room for a body; if not, it is left out. Under the mutex.
+  bool takes_body(const std::unique_ptr<const KeptBody>& body);
   void tell(Append* first, bool durable);
   // Puts out_ on the disk, behind what is there.
   Result<void> write_out();
@@ -181,7 +205,12 @@ class Journal::Writer {
   std::uint64_t reserved_ = 0;   // up to where space is reserved
   std::uint64_t next_seq_ = 0;
   std::string out_;  // the frames of a batch
-  Posted kept_;      // posted leaves of this batch, and of failed ones
+  std::optional<BodyKeys> body_keys_;
+  BodyFile body_file_;
+  audit::EnvelopeWriter envelopes_;
+  std::size_t bodies_ = 0;  // in the batch
+  std::atomic<bool> keys_changed_{false};
+  Posted kept_;  // posted leaves of this batch, and of failed ones
   std::vector<Append*> heads_;
   std::vector<Append*> tails_;
   std::chrono::milliseconds retry_{0};  // not zero: the disk failed, next attempt after that
@@ -196,8 +225,9 @@ class Journal::Writer {
   Posted posted_;
   std::uint64_t queued_bytes_ =
       0;  // of leaves that are not yet durable, kept_ and the running batch included
-  std::size_t wanted_ = never;  // appends that are worth waking the writer for
-  bool want_posted_ = false;    // whether a posted leaf is
+  std::uint64_t body_bytes_ = 0;  // of their bodies
+  std::size_t wanted_ = never;    // appends that are worth waking the writer for
+  bool want_posted_ = false;      // whether a posted leaf is
   bool stopping_ = false;
   std::uint64_t lost_before_ = 0;  // counts at the last log.resumed
   std::uint64_t refused_before_ = 0;
@@ -228,6 +258,12 @@ Result<void> Journal::Writer::start() {
     if (!sealer) return std::unexpected(std::move(sealer).error());
     sealer_ = *std::move(sealer);
   }
+  if (options_.wrapping_keys != nullptr) {
+    auto ring = BodyKeys::open(options_.body_keys, options_.wrapping_keys);
+    if (!ring) return std::unexpected(std::move(ring).error());
+    body_keys_ = *std::move(ring);
+  }
+  if (auto resumed = body_file_.resume(segment_, next_seq_); !resumed) return resumed;
   // Continued in the last segment, if it has room; else, or if there is none, in a new one.
   if (file_ == nullptr || size_ >= options_.segment.count)
     if (auto made = new_segment(); !made) return made;
@@ -269,21 +305,25 @@ Result<void> Journal::Writer::submit(Append& append) {
   bool wake = false;
   {
     const std::scoped_lock lock(mutex_);
-    const std::uint64_t bytes = append.leaf_.size();
+    const std::uint64_t least = append.leaf_.size();
     const bool sealed = sealer_ == nullptr || !sealer_->blocked();
-    if (stopping_ || !status_.working || !sealed || queued_bytes_ + bytes > options_.queue.count) {
+    if (stopping_ || !status_.working || !sealed || queued_bytes_ + least > options_.queue.count) {
       ++status_.refused;
       if (stopping_) return fail(Code::closed, "the audit log is closed");
       if (!status_.working) return fail(Code::unavailable, status_.trouble);
       if (!sealed) return fail(Code::unavailable, "the audit log cannot be sealed");
       return fail(Code::overloaded, "too many records wait for the disk");
     }
+    if (append.body_ != nullptr && !takes_body(append.body_)) {
+      append.body_ = nullptr;
+      audit::drop_body(append.leaf_, append.body_at_, append.seq_at_);
+    }
     append.state_ = Append::State::queued;
     append.next_ = nullptr;
     (last_ != nullptr ? last_->next_ : first_) = &append;
     last_ = &append;
     ++queued_;
-    queued_bytes_ += bytes;
+    queued_bytes_ += append.leaf_.size();
     wake = queued_ >= wanted_;
     if (wake) wanted_ = never;
   }
@@ -291,7 +331,8 @@ Result<void> Journal::Writer::submit(Append& append) {
   return {};
 }
 
-Result<void> Journal::Writer::post(audit::Leaf leaf) {
+Result<void> Journal::Writer::post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body) {
+  base::check((leaf.body_at != 0) == (body != nullptr), "a body has its place in the leaf");
   bool wake = false;
   {
     const std::scoped_lock lock(mutex_);
@@ -300,7 +341,14 @@ Result<void> Journal::Writer::post(audit::Leaf leaf) {
       return stopping_ ? fail(Code::closed, "the audit log is closed")
                        : fail(Code::overloaded, "too many records wait for the disk");
     }
-    posted_.add(leaf);
+    std::string without;
+    if (body != nullptr && !takes_body(body)) {
+      body = nullptr;
+      without = leaf.text;
+      audit::drop_body(without, leaf.body_at, leaf.seq_at);
+      leaf = {.text = without, .seq_at = leaf.seq_at, .body_at = 0};
+    }
+    posted_.add(leaf, std::move(body));
     queued_bytes_ += leaf.text.size();
     wake = std::exchange(want_posted_, false) || posted_.text.size() > post_soon;
   }
@@ -393,28 +441,83 @@ bool Journal::Writer::take(Batch& batch) {
   return true;
 }
 
-void Journal::Writer::commit(Batch& batch) {
+bool Journal::Writer::takes_body(const std::unique_ptr<const KeptBody>& body) {
+  if (body == nullptr) return false;
+  if (body_keys_ && body_bytes_ + body->text.size() <= options_.body_queue.count) {
+    body_bytes_ += body->text.size();
+    return true;
+  }
+  ++status_.bodies_left_out;
+  return false;
+}
+
+Result<void> Journal::Writer::add_body(const KeptBody& body, std::uint64_t seq,
+                                       std::span<char> leaf, std::uint32_t body_at) {
+  const auto key = body_keys_->key_for(body.purpose);
+  if (!key) return base::within("the key of a body", key.error());
+  std::string& out = body_file_.buffer();
+  const audit::BodyReference reference =
+      envelopes_.write(body.text, (*key)->bytes(), (*key)->id(), random_, out);
+  body_file_.added(seq);
+  audit::put_body(leaf, body_at, reference);
+  ++bodies_;
+  return {};
+}
+
+Result<std::uint64_t> Journal::Writer::make_frames(const Batch& batch) {
+  if (body_keys_ && keys_changed_.exchange(false, std::memory_order_relaxed)) body_keys_->forget();
+  bodies_ = 0;
+  body_file_.discard();
   out_.clear();
-  const std::uint64_t first = next_seq_;
-  std::uint64_t seq = first;
+  std::uint64_t seq = next_seq_;
   std::string_view rest = kept_.text;
   for (const Posted::Piece& piece : kept_.pieces) {
-    audit::write_frame(rest.substr(0, piece.size), piece.seq_at, seq++, out_);
+    const std::string_view leaf = rest.substr(0, piece.size);
     rest.remove_prefix(piece.size);
+    if (piece.body == nullptr) {
+      audit::write_frame(leaf, piece.seq_at, seq++, out_);
+      continue;
+    }
+    std::string filled(leaf);
+    if (auto added = add_body(*piece.body, seq, filled, piece.body_at); !added)
+      return std::unexpected(std::move(added).error());
+    audit::write_frame(filled, piece.seq_at, seq++, out_);
   }
   for (Append* append = batch.first; append != nullptr; append = append->next_) {
     append->seq_ = seq;
+    if (append->body_ != nullptr)
+      if (auto added = add_body(*append->body_, seq, append->leaf_, append->body_at_); !added)
+        return std::unexpected(std::move(added).error());
     audit::write_frame(append->leaf_, append->seq_at_, seq++, out_);
   }
-  const auto written = size_ < options_.segment.count
-                           ? write_out()
-                           : new_segment().and_then([&] { return write_out(); });
+  if (bodies_ > 0)
+    if (auto done = body_file_.commit(); !done) return std::unexpected(std::move(done).error());
+  return seq;
+}
+
+void Journal::Writer::commit(Batch& batch) {
+  const std::uint64_t first = next_seq_;
+  std::uint64_t seq = first;
+  // Bodies lie beside the segment that their records come to lie in.
+  const auto room = size_ < options_.segment.count ? Result<void>() : new_segment();
+  const auto written =
+      room.and_then([&] { return make_frames(batch); }).and_then([&](std::uint64_t end) {
+        seq = end;
+        return write_out();
+      });
+  std::uint64_t freed = 0;
+  for (Append* append = batch.first; append != nullptr; append = append->next_)
+    if (const auto body = std::exchange(append->body_, nullptr)) freed += body->text.size();
   if (written) {
     const std::uint64_t records = seq - first;
     next_seq_ = seq;
+    for (const Posted::Piece& piece : kept_.pieces)
+      if (piece.body != nullptr) freed += piece.body->text.size();
     kept_.clear();
     const std::scoped_lock lock(mutex_);
     queued_bytes_ -= batch.bytes;
+    body_bytes_ -= freed;
+    status_.bodies += bodies_;
     ++status_.batches;
     status_.records += records;
     status_.next_seq = seq;
@@ -423,6 +526,7 @@ void Journal::Writer::commit(Batch& batch) {
     retry_ = options_.first_retry;
     const std::scoped_lock lock(mutex_);
     queued_bytes_ -= batch.bytes - kept_.text.size();  // what was posted is kept and still counts
+    body_bytes_ -= freed;
     status_.refused += batch.appends;
     status_.working = false;
     status_.trouble = base::describe(written.error());
@@ -502,6 +606,7 @@ Result<void> Journal::Writer::new_segment() {
   }
   file_ = *std::move(made);
   segment_ = number;
+  body_file_.begin(number);
   first_seq_ = next_seq_;
   size_ = header.size();
   reserved_ = size_;
@@ -516,6 +621,7 @@ Result<void> Journal::Writer::repair() {
     if (auto done = file_->truncate(size_); !done) return done;
     if (auto done = file_->sync(); !done) return done;
     reserved_ = size_;
+    body_file_.begin(segment_);
   } else if (auto made = new_segment(); !made) {
     return made;
   }
@@ -574,7 +680,10 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, const bas
 Journal::Journal(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {}
 Journal::~Journal() = default;
 Result<void> Journal::submit(Append& append) { return writer_->submit(append); }
-Result<void> Journal::post(audit::Leaf leaf) { return writer_->post(leaf); }
+Result<void> Journal::post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body) {
+  return writer_->post(leaf, std::move(body));
+}
+void Journal::forget_body_keys() { writer_->forget_body_keys(); }
 Journal::Status Journal::status() const { return writer_->status(); }
 
 }  // namespace latticegate::store

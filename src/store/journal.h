@@ -12,6 +12,10 @@
 // after 100 ms, then less often. Posted records are kept meanwhile. Nothing is dropped unseen:
 // status() tells, and the log itself says log.resumed.
 //
+// Bodies of calls are compressed, sealed and written beside the segments by the same thread, and
+// are durable before the records that refer to them; a record is written whether there is room for
+// its body or not.
+//
 // With keys, the log is sealed as it grows: tree, tiles and signed checkpoints (store/sealer.h), on
 // a thread of its own that no commit waits for.
 //
@@ -36,6 +40,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "crypto/random.h"
+#include "store/body_keys.h"
 #include "store/file.h"
 #include "store/log_keys.h"
 
@@ -61,6 +66,12 @@ class Ticket {
   std::uint64_t seq_;
 };
 
+// A body on its way into its envelope (audit/envelope.h), made on the writer's thread.
+struct KeptBody {
+  std::string text;  // at most audit::body_limit
+  audit::KeyPurpose purpose;
+};
+
 // One record on its way to the disk, and the place where its waiter finds the result. Lives with
 // the waiter, which must not touch or destroy it between submit() and the notification; can be used
 // again afterwards (its text keeps its capacity).
@@ -72,8 +83,9 @@ class Append {
   ~Append();
 
   // Takes a copy of the leaf. `home` is the event loop to be told, `waiter` whatever that loop
-  // needs to go on.
-  void set(audit::Leaf leaf, const crypto::Uuid& call_uid, std::uint32_t home, void* waiter);
+  // needs to go on. There is a body exactly when the leaf has a place for one.
+  void set(audit::Leaf leaf, const crypto::Uuid& call_uid, std::uint32_t home, void* waiter,
+           std::unique_ptr<const KeptBody> body = nullptr);
 
   // In the notifier and after it: the next append of the same batch and home, or null. Read it
   // before resuming.
@@ -86,11 +98,13 @@ class Append {
   friend class Journal;
   enum class State : std::uint8_t { idle, ready, queued, durable, failed };
   std::string leaf_;
+  std::unique_ptr<const KeptBody> body_;
   crypto::Uuid call_uid_;
   std::uint64_t seq_ = 0;
   Append* next_ = nullptr;
   void* waiter_ = nullptr;
   std::uint32_t seq_at_ = 0;
+  std::uint32_t body_at_ = 0;
   std::uint32_t home_ = 0;
   State state_ = State::idle;
 };
@@ -114,6 +128,10 @@ struct JournalOptions {
   std::chrono::milliseconds checkpoint_age{1000};  // the longest that a record stays unsigned
   // After so long without being able to seal, calls are refused.
   std::chrono::milliseconds seal_patience{10'000};
+  // What wraps the data keys of bodies, and their folder. None: no body is kept.
+  std::shared_ptr<const WrappingKeys> wrapping_keys{};
+  std::filesystem::path body_keys{};
+  base::Bytes body_queue{std::uint64_t{32} * 1024 * 1024};  // bodies that wait; others are left out
 };
 
 class Journal {
@@ -143,7 +161,11 @@ class Journal {
 
   // Queues a copy of a record that nobody waits for. Kept over a failure of the disk;
   // Code::overloaded when the queue is full, and then counted as lost.
-  [[nodiscard]] base::Result<void> post(audit::Leaf leaf);
+  [[nodiscard]] base::Result<void> post(audit::Leaf leaf,
+                                        std::unique_ptr<const KeptBody> body = nullptr);
+
+  // Data keys were destroyed: from the next batch on none of them is used. Any thread.
+  void forget_body_keys();
 
   struct Status {
     bool working = true;
@@ -151,9 +173,11 @@ class Journal {
     std::uint64_t next_seq = 0;  // all before it are durable
     std::uint64_t queued_bytes = 0;
     std::uint64_t batches = 0;
-    std::uint64_t records = 0;  // durable since open()
-    std::uint64_t refused = 0;  // appends that got an error, at once or by a failed batch
-    std::uint64_t lost = 0;     // posted records that found the queue full
+    std::uint64_t records = 0;          // durable since open()
+    std::uint64_t refused = 0;          // appends that got an error, at once or by a failed batch
+    std::uint64_t lost = 0;             // posted records that found the queue full
+    std::uint64_t bodies = 0;           // kept since open()
+    std::uint64_t bodies_left_out = 0;  // that found their queue full
     std::uint64_t segment = 0;
     std::uint64_t cut_bytes = 0;       // torn tail found by open()
     std::uint64_t signed_records = 0;  // under the last checkpoint

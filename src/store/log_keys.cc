@@ -1,11 +1,6 @@
 #include "store/log_keys.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <format>
 #include <optional>
 #include <system_error>
@@ -13,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "crypto/secret.h"
+#include "store/secret_file.h"
 
 namespace latticegate::store {
 namespace {
@@ -32,65 +28,22 @@ std::string_view file_of(SignatureKind kind) {
   return kind == SignatureKind::ml_dsa_44 ? "audit-ml-dsa-44.pem" : "audit-ed25519.pem";
 }
 
-std::unexpected<base::Error> refused(std::string_view operation,
-                                     const std::filesystem::path& path) {
-  const int number = errno;
-  return fail(number == ENOENT ? Code::not_found : Code::io,
-              std::format("cannot {} {}: {}", operation, path.string(), base::os_reason(number)));
-}
-
 // A private key from its file. Nothing: there is no such file.
 Result<std::optional<SigningKey>> read_key(const std::filesystem::path& path, SignatureKind kind) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    if (errno == ENOENT) return std::optional<SigningKey>();
-    return refused("open", path);
-  }
-  struct stat about{};
-  const bool known = ::fstat(descriptor, &about) == 0;
-  std::string text(crypto::signing_pem_limit.count + 1, '\0');
-  const ssize_t got = ::read(descriptor, text.data(), text.size());
-  const int number = errno;
-  ::close(descriptor);
-  errno = number;
-  if (!known || got < 0) return refused("read", path);
-  text.resize(static_cast<std::size_t>(got));
-  const crypto::Secret secret = crypto::Secret::taken_from(text);
-  if ((about.st_mode & 077U) != 0)
-    return fail(Code::forbidden,
-                std::format("{} can be read by others (mode {:04o}); it must be 0600",
-                            path.string(), about.st_mode & 07777U));
-  auto key = SigningKey::from_pem(secret.reveal());
+  const auto secret = read_secret_file(path, crypto::signing_pem_limit.count);
+  if (!secret) return std::unexpected(secret.error());
+  if (!*secret) return std::optional<SigningKey>();
+  auto key = SigningKey::from_pem((*secret)->reveal());
   if (!key) return base::within(path.string(), std::move(key).error());
   if (key->kind() != kind)
     return fail(Code::crypto, std::format("{} is no {} key", path.string(), crypto::name(kind)));
   return std::optional<SigningKey>(*std::move(key));
 }
 
-// Durable under its name or not there at all; never over a key that exists.
 Result<void> write_key(const std::filesystem::path& path, const SigningKey& key) {
   const auto pem = key.pem();
   if (!pem) return std::unexpected(pem.error());
-  const std::filesystem::path fresh = path.string() + ".new";
-  ::unlink(fresh.c_str());
-  const int descriptor = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor < 0) return refused("create", fresh);
-  const std::string_view text = pem->reveal();
-  const bool written =
-      ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-      ::fsync(descriptor) == 0;
-  const int number = errno;
-  ::close(descriptor);
-  errno = number;
-  if (!written) return refused("write", fresh);
-  if (::link(fresh.c_str(), path.c_str()) != 0) return refused("create", path);
-  ::unlink(fresh.c_str());
-  const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return refused("open", path.parent_path());
-  const bool synced = ::fsync(folder) == 0;
-  ::close(folder);
-  if (!synced) return refused("make durable", path.parent_path());
-  return {};
+  return write_secret_file(path, pem->reveal());
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "store/detail/read_at.h"
+
 namespace latticegate::store {
 namespace {
 
@@ -23,7 +25,21 @@ constexpr std::size_t chunk = 65'536;
 constexpr std::size_t largest_frame = audit::leaf_limit.count + audit::frame_overhead;
 constexpr std::size_t largest_header = audit::header_limit.count + audit::frame_overhead + 8;
 
-// Reads up to `size` bytes at the offset; fewer only at the end of the file.
+// The last segment before the first one for which `early` does not hold; at least the first.
+SegmentName last_segment(const std::vector<SegmentName>& segments,
+                         std::predicate<const audit::SegmentHeader&> auto early) {
+  SegmentName best = segments.front();
+  for (const SegmentName& segment : segments) {
+    const auto file = SegmentFile::open(segment.path);
+    // One that does not open is being created, or damaged: whoever reads as far will say so.
+    if (!file || !early(file->header())) break;
+    best = segment;
+  }
+  return best;
+}
+
+}  // namespace
+
 Result<std::string> read_at(int descriptor, std::uint64_t offset, std::size_t size,
                             const std::filesystem::path& path) {
   std::string bytes(size, '\0');
@@ -40,21 +56,6 @@ Result<std::string> read_at(int descriptor, std::uint64_t offset, std::size_t si
   bytes.resize(got);
   return bytes;
 }
-
-// The last segment before the first one for which `early` does not hold; at least the first.
-SegmentName last_segment(const std::vector<SegmentName>& segments,
-                         std::predicate<const audit::SegmentHeader&> auto early) {
-  SegmentName best = segments.front();
-  for (const SegmentName& segment : segments) {
-    const auto file = SegmentFile::open(segment.path);
-    // One that does not open is being created, or damaged: whoever reads as far will say so.
-    if (!file || !early(file->header())) break;
-    best = segment;
-  }
-  return best;
-}
-
-}  // namespace
 
 std::filesystem::path segment_folder(const std::filesystem::path& log) { return log / "seg"; }
 

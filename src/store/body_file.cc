@@ -1,0 +1,176 @@
+#include "store/body_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <format>
+#include <system_error>
+#include <utility>
+
+#include "crypto/crc32c.h"
+#include "store/detail/read_at.h"
+
+namespace latticegate::store {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::fail;
+using base::Result;
+
+constexpr std::size_t head_size = 16;
+
+void put_number(std::uint64_t number, std::size_t bytes, char* out) {
+  for (std::size_t i = bytes; i-- > 0; number >>= 8U) out[i] = static_cast<char>(number & 0xFFU);
+}
+std::uint64_t number_in(std::string_view bytes) {
+  std::uint64_t number = 0;
+  for (const char byte : bytes) number = number << 8U | static_cast<unsigned char>(byte);
+  return number;
+}
+
+}  // namespace
+
+fs::path body_folder(const fs::path& log) { return log / "blob"; }
+fs::path body_path(const fs::path& log, std::uint64_t segment) {
+  return body_folder(log) / std::format("{:06}.bin", segment);
+}
+
+Result<void> BodyFile::resume(std::uint64_t segment, std::uint64_t next_seq) {
+  begin(segment);
+  auto reader = BodyReader::open(body_path(log_, segment));
+  if (!reader) {
+    if (reader.error().code == Code::not_found) return {};
+    return std::unexpected(std::move(reader).error());
+  }
+  std::uint64_t good = 0;
+  for (;;) {
+    const auto frame = reader->next();
+    if (!frame) return std::unexpected(frame.error());
+    if (!*frame || (*frame)->seq >= next_seq) break;
+    good = reader->valid();
+  }
+  auto file = files_->open(body_path(log_, segment));
+  if (!file) return std::unexpected(std::move(file).error());
+  file_ = *std::move(file);
+  size_ = good;
+  return file_->truncate(size_);
+}
+
+void BodyFile::begin(std::uint64_t segment) {
+  segment_ = segment;
+  file_ = nullptr;
+  size_ = 0;
+  discard();
+}
+
+void BodyFile::discard() {
+  out_.clear();
+  frame_ = 0;
+}
+
+std::string& BodyFile::buffer() {
+  frame_ = out_.size();
+  out_.append(head_size, '\0');
+  return out_;
+}
+
+void BodyFile::added(std::uint64_t seq) {
+  char* const head = out_.data() + frame_;
+  put_number(out_.size() - frame_ - head_size, 4, head + 4);
+  put_number(seq, 8, head + 8);
+  put_number(crypto::crc32c(base::bytes_of(std::string_view(out_).substr(frame_ + 4))), 4, head);
+}
+
+Result<void> BodyFile::commit() {
+  if (out_.empty()) return {};
+  const std::string bytes = std::exchange(out_, {});
+  if (file_ == nullptr) {
+    std::error_code error;
+    fs::create_directories(body_folder(log_), error);
+    const fs::path path = body_path(log_, segment_);
+    // One that is left from an attempt that failed holds nothing that a record refers to.
+    if (auto removed = files_->remove(path); !removed) return removed;
+    auto made = files_->create(path);
+    if (!made) return std::unexpected(std::move(made).error());
+    if (auto synced = files_->sync_folder(body_folder(log_)); !synced) return synced;
+    file_ = *std::move(made);
+    size_ = 0;
+  }
+  std::string_view rest = bytes;
+  for (std::uint64_t at = size_; !rest.empty();) {
+    const auto n = file_->write(base::bytes_of(rest), at);
+    if (!n) return std::unexpected(n.error());
+    rest.remove_prefix(*n);
+    at += *n;
+  }
+  if (auto done = file_->sync(); !done) return done;
+  size_ += bytes.size();
+  return {};
+}
+
+BodyReader::BodyReader(BodyReader&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      path_(std::move(other.path_)),
+      size_(other.size_),
+      offset_(other.offset_) {}
+
+BodyReader::~BodyReader() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Result<BodyReader> BodyReader::open(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0)
+    return fail(errno == ENOENT ? Code::not_found : Code::io,
+                std::format("cannot open {}: {}", path.string(), base::os_reason(errno)));
+  struct stat about{};
+  if (::fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
+    ::close(descriptor);
+    return fail(Code::io, std::format("{} is no file", path.string()));
+  }
+  return BodyReader(descriptor, path, static_cast<std::uint64_t>(about.st_size));
+}
+
+Result<std::optional<BodyReader::Frame>> BodyReader::next() {
+  const auto head = read_at(descriptor_, offset_, head_size, path_);
+  if (!head) return std::unexpected(head.error());
+  if (head->size() < head_size) return std::optional<Frame>();
+  const Frame frame{.seq = number_in(std::string_view(*head).substr(8, 8)),
+                    .offset = offset_ + head_size,
+                    .size = number_in(std::string_view(*head).substr(4, 4))};
+  if (frame.size == 0 || frame.size > envelope_limit.count ||
+      size_ - offset_ - head_size < frame.size)
+    return std::optional<Frame>();
+  offset_ = frame.offset + frame.size;
+  return std::optional<Frame>(frame);
+}
+
+Result<std::string> BodyReader::envelope(const Frame& frame) const {
+  auto whole = read_at(descriptor_, frame.offset - head_size, head_size + frame.size, path_);
+  if (!whole) return whole;
+  const std::string_view bytes = *whole;
+  if (bytes.size() != head_size + frame.size ||
+      crypto::crc32c(base::bytes_of(bytes.substr(4))) != number_in(bytes.substr(0, 4)))
+    return fail(Code::malformed,
+                std::format("{}: the body of record {} is damaged", path_.string(), frame.seq));
+  return whole->substr(head_size);
+}
+
+Result<std::string> find_envelope(const fs::path& log, std::uint64_t segment, std::uint64_t seq) {
+  auto reader = BodyReader::open(body_path(log, segment));
+  if (!reader) return std::unexpected(std::move(reader).error());
+  for (;;) {
+    const auto frame = reader->next();
+    if (!frame) return std::unexpected(frame.error());
+    if (!*frame || (*frame)->seq > seq) break;
+    if ((*frame)->seq == seq) return reader->envelope(**frame);
+  }
+  return fail(Code::not_found, std::format("there is no body of record {} in {}", seq,
+                                           body_path(log, segment).string()));
+}
+
+}  // namespace latticegate::store
