@@ -10,6 +10,7 @@
 #include "config/files.h"
 #include "gateway/catalogue.h"
 #include "gateway/snapshot.h"
+#include "store/pseudonym_key.h"
 
 namespace latticegate::app {
 namespace {
@@ -96,7 +97,9 @@ base::Result<PolicyFiles> read_policy_files(const std::string& directory,
     auto loaded = config::load(config.empty() ? "latticegate.yaml" : config);
     if (!loaded) return std::unexpected(std::move(loaded).error());
     files.config = loaded->config;
-    files.world = gateway::world_of(*files.config);
+    // Without the key, people whom records mean are nobody that we know.
+    const auto key = store::open_pseudonym_key(files.config->audit.keys, false);
+    files.world = gateway::world_of(*files.config, key ? key->reveal() : std::string_view());
     from = files.config->policy.directory;
   }
   auto read = gateway::read_policies(from);

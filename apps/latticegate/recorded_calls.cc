@@ -114,7 +114,7 @@ std::optional<RecordedText> call_of(json::Value r) {
                .call = r["call_uid"].text_or(""),
                .agent = r["agent"]["ref"].text_or(""),
                .tenant = r["tenant"].text_or(""),
-               .conversation = r["principal"]["ref"].text_or(""),
+               .conversation = r["session"].text_or(""),
                .target = {},
                .decided = kind_of(r["would"].text_or(r["decision"].text_or(""))),
                .rules = {},

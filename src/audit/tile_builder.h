@@ -36,6 +36,30 @@ class TileBuilder {
   template <std::invocable<const StoredTile&, std::string&> Cut>
   void add(std::string_view leaf, Cut cut) {
     append(leaf);
+    settle(cut);
+  }
+
+  // The same for a leaf of which only the hash is left: it is not in the bundle.
+  template <std::invocable<const StoredTile&, std::string&> Cut>
+  void add_hash(const Digest& leaf, Cut cut) {
+    completed_.clear();
+    range_.append(leaf, completed_);
+    settle(cut);
+  }
+
+  std::uint64_t size() const { return range_.size(); }
+  Digest root() const { return range_.root(); }
+  // The bytes of one of open_tiles(size()).
+  std::string_view open(const StoredTile& tile) const [[clang::lifetimebound]] {
+    return tile.entries ? std::string_view(bundle_) : std::string_view(tiles_.at(tile.tile.level));
+  }
+  // The leaves that are in no full bundle yet, as a bundle.
+  std::string_view open_bundle() const [[clang::lifetimebound]] { return bundle_; }
+
+ private:
+  void append(std::string_view leaf);
+  template <class Cut>
+  void settle(Cut& cut) {
     for (const Node& node : completed_) {
       if (node.at.level % tile_height != 0) continue;
       const unsigned level = node.at.level / tile_height;
@@ -51,17 +75,6 @@ class TileBuilder {
     }
   }
 
-  std::uint64_t size() const { return range_.size(); }
-  Digest root() const { return range_.root(); }
-  // The bytes of one of open_tiles(size()).
-  std::string_view open(const StoredTile& tile) const [[clang::lifetimebound]] {
-    return tile.entries ? std::string_view(bundle_) : std::string_view(tiles_.at(tile.tile.level));
-  }
-  // The leaves that are in no full bundle yet, as a bundle.
-  std::string_view open_bundle() const [[clang::lifetimebound]] { return bundle_; }
-
- private:
-  void append(std::string_view leaf);
   CompactRange range_;
   std::vector<Node> completed_;
   std::array<std::string, tile_levels> tiles_;

@@ -243,6 +243,23 @@ struct Inspect {
 // What of a call's question is recorded, for deciding it again.
 enum class Context : std::uint8_t { full, none };
 
+// Whose bodies are kept, sealed, beside the log.
+enum class Bodies : std::uint8_t { none, requests, answers, all };
+
+// Where the key is that wraps the keys of bodies.
+struct BodyKey {
+  std::filesystem::path file;        // of a credential, too; made if it does not exist
+  std::vector<std::string> command;  // that prints it, instead
+};
+
+// How long what is recorded is kept; absent: for ever.
+struct Retention {
+  std::optional<std::chrono::seconds> records;
+  std::optional<std::chrono::seconds> bodies;
+  std::map<std::string, std::chrono::seconds, std::less<>> domains;  // bodies of some kinds of data
+  bool hold = false;  // nothing is given up and nothing erased
+};
+
 struct Audit {
   std::filesystem::path directory = "state/audit";
   std::string origin =
@@ -250,6 +267,11 @@ struct Audit {
   std::filesystem::path keys = "state/keys";  // folder of the keys that sign its checkpoints
   base::Bytes segment = 64_MiB;               // a file is closed and a new one begun at this size
   Context context = Context::full;
+  Bodies bodies = Bodies::none;
+  base::Bytes body_limit = 256_KiB;
+  BodyKey body_key = {.file = "state/keys/audit-bodies.key", .command = {}};
+  std::string role = "auditor";  // of people who may read and erase bodies
+  Retention retention;
 };
 
 struct Timeouts {
@@ -315,6 +337,7 @@ struct Config {
 std::string_view name(Era era);
 std::string_view name(Mode mode);
 std::string_view name(Context context);
+std::string_view name(Bodies bodies);
 std::string_view name(Treatment treatment);
 
 // What was understood, one "key: value" line per setting that differs from nothing: defaults

@@ -197,6 +197,21 @@ void add_virtual(Lines& lines, const VirtualServer& server) {
   lines.add(at + ".search_above", server.search_above);
 }
 
+void add_custody(Lines& lines, const Audit& audit) {
+  lines.add("audit.bodies", name(audit.bodies));
+  lines.add("audit.body_limit", audit.body_limit);
+  if (audit.body_key.command.empty())
+    lines.add("audit.body_key.file", audit.body_key.file);
+  else
+    lines.add("audit.body_key.command", audit.body_key.command.front());
+  lines.add("audit.role", audit.role);
+  if (audit.retention.records) lines.add("audit.retention.records", *audit.retention.records);
+  if (audit.retention.bodies) lines.add("audit.retention.bodies", *audit.retention.bodies);
+  for (const auto& [domain, time] : audit.retention.domains)
+    lines.add(std::format("audit.retention.domains.{}", domain), time);
+  if (audit.retention.hold) lines.add("audit.retention.hold", true);
+}
+
 void add_inspect(Lines& lines, const Inspect& inspect) {
   lines.add("inspect.secrets.arguments", name(inspect.secrets_in_arguments));
   lines.add("inspect.secrets.results", name(inspect.secrets_in_results));
@@ -300,6 +315,16 @@ std::string_view name(Treatment treatment) {
   std::unreachable();
 }
 
+std::string_view name(Bodies bodies) {
+  switch (bodies) {
+    case Bodies::none: return "none";
+    case Bodies::requests: return "requests";
+    case Bodies::answers: return "answers";
+    case Bodies::all: return "all";
+  }
+  std::unreachable();
+}
+
 std::string describe(const Config& config) {
   Lines lines(config);
   add_listen(lines, config.listen);
@@ -324,6 +349,7 @@ std::string describe(const Config& config) {
   lines.add("audit.keys", config.audit.keys);
   lines.add("audit.segment", config.audit.segment);
   lines.add("audit.context", name(config.audit.context));
+  add_custody(lines, config.audit);
   lines.add("audit.on_failure", "refuse");
   add_limits(lines, config.limits);
   lines.add("log.level", name(config.log.level));

@@ -96,6 +96,42 @@ void read_behaviour(Section section, behaviour::Settings& into) {
   section.number("pairs", into.pairs);
 }
 
+void read_body_key(Section section, BodyKey& into) {
+  unsigned given = section.path("file", into.file) ? 1 : 0;
+  std::string credential;
+  if (section.text("credential", credential)) {
+    ++given;
+    const yaml::Node& at = *section.find("credential");
+    const auto folder = section.findings().surroundings().variable("CREDENTIALS_DIRECTORY");
+    if (credential.contains('/'))
+      section.findings().problem(at, "a credential is named without a path");
+    else if (!folder)
+      section.findings().problem(
+          at, "there is no CREDENTIALS_DIRECTORY: the service manager hands nothing over");
+    else
+      into.file = std::filesystem::path(*folder) / credential;
+  }
+  if (section.texts("command", into.command)) {
+    ++given;
+    if (into.command.empty())
+      section.findings().problem(*section.find("command"), "the command has no program");
+  }
+  if (given > 1)
+    section.findings().problem(section.node(), "one of file, credential and command is enough");
+}
+
+void read_retention(Section section, Retention& into) {
+  std::chrono::seconds time{};
+  if (section.duration("records", time)) into.records = time;
+  if (section.duration("bodies", time)) into.bodies = time;
+  for (const yaml::Entry& entry : section.names("domains")) {
+    Section domain(section.findings(), &entry.value, "audit.retention.domains.*",
+                   "domain " + entry.key);
+    if (domain.duration("bodies", time)) into.domains.emplace(entry.key, time);
+  }
+  section.flag("hold", into.hold);
+}
+
 void read_audit(Section section, Findings& findings, const State& state, Audit& into) {
   into.directory = state.directory / "audit";
   into.keys = state.directory / "keys";
@@ -107,6 +143,12 @@ void read_audit(Section section, Findings& findings, const State& state, Audit& 
   section.path("keys", into.keys);
   section.size("segment", into.segment);
   section.word("context", into.context);
+  section.word("bodies", into.bodies);
+  section.size("body_limit", into.body_limit);
+  into.body_key.file = into.keys / "audit-bodies.key";
+  read_body_key(section.section("body_key"), into.body_key);
+  section.text("role", into.role);
+  read_retention(section.section("retention"), into.retention);
   bool refuse = false;
   section.word("on_failure", refuse);  // the only word there is
 }

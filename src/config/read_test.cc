@@ -57,6 +57,7 @@ Surroundings toy_machine() {
       },
       .variable = [](const std::string& name) -> std::optional<std::string> {
         if (name == "CRM_TOKEN") return "token-from-variable";
+        if (name == "CREDENTIALS_DIRECTORY") return "/run/credentials/gate";
         if (name == "EMPTY") return "";
         return std::nullopt;
       },
@@ -139,7 +140,8 @@ TEST_CASE("bad files are refused with the words in their comments") {
 
 TEST_CASE("the file that shows every key shows every key") {
   std::set<std::string> shown;
-  for (const std::string_view file : {"good/every-key.yaml", "good/stdio.yaml"}) {
+  for (const std::string_view file :
+       {"good/every-key.yaml", "good/stdio.yaml", "good/credential.yaml"}) {
     const auto parsed = yaml::parse(text_of(data() / file), file);
     REQUIRE(parsed.has_value());
     collect(*parsed, "", shown);

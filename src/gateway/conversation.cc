@@ -4,7 +4,7 @@
 #include <span>
 #include <utility>
 
-#include "crypto/hash.h"
+#include "identity/pseudonym.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -12,19 +12,6 @@ namespace {
 constexpr std::chrono::hours quiet_time(1);
 
 }  // namespace
-
-std::string principal_id(const identity::CallerProfile& profile) {
-  // Lengths keep the fields apart, whatever they contain.
-  std::string key;
-  for (const std::string_view part :
-       {std::string_view(profile.tenant.value()), std::string_view(profile.agent.value()),
-        profile.user ? std::string_view(profile.user->id.value()) : std::string_view()}) {
-    key += std::to_string(part.size());
-    key += ':';
-    key += part;
-  }
-  return "c-" + crypto::to_hex(crypto::sha256(key)).substr(0, 12);
-}
 
 std::optional<Kill> Principal::killed() const {
   const std::scoped_lock lock(mutex_);
@@ -107,14 +94,15 @@ std::size_t Principal::open_count() const {
 
 std::shared_ptr<Principal> Principals::find(const identity::Caller& caller, std::size_t limit,
                                             base::Instant now) {
-  std::string id = principal_id(caller.profile());
+  std::string id = identity::conversation_pseudonym(key_, caller.profile());
   const std::scoped_lock lock(mutex_);
   if (const auto known = by_id_.find(id); known != by_id_.end()) {
     known->second->seen_ = now;
     return known->second;
   }
   if (by_id_.size() >= limit && !make_room(limit)) return nullptr;
-  auto made = std::make_shared<Principal>(id, caller->agent.value(),
+  auto made = std::make_shared<Principal>(id, identity::pseudonym(key_, caller.profile()),
+                                          caller->agent.value(),
                                           caller->user ? caller->user->id.value() : std::string());
   made->seen_ = now;
   for (const std::string& name : {id, agent_id(made->agent())})

@@ -53,11 +53,16 @@ struct Conversation {
 
 class Principal {
  public:
-  Principal(std::string id, std::string agent, std::string user)
-      : id_(std::move(id)), agent_(std::move(agent)), user_(std::move(user)) {}
+  Principal(std::string id, std::string ref, std::string agent, std::string user)
+      : id_(std::move(id)),
+        ref_(std::move(ref)),
+        agent_(std::move(agent)),
+        user_(std::move(user)) {}
 
   // "c-1f0a93b24c5d": stable over restarts; what `latticegate kill` takes.
   const std::string& id() const { return id_; }
+  // Who it is in records: the person's pseudonym, or the agent's (identity/pseudonym.h).
+  const std::string& ref() const { return ref_; }
   const std::string& agent() const { return agent_; }
   const std::string& user() const { return user_; }
 
@@ -106,6 +111,7 @@ class Principal {
  private:
   friend class Principals;
   std::string id_;
+  std::string ref_;
   std::string agent_;
   std::string user_;
   mutable std::mutex mutex_;
@@ -124,7 +130,9 @@ class Principals {
   // and the kill counts all the same, because stopping comes first.
   using Remember =
       std::function<base::Result<void>(const std::string& id, const std::optional<Kill>& kill)>;
-  explicit Principals(Remember remember) : remember_(std::move(remember)) {}
+  // `key`: of the pseudonyms.
+  Principals(Remember remember, std::string key)
+      : remember_(std::move(remember)), key_(std::move(key)) {}
 
   // The principal of a caller, new or known. Null when `limit` of them are known and each is killed
   // or held by somebody (a connection, a session); otherwise those that were not asked for longest
@@ -153,6 +161,7 @@ class Principals {
   static void mark(Principal& principal, const Kill& kill);
   bool make_room(std::size_t limit);  // with the mutex held
   Remember remember_;
+  std::string key_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;
   std::unordered_map<std::string, Kill> kills_;  // also of principals not seen since the restart
@@ -160,8 +169,5 @@ class Principals {
 
 // How many leave a full table at once, so that a flood of newcomers does not search it for each.
 constexpr std::size_t leaving_at_once(std::size_t limit) { return 1 + limit / 64; }
-
-// The id of a caller's principal.
-std::string principal_id(const identity::CallerProfile& profile);
 
 }  // namespace latticegate::gateway

@@ -7,6 +7,7 @@
 
 #include "crypto/random.h"
 #include "gateway/session.h"
+#include "identity/pseudonym.h"
 
 using namespace latticegate;
 using namespace std::chrono_literals;
@@ -25,7 +26,8 @@ constexpr base::Instant start{1h};
 
 Principals forgetful() {
   return Principals(
-      [](const std::string&, const std::optional<gateway::Kill>&) { return base::Result<void>(); });
+      [](const std::string&, const std::optional<gateway::Kill>&) { return base::Result<void>(); },
+      "key");
 }
 
 gateway::Kill by_hand() { return {base::Time{}, "", "", "operator", "test"}; }
@@ -69,8 +71,8 @@ TEST_CASE("a principal that is in use or killed stays, and newcomers are refused
 
 TEST_CASE("who was forgotten and is killed meanwhile comes back killed") {
   Principals principals = forgetful();
-  const auto gone =
-      std::make_shared<gateway::Principal>(gateway::principal_id(caller("a").profile()), "a", "");
+  const auto gone = std::make_shared<gateway::Principal>(
+      identity::conversation_pseudonym("key", caller("a").profile()), "", "a", "");
   CHECK(principals.find(caller("a"), 1, start) != nullptr);
   CHECK(principals.find(caller("b"), 1, start + 1s) != nullptr);
   CHECK(principals.find_by_id(gone->id()) == nullptr);
@@ -84,7 +86,8 @@ TEST_CASE("a lower limit after a reload is reached with the next newcomer") {
     CHECK(principals.find(caller(std::format("a{}", i)), 10, start + i * 1s) != nullptr);
   CHECK(principals.find(caller("new"), 4, start + 20s) != nullptr);
   CHECK(principals.all().size() == 4);
-  CHECK(principals.find_by_id(gateway::principal_id(caller("a9").profile())) != nullptr);
+  CHECK(principals.find_by_id(identity::conversation_pseudonym("key", caller("a9").profile())) !=
+        nullptr);
 }
 
 TEST_CASE("sessions: the longest idle go first, those in use never") {

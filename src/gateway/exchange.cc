@@ -71,6 +71,10 @@ std::span<const policy::Obligation> obligations_of(const policy::Decision& decis
   return std::get<policy::Denial>(decision).obligations;
 }
 
+bool wants_all(std::span<const policy::Obligation> due) {
+  return std::ranges::contains(due, policy::Obligation::Kind::log_full, &policy::Obligation::kind);
+}
+
 // Obligations as a record has them: each once, whosever it is.
 class RecordObligations {
  public:
@@ -318,10 +322,9 @@ std::string Exchange::explain(const policy::Denial& denial) const {
 }
 
 void Exchange::note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due) {
-  const bool obliged =
-      std::ranges::contains(due, policy::Obligation::Kind::log_full, &policy::Obligation::kind);
+  log_full_ = log_full_ || wants_all(due);
   const bool full = snapshot_->config->audit.context == config::Context::full;
-  policy::Recording recording{.context = full || obliged,
+  policy::Recording recording{.context = full || log_full_,
                               .bytes = audit::asked_limit,
                               .scanned = message_->params(),
                               .findings = &findings_,
@@ -557,7 +560,8 @@ void Exchange::record_denial(const policy::Denial& denial, std::int64_t level) {
   record.findings = findings;
   const RecordObligations obligations(denial.obligations);
   record.obligations = obligations.words();
-  worker_.shared().recorder.post(worker_.record_writer().write(record));
+  auto body = keep_request(record);
+  worker_.shared().recorder.post(worker_.record_writer().write(record), std::move(body));
   worker_.shared().log.info("call denied", {{"agent", admitted_->caller->agent.value()},
                                             {"server", route_.config->name},
                                             {"subject", std::string(named())},
@@ -596,9 +600,10 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
     record.why = would;
     record.would = permit.would_challenge() > 0 ? audit::Decision::step_up : audit::Decision::deny;
   }
+  auto body = keep_request(record);
   std::unique_ptr<store::Append> append = worker_.take_append();
   auto ticket = co_await worker_.shared().recorder.begin(
-      worker_.loop(), *append, worker_.record_writer().write(record), call_uid_);
+      worker_.loop(), *append, worker_.record_writer().write(record), call_uid_, std::move(body));
   worker_.give_append(std::move(append));
   if (ticket) {
     worker_.shared().counters.allowed.fetch_add(1, std::memory_order_relaxed);
@@ -798,6 +803,10 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
         totals.taint.add("instruction");
     }
   }
+  log_full_ = log_full_ ||
+              wants_all(withheld ? std::span<const policy::Obligation>(withheld->denial.obligations)
+                                 : obligations);
+  kept_answer_ = keep(BodyKind::answer, content, found);
   if (withheld) {
     worker_.shared().counters.withheld.fetch_add(1, std::memory_order_relaxed);
     const std::string why = explain(withheld->denial);
@@ -905,7 +914,32 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
     redactions.push_back({.kind = "text", .count = static_cast<std::int64_t>(redacted_)});
     record.redactions = redactions;
   }
-  worker_.shared().recorder.post(worker_.record_writer().write(record));
+  record.res.kept = kept_answer_ != nullptr;
+  worker_.shared().recorder.post(worker_.record_writer().write(record), std::move(kept_answer_));
+}
+
+std::unique_ptr<const store::KeptBody> Exchange::keep(BodyKind kind, json::Value body,
+                                                      const inspect::Findings& findings) const {
+  const config::Audit& audit = snapshot_->config->audit;
+  if (!log_full_ && !keeps(audit.bodies, kind)) return nullptr;
+  const auto configured =
+      tool_ ? route_.config->tools.find(std::string_view(tool_->name)) : route_.config->tools.end();
+  const auto& domains = configured != route_.config->tools.end() && configured->second.domains
+                            ? *configured->second.domains
+                            : route_.config->domains;
+  return kept_body(body, {.findings = &findings,
+                          .redaction_key = worker_.shared().redaction_key,
+                          .limit = audit.body_limit.count,
+                          .subject = admitted_->principal->ref(),
+                          .label = domains.empty() ? std::string_view() : domains.front(),
+                          .at = at_});
+}
+
+std::unique_ptr<const store::KeptBody> Exchange::keep_request(audit::Record& record) const {
+  auto body = keep(BodyKind::request, message_->params(), findings_);
+  record.req.kept = body != nullptr;
+  if (body) record.req.len = static_cast<std::int64_t>(body->text.size());
+  return body;
 }
 
 audit::Record Exchange::base_record(audit::Type type) const {
@@ -916,7 +950,7 @@ audit::Record Exchange::base_record(audit::Type type) const {
                                                  : crypto::uuid_v7(record.time, worker_.random());
   record.call_uid = call_uid_;
   record.agent.ref = admitted_->caller->agent.value();
-  record.principal.ref = admitted_->principal->id();
+  record.principal.ref = admitted_->principal->ref();
   record.principal.auth = identity::name(admitted_->caller->method);
   record.principal.cred = admitted_->caller->fingerprint;
   record.tenant = admitted_->caller->tenant.value();

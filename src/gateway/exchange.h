@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/acting.h"
+#include "gateway/bodies.h"
 #include "gateway/forward.h"
 #include "gateway/outward.h"
 #include "gateway/worker.h"
@@ -89,6 +90,10 @@ class Exchange {
   void add_shadow(audit::Record& record) const;
   void note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due);
   void add_question(audit::Record& record) const;
+  // The body as it is kept, if it is.
+  std::unique_ptr<const store::KeptBody> keep(BodyKind kind, json::Value body,
+                                              const inspect::Findings& findings) const;
+  std::unique_ptr<const store::KeptBody> keep_request(audit::Record& record) const;
   // For operators; without values where one of them may be a secret.
   std::string explain(const policy::Denial& denial) const;
   bool holds_secret() const;
@@ -202,7 +207,9 @@ class Exchange {
   std::string digest_;  // of what an approval would be for; empty until it is needed
   std::optional<ApprovalRequest> approval_;  // the request for it, whatever came of it
   std::string approval_words_;
-  std::string question_;  // as the record has it
+  std::string question_;   // as the record has it
+  bool log_full_ = false;  // a policy wants all of it recorded
+  std::unique_ptr<const store::KeptBody> kept_answer_;
   // What the shadow says otherwise.
   bool shadow_differs_ = false;
   bool shadow_of_answer_ = false;  // the call is the same to both

@@ -16,7 +16,9 @@
 #include "gateway/worker.h"
 #include "net/socket.h"
 #include "store/log_keys.h"
+#include "store/pseudonym_key.h"
 #include "store/sealer.h"
+#include "store/wrapping_keys.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -72,6 +74,7 @@ struct Gateway::Parts {
   ReadConfig read;
   store::SystemFiles files;
   std::shared_ptr<const config::Config> first_config;
+  std::string person_key;
   std::unique_ptr<Memory> memory;
   std::unique_ptr<Pins> pins;
   std::unique_ptr<Principals> principals;
@@ -116,12 +119,16 @@ Result<void> Gateway::Parts::open_state() {
   memory = *std::move(opened);
   pins = std::make_unique<Pins>(*memory);
   if (auto restored = pins->restore(); !restored) return restored;
+  auto key = store::open_pseudonym_key(config.audit.keys, true);
+  if (!key) return base::within("audit.keys", std::move(key).error());
+  person_key = key->reveal();
   principals = std::make_unique<Principals>(
       [this](const std::string& id, const std::optional<Kill>& kill) -> Result<void> {
         memory->put("kills", id,
                     kill ? std::optional<std::string>(kill_text(*kill)) : std::nullopt);
         return {};
-      });
+      },
+      person_key);
   std::vector<std::pair<std::string, Kill>> known;
   for (const auto& entry : memory->remembered("kills"))
     if (auto kill = kill_from(entry.value)) known.emplace_back(entry.key, *std::move(kill));
@@ -174,11 +181,18 @@ Result<void> Gateway::Parts::open_loops() {
   auto keys = store::LogKeys::open(config.audit.keys, config.audit.origin, first_start);
   if (!keys) return base::within("audit.keys", std::move(keys).error());
   options.keys = std::make_shared<const store::LogKeys>(*std::move(keys));
+  auto wrapping = store::read_wrapping_keys({.file = config.audit.body_key.file,
+                                             .command = config.audit.body_key.command,
+                                             .may_make = true});
+  if (!wrapping) return base::within("audit.body_key", std::move(wrapping).error());
+  options.wrapping_keys = std::make_shared<const store::WrappingKeys>(*std::move(wrapping));
+  options.body_keys = config.audit.keys / "bodies";
   auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);
   shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *habits,
                                     *histories, *shadow_histories, *approvals, *recorder);
+  shared->person_key = person_key;
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
@@ -211,7 +225,7 @@ Result<void> Gateway::Parts::open_loops() {
   std::array<std::byte, 8> replica{};
   random.fill(replica);
   shared->replica = base::to_hex(replica);
-  auto snapshot = make_snapshot(first_config, 1, *pins, clock, log, nullptr);
+  auto snapshot = make_snapshot(first_config, 1, *pins, clock, log, person_key, nullptr);
   if (!snapshot) return std::unexpected(std::move(snapshot).error());
   shared->snapshot.store(*std::move(snapshot));
   shared->generation.store(1);
@@ -283,7 +297,7 @@ Result<void> Gateway::Parts::reload() {
   const auto current = shared->snapshot.load();
   if (config) {
     auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins, clock, log,
-                                  current.get());
+                                  person_key, current.get());
     if (snapshot)
       made = *std::move(snapshot);
     else

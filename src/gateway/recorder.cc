@@ -29,13 +29,14 @@ struct Durable {
   store::Journal& journal;
   store::Append& append;
   audit::Leaf leaf;
+  std::unique_ptr<const store::KeptBody> body;
   const crypto::Uuid& call_uid;
   std::uint32_t home;
   base::Result<void> submitted;
 
   bool await_ready() const noexcept { return false; }
   bool await_suspend(std::coroutine_handle<> awaiting) {
-    append.set(leaf, call_uid, home, awaiting.address());
+    append.set(leaf, call_uid, home, awaiting.address(), std::move(body));
     submitted = journal.submit(append);
     return submitted.has_value();
   }
@@ -47,13 +48,15 @@ struct Durable {
 
 }  // namespace
 
-net::Task<base::Result<store::Ticket>> Recorder::begin(net::Loop& loop, store::Append& append,
-                                                       audit::Leaf leaf,
-                                                       const crypto::Uuid& call_uid) {
-  Durable durable{*journal_, append, leaf, call_uid, loop.index(), {}};
+net::Task<base::Result<store::Ticket>> Recorder::begin(
+    net::Loop& loop, store::Append& append, audit::Leaf leaf, const crypto::Uuid& call_uid,
+    std::unique_ptr<const store::KeptBody> body) {
+  Durable durable{*journal_, append, leaf, std::move(body), call_uid, loop.index(), {}};
   co_return co_await durable;
 }
 
-void Recorder::post(audit::Leaf leaf) { (void)journal_->post(leaf); }
+void Recorder::post(audit::Leaf leaf, std::unique_ptr<const store::KeptBody> body) {
+  (void)journal_->post(leaf, std::move(body));
+}
 
 }  // namespace latticegate::gateway

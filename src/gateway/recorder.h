@@ -23,10 +23,13 @@ class Recorder {
   // Writes the decision about one call and waits until it is durable. The Append is the caller's,
   // reused call by call.
   net::Task<base::Result<store::Ticket>> begin(net::Loop& loop, store::Append& append,
-                                               audit::Leaf leaf, const crypto::Uuid& call_uid);
+                                               audit::Leaf leaf, const crypto::Uuid& call_uid,
+                                               std::unique_ptr<const store::KeptBody> body);
   // Writes a record that nobody waits for. One that is lost is counted by the journal and said in
   // the log itself.
-  void post(audit::Leaf leaf);
+  void post(audit::Leaf leaf, std::unique_ptr<const store::KeptBody> body = nullptr);
+  // See Journal.
+  void forget_body_keys() { journal_->forget_body_keys(); }
   store::Journal::Status status() const { return journal_->status(); }
 
  private:

@@ -179,8 +179,9 @@ Result<std::vector<policy::PolicyText>> read_policies(const fs::path& directory)
   return texts;
 }
 
-policy::World world_of(const config::Config& config) {
+policy::World world_of(const config::Config& config, std::string_view person_key) {
   policy::World world;
+  world.person_key = person_key;
   for (const auto& token : config.identity.tokens) world.agents.push_back(token.profile);
   for (const auto& certificate : config.identity.certificates)
     world.agents.push_back(certificate.profile);
@@ -197,10 +198,11 @@ policy::World world_of(const config::Config& config) {
 namespace {
 
 Result<std::shared_ptr<const policy::Engine>> load_shadow(const config::Config& config,
-                                                          std::uint64_t generation) {
+                                                          std::uint64_t generation,
+                                                          std::string_view person_key) {
   auto texts = read_policies(config.policy.shadow);
   if (!texts) return std::unexpected(std::move(texts).error());
-  return policy::Engine::load(world_of(config), *texts, {.epoch = generation});
+  return policy::Engine::load(world_of(config, person_key), *texts, {.epoch = generation});
 }
 
 }  // namespace
@@ -209,6 +211,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
                                                       std::uint64_t generation, Pins& pins,
                                                       const base::Clock& clock,
                                                       const base::Log& log,
+                                                      std::string_view person_key,
                                                       const Snapshot* previous) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
@@ -220,12 +223,12 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
       std::make_shared<const identity::Authenticator>(*std::move(authenticator));
   auto texts = read_policies(config->policy.directory);
   if (!texts) return std::unexpected(std::move(texts).error());
-  auto engine = policy::Engine::load(world_of(*config), *texts, {.epoch = generation});
+  auto engine = policy::Engine::load(world_of(*config, person_key), *texts, {.epoch = generation});
   if (!engine) return std::unexpected(std::move(engine).error());
   snapshot->engine = *std::move(engine);
   for (const std::string& warning : snapshot->engine->warnings()) log.warning(warning);
   if (!config->policy.shadow.empty()) {
-    if (auto shadow = load_shadow(*config, generation)) {
+    if (auto shadow = load_shadow(*config, generation, person_key)) {
       snapshot->shadow = *std::move(shadow);
     } else {
       snapshot->shadow_trouble = base::describe(shadow.error());

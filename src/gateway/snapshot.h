@@ -52,17 +52,18 @@ struct Snapshot {
 
 // Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk.
 // Catalogues begin anew and fill with the next list or call; the built-in rules of `previous` (may
-// be null) are used again. Policies of the shadow that cannot be loaded are no error: a change of
-// what is in force does not wait for them.
+// be null) are used again; `person_key`: see World. Policies of the shadow that cannot be loaded
+// are no error: a change of what is in force does not wait for them.
 [[nodiscard]] base::Result<std::shared_ptr<const Snapshot>> make_snapshot(
     std::shared_ptr<const config::Config> config, std::uint64_t generation, Pins& pins,
-    const base::Clock& clock, const base::Log& log, const Snapshot* previous);
+    const base::Clock& clock, const base::Log& log, std::string_view person_key,
+    const Snapshot* previous);
 
 // The policy files of a directory, by name; a missing directory is an error that says so.
 [[nodiscard]] base::Result<std::vector<policy::PolicyText>> read_policies(
     const std::filesystem::path& directory);
 
 // The world that policies know, from the configuration.
-policy::World world_of(const config::Config& config);
+policy::World world_of(const config::Config& config, std::string_view person_key);
 
 }  // namespace latticegate::gateway

@@ -75,6 +75,7 @@ struct Shared {
   Approvals& approvals;
   Recorder& recorder;
   std::string redaction_key;
+  std::string person_key;  // of the pseudonyms in records
   std::string cursor_key;
   std::string state_key;         // of requestState (gateway/request_state.h)
   std::string replica;           // names this process in it

@@ -99,7 +99,7 @@ void AskedWriter::uid(const EntityUid& uid) {
   else if (user_ != nullptr && uid == *user_)
     json::write_string(mark_, out_);
   else
-    json::write_string(person_mark(uid.id()), out_);
+    json::write_string(person_mark(person_key_, uid.id()), out_);
   out_ += R"(,"type":)";
   json::write_string(uid.type(), out_);
   out_ += '}';
@@ -240,14 +240,15 @@ void AskedWriter::left_out(std::span<const LeftOut> all) {
   out_ += ']';
 }
 
-std::string person_mark(std::string_view user) {
-  return "u-" + crypto::to_hex(crypto::sha256(std::format("user:{}", user))).substr(0, 12);
+std::string person_mark(std::string_view key, std::string_view user) {
+  return "u-" +
+         crypto::to_hex(crypto::hmac_sha256(key, std::format("user:{}", user))).substr(0, 12);
 }
 
 People people_of(const World& world) {
   People people;
   for (const identity::User& user : world.users)
-    people.emplace(person_mark(user.id.value()), user.id.value());
+    people.emplace(person_mark(world.person_key, user.id.value()), user.id.value());
   return people;
 }
 

@@ -61,8 +61,9 @@ struct Recording {
   std::string_view redaction_key{};
 };
 
-// The mark of a person.
-std::string person_mark(std::string_view user);
+// The mark of a person: keyed (World::person_key), so that nobody finds out who it is by trying
+// names.
+std::string person_mark(std::string_view key, std::string_view user);
 
 // People by their marks.
 using People = std::map<std::string, std::string, std::less<>>;

@@ -150,7 +150,7 @@ TEST_CASE("what was asked reads as the format says") {
   totals.calls = 3;
   totals.taint.add("web");
   bench.facts.totals = &totals;
-  const std::string mark = person_mark("ada");
+  const std::string mark = person_mark(world().person_key, "ada");
   CHECK(mark.size() == 14);
   const std::string text = bench.written();
   const std::string expected =

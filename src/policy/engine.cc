@@ -41,6 +41,7 @@ struct Engine::Snapshot {
   std::vector<std::string> warnings;
   std::string hash;
   std::string world;
+  std::string person_key;
   std::uint64_t epoch = 0;
 
   Rules rules() const { return {policies, store, reads, readers}; }
@@ -167,6 +168,7 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
         .update(text.text);
   snapshot->hash = crypto::to_hex(hash.finish());
   snapshot->world = hash_of(world);
+  snapshot->person_key = world.person_key;
   return std::shared_ptr<const Engine>(new Engine(std::move(snapshot)));
 }
 
@@ -677,12 +679,12 @@ class Redacted {
 
 // An entity, from what is known of it already if there is such a place.
 void write_once(std::string* known, const cedar::Entity& entity, std::span<const EntityUid> parents,
-                std::string& out) {
+                std::string_view person_key, std::string& out) {
   if (known == nullptr) {
-    AskedWriter(out, SIZE_MAX, 1).entity(entity, parents);
+    AskedWriter(out, SIZE_MAX, 1, person_key).entity(entity, parents);
     return;
   }
-  if (known->empty()) AskedWriter(*known, SIZE_MAX, 1).entity(entity, parents);
+  if (known->empty()) AskedWriter(*known, SIZE_MAX, 1, person_key).entity(entity, parents);
   out += *known;
 }
 
@@ -740,15 +742,16 @@ void Engine::write_asked(const Facts& given, const Recording& recording, Scratch
     ask_ahead(snapshot_->rules(), *facts, state, question);
 
   KnownCaller& caller = known_caller(snapshot_->store, *facts->caller, state);
-  if (caller.user && caller.mark.empty()) caller.mark = person_mark(caller.user.uid().id());
-  AskedWriter writer(out, end, 1);
+  if (caller.user && caller.mark.empty())
+    caller.mark = person_mark(snapshot_->person_key, caller.user.uid().id());
+  AskedWriter writer(out, end, 1, snapshot_->person_key);
   if (caller.user) writer.know(&caller.user.uid(), caller.mark);
   KnownTool* const tool =
       target != nullptr ? &known_tool(snapshot_->rules(), *target->tool, state) : nullptr;
   if (named) {
     out += R"({"action":)";
     std::string* const known = tool != nullptr ? &tool->asked_action : nullptr;
-    write_once(known, question.extra[2], question.extra[2].ancestors, out);
+    write_once(known, question.extra[2], question.extra[2].ancestors, snapshot_->person_key, out);
     if (missing.empty()) {
       const std::size_t before = out.size();
       out += R"(,"context":)";
@@ -765,11 +768,11 @@ void Engine::write_asked(const Facts& given, const Recording& recording, Scratch
     if (!missing.empty()) out += std::format(R"(,"missing":"{}")", missing);
     out += R"(,"principal":)";
     write_once(&caller.asked[given.quarantined ? 1 : 0], question.extra[0],
-               question.extra[0].parents, out);
+               question.extra[0].parents, snapshot_->person_key, out);
     if (redacted && missing.empty()) out += std::format(R"(,"redacted":{})", redacted->secrets());
     out += R"(,"resource":)";
     write_once(tool != nullptr ? &tool->asked[target->pinned ? 1 : 0] : nullptr, question.extra[1],
-               question.extra[1].parents, out);
+               question.extra[1].parents, snapshot_->person_key, out);
     out += R"(,"world":")";
     out += snapshot_->world;
     out += "\"}";

@@ -38,6 +38,9 @@ struct World {
   std::vector<ServerFacts> servers{};
   // Ids of built-in policies that the operator does without.
   std::vector<std::string> without{};
+  // Of the marks that stand for people in records (policy/asked.h); whoever has it can find out who
+  // a mark is. Says nothing about what the policies decide.
+  std::string person_key{};
 };
 
 }  // namespace latticegate::policy

@@ -81,17 +81,30 @@ Result<void> add_leaves(TreeWriter& tree, const std::filesystem::path& log, std:
 }
 
 // Whether the leaves that the last bundle holds are those of the segments.
-Result<bool> same_leaves(const TreeWriter& tree, const std::filesystem::path& log) {
+Result<bool> same_leaves(const TreeWriter& tree, const std::filesystem::path& log,
+                         std::uint64_t minimum) {
   audit::BundleReader bundle(tree.open_bundle());
   bool same = true;
   const auto compare = [&](std::string_view leaf) -> Result<void> {
     same = same && bundle.next() == leaf;
     return {};
   };
-  const std::uint64_t from = tree.size() / audit::tile_width * audit::tile_width;
+  const std::uint64_t begin = tree.size() / audit::tile_width * audit::tile_width;
+  const std::uint64_t from = std::max(begin, std::min(minimum, tree.size()));
+  for (std::uint64_t given_up = begin; given_up < from; ++given_up) (void)bundle.next();
   if (auto read = read_leaves(log, from, tree.size(), compare); !read)
     return std::unexpected(std::move(read).error());
   return same;
+}
+
+// The first record that is left in the segments.
+Result<std::uint64_t> first_record(const std::filesystem::path& log) {
+  const auto segments = list_segments(log);
+  if (!segments) return std::unexpected(segments.error());
+  if (segments->empty()) return 0;
+  const auto first = SegmentFile::open(segments->front().path);
+  if (!first) return std::unexpected(first.error());
+  return first->header().first;
 }
 
 // The tree over all leaves, from its files as far as they go.
@@ -100,10 +113,12 @@ Result<TreeWriter> restore(const std::filesystem::path& log, std::uint64_t next_
   if (checkpoint && checkpoint->size > next_seq)
     return altered(log, std::format("its checkpoint covers {} records, and it holds {}",
                                     checkpoint->size, next_seq));
-  if (checkpoint && tiles_exist(log, checkpoint->size, look_back)) {
+  const auto minimum = first_record(log);
+  if (!minimum) return std::unexpected(minimum.error());
+  if (checkpoint && tiles_exist(log, checkpoint->size, look_back, *minimum)) {
     auto tree = TreeWriter::load(log, *checkpoint, files);
     if (tree) {
-      const auto same = same_leaves(*tree, log);
+      const auto same = same_leaves(*tree, log, *minimum);
       if (!same) return std::unexpected(same.error());
       if (!*same) return altered(log, "its last signed records are others now");
       if (auto added = add_leaves(*tree, log, next_seq); !added)
@@ -112,6 +127,12 @@ Result<TreeWriter> restore(const std::filesystem::path& log, std::uint64_t next_
       return tree;
     }
   }
+  if (*minimum > 0)
+    return fail(
+        Code::malformed,
+        std::format("the tiles of {} cannot be made again: the records before {} were given "
+                    "up; bring its folder tile/ back from a copy",
+                    log.string(), *minimum));
   // No checkpoint yet, or files that are gone: everything once more, from the records.
   TreeWriter tree(log, files);
   if (checkpoint) {

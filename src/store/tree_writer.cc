@@ -269,7 +269,8 @@ void TreeWriter::settle() {
   before_ = std::exchange(published_, std::exchange(partial_, {}));
 }
 
-bool tiles_exist(const std::filesystem::path& log, std::uint64_t size, std::uint64_t leaves) {
+bool tiles_exist(const std::filesystem::path& log, std::uint64_t size, std::uint64_t leaves,
+                 std::uint64_t minimum) {
   const auto has = [&](const std::string& path, bool any_size) {
     struct stat about{};
     return ::stat((log / path).c_str(), &about) == 0 && S_ISREG(about.st_mode) &&
@@ -282,7 +283,8 @@ bool tiles_exist(const std::filesystem::path& log, std::uint64_t size, std::uint
     for (std::uint64_t index = full_count(from, level); index < end; ++index) {
       if (!has(audit::tile_path({.level = level, .index = index, .width = tile_width}), false))
         return false;
-      if (level == 0 && !has(audit::bundle_path(index), true)) return false;
+      if (level == 0 && index >= minimum / tile_width && !has(audit::bundle_path(index), true))
+        return false;
     }
   }
   return true;

@@ -96,7 +96,9 @@ class TreeWriter {
 };
 
 // Whether the full tiles and bundles of the last `leaves` leaves exist in their sizes: a power cut
-// may lose files that were not synced.
-bool tiles_exist(const std::filesystem::path& log, std::uint64_t size, std::uint64_t leaves);
+// may lose files that were not synced. Bundles that retention gave up, all before `minimum`, may be
+// missing.
+bool tiles_exist(const std::filesystem::path& log, std::uint64_t size, std::uint64_t leaves,
+                 std::uint64_t minimum);
 
 }  // namespace latticegate::store

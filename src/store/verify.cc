@@ -43,8 +43,8 @@ Result<void> Verifier::look_through_rest() {
   for (fs::directory_iterator entry(log_, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string file = entry->path().filename().string();
-    static const std::set<std::string, std::less<>> ours{"checkpoint", "checkpoints", "lock",
-                                                         "log.pub",    "seg",         "tile"};
+    static const std::set<std::string, std::less<>> ours{
+        "checkpoint", "checkpoints", "lock", "log.pub", "seg", "tile", "blob"};
     std::error_code unused;
     if (file == "lock" && fs::file_size(entry->path(), unused) != 0)
       problem(file, {}, "is not empty");
@@ -80,6 +80,15 @@ Result<void> Verifier::look_through_rest() {
   }
   if (!from_bundles_)
     for (const auto& [file, unused] : cut_files_) problem("seg/" + file, {}, "is missing");
+  for (fs::directory_iterator entry(body_folder(log_), error), end; !error && entry != end;
+       entry.increment(error)) {
+    const auto segments = list_segments(log_);
+    const std::string file = entry->path().filename().string();
+    if (segments && std::ranges::none_of(*segments, [&](const SegmentName& segment) {
+          return body_path(log_, segment.number).filename() == file;
+        }))
+      problem("blob/" + file, {}, "does not belong there");
+  }
   return {};
 }
 
@@ -98,6 +107,7 @@ void Verifier::judge_end() {
 Result<VerifyReport> Verifier::run() {
   std::error_code error;
   has_tiles_ = fs::is_directory(log_ / "tile", error);
+  has_bodies_ = fs::is_directory(body_folder(log_), error);
   if (!has_tiles_ && !fs::is_directory(segment_folder(log_), error) &&
       !fs::exists(checkpoint_path(log_), error))
     return fail(Code::not_found, std::format("there is no audit log in {}", log_.string()));
@@ -112,6 +122,7 @@ Result<VerifyReport> Verifier::run() {
   if (has_tiles_)
     if (auto done = look_through_tiles(); !done) return std::unexpected(std::move(done).error());
   if (auto done = look_through_rest(); !done) return std::unexpected(std::move(done).error());
+  judge_given_up();
   judge_end();
   return std::move(report_);
 }

@@ -68,11 +68,15 @@ struct VerifyReport {
   std::uint64_t segments = 0;  // that are good
   std::uint64_t bundles = 0;
   std::uint64_t tiles = 0;
-  std::uint64_t checkpoints = 0;         // kept ones that the tree gives
-  std::vector<std::string> anchors;      // that it gives
-  std::vector<std::string> witnesses;    // that signed the checkpoint
-  std::vector<Problem> problems;         // in the order in which they were found
-  std::uint64_t more_problems = 0;       // beyond the limit
+  std::uint64_t checkpoints = 0;       // kept ones that the tree gives
+  std::uint64_t pruned = 0;            // records that retention gave up; only their hashes are left
+  std::uint64_t bodies = 0;            // kept ones that are as they were recorded
+  std::uint64_t bodies_gone = 0;       // whose keys were destroyed, and they with them
+  std::uint64_t keys_destroyed = 0;    // by erasure or retention, as the log says
+  std::vector<std::string> anchors;    // that it gives
+  std::vector<std::string> witnesses;  // that signed the checkpoint
+  std::vector<Problem> problems;       // in the order in which they were found
+  std::uint64_t more_problems = 0;     // beyond the limit
   std::vector<std::string> not_checked;  // what could not be, and why
   std::vector<std::string> remarks;
 

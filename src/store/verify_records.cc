@@ -69,6 +69,8 @@ void Verifier::leaf(std::string_view text) {
           static_cast<std::uint64_t>(log["cut_bytes"].integer().value_or(0)),
           std::string(log["cut_sha256"].text_or(""))};
     }
+  take_custody(text);
+  body_of(text, seq);
   last_leaf_.assign(text);
   tree_.add(text, [this](const audit::StoredTile& tile, std::string& bytes) {
     if (has_tiles_) full_tile_of(tile, bytes);
@@ -96,6 +98,9 @@ Result<bool> Verifier::walk_segment(const SegmentName& segment, bool last) {
   }
   if (has_head_ && header.origin != report_.head.origin)
     problem(path, tree_.size(), std::format("is of another log, \"{}\"", header.origin));
+  if (tree_.size() == 0 && header.first > 0 && header.number > 1 && !take_given_up(header.first))
+    return false;
+  open_bodies(segment.number);
   if (header.first != tree_.size()) {
     problem(path, tree_.size(),
             std::format("begins with record {}; record {} is missing", header.first, tree_.size()));
@@ -107,6 +112,7 @@ Result<bool> Verifier::walk_segment(const SegmentName& segment, bool last) {
     if (!*entry) break;
     leaf((*entry)->leaf);
   }
+  rest_of_bodies();
   const std::string where =
       std::format("at byte {} ({})", file->valid(), audit::name(file->stop()));
   closed_ = contains(last_leaf_, R"("type":"log.closed")");
@@ -146,7 +152,7 @@ Result<void> Verifier::walk_segments() {
     }
     return {};
   }
-  std::uint64_t number = 1;
+  std::uint64_t number = segments->front().number;
   for (const SegmentName& segment : *segments) {
     if (segment.number != number) {
       problem(std::format("seg/{:06}.log", number), tree_.size(), "is missing");

@@ -18,8 +18,9 @@ class AskedWriter {
   enum class Trouble : std::uint8_t { none, size, depth };
 
   // `out` grows to `end` bytes at most, and a little. `depth`: of what is open already.
-  AskedWriter(std::string& out, std::size_t end, std::uint32_t depth)
-      : out_(out), end_(end), depth_(depth) {}
+  // `person_key`: the World's.
+  AskedWriter(std::string& out, std::size_t end, std::uint32_t depth, std::string_view person_key)
+      : out_(out), end_(end), depth_(depth), person_key_(person_key) {}
   // The mark of a user that need not be computed.
   void know(const cedar::EntityUid* user, std::string_view mark) {
     user_ = user;
@@ -41,6 +42,7 @@ class AskedWriter {
   std::string& out_;
   std::size_t end_;
   std::uint32_t depth_;
+  std::string_view person_key_;
   Trouble trouble_ = Trouble::none;
   const cedar::EntityUid* user_ = nullptr;
   std::string_view mark_;

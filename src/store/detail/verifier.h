@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "audit/segment.h"
 #include "audit/tile_builder.h"
+#include "store/body_file.h"
 #include "store/query_reader.h"
 #include "store/verify.h"
 
@@ -58,6 +60,15 @@ class Verifier {
   // True when the walk can go on with the next segment.
   base::Result<bool> walk_segment(const SegmentName& name, bool last);
   base::Result<void> walk_bundles();
+  // Takes the hashes of the records before `first` from the tiles: retention gave the records up.
+  // False when they are not there.
+  bool take_given_up(std::uint64_t first);
+  void take_custody(std::string_view leaf);
+  // Holds a record's body, if it keeps one, against its envelope.
+  void body_of(std::string_view leaf, std::uint64_t seq);
+  void open_bodies(std::uint64_t segment);
+  void rest_of_bodies();
+  void judge_given_up();
   void leaf(std::string_view text);
   void full_tile_of(const audit::StoredTile& tile, std::string_view wanted);
   void differing_hash(const std::string& path, std::string_view bytes, std::string_view wanted,
@@ -89,6 +100,20 @@ class Verifier {
   std::multimap<std::uint64_t, Expected> expected_;  // by size
 
   audit::TileBuilder tree_;
+  // Of what retention and erasure did.
+  std::uint64_t first_ = 0;                       // the first record that is here
+  std::uint64_t given_up_ = 0;                    // records before this one may be missing
+  std::set<std::string, std::less<>> destroyed_;  // keys
+  struct Lost {
+    std::uint64_t record = 0;
+    std::uint64_t bodies = 0;
+  };
+  std::map<std::string, Lost, std::less<>> lost_;  // bodies that are not here, by key
+  bool has_bodies_ = false;
+  std::uint64_t without_folder_ = 0;
+  std::string bodies_path_;  // of the segment that is read
+  std::optional<BodyReader> bodies_;
+  std::optional<BodyReader::Frame> next_body_;
   std::string last_leaf_;
   std::string needle_;
   std::map<std::string, std::pair<std::uint64_t, std::string>> cut_files_;  // name: bytes, sha256

@@ -1,0 +1,29 @@
+#include "gateway/bodies.h"
+
+#include <string>
+#include <utility>
+
+#include "inspect/redact.h"
+#include "json/write.h"
+
+namespace latticegate::gateway {
+
+bool keeps(config::Bodies bodies, BodyKind kind) {
+  return bodies == config::Bodies::all ||
+         bodies == (kind == BodyKind::request ? config::Bodies::requests : config::Bodies::answers);
+}
+
+std::unique_ptr<const store::KeptBody> kept_body(json::Value body, const BodyOrder& order) {
+  const inspect::Findings& findings = *order.findings;
+  if (!body.exists() || !findings.complete() || findings.scanned > order.limit) return nullptr;
+  std::string text;
+  json::write(body, inspect::redact(body, findings, {.key = order.redaction_key}), text);
+  if (text.size() > order.limit) return nullptr;
+  return std::make_unique<const store::KeptBody>(store::KeptBody{
+      .text = std::move(text),
+      .purpose = {.subject = std::string(order.subject),
+                  .label = std::string(order.label.empty() ? "general" : order.label),
+                  .month = audit::month_of(order.at)}});
+}
+
+}  // namespace latticegate::gateway
