@@ -3,6 +3,7 @@
 #include <print>
 
 #include "audit/query.h"
+#include "audit_custody.h"
 #include "base/log.h"
 #include "commands.h"
 #include "json/write.h"
@@ -18,6 +19,9 @@ struct Arguments {
   std::uint64_t count = 20;
   bool follow = false;
   bool json = false;
+  bool reveal = false;
+  std::string reason;
+  std::string token_file;
 };
 
 // One line per record: when, what, who, where, how it was decided and how it ended.
@@ -77,6 +81,15 @@ int query(const Arguments& given) {
 
 // A record by its seq, or both records of a call by its call_uid.
 int show(const Arguments& given) {
+  if (given.reveal) {
+    if (!given.log.directory.empty() || given.reason.empty() || given.token_file.empty()) {
+      std::println(stderr,
+                   "latticegate: --reveal needs --reason and --token-file, and --config: reading "
+                   "is recorded in the log itself");
+      return usage;
+    }
+    return reveal(given.log.config, given.record, given.reason, given.token_file);
+  }
   bool found = false;
   const int outcome = each_record(given.log, {}, [&](json::Value record) {
     const bool by_seq = record["seq"].digits() == given.record;
@@ -128,11 +141,17 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
       audit->add_subcommand("show", "One record, or both records of a call");
   common(show_command);
   show_command->add_option("record", given->record, "Its seq, uid or call_uid")->required();
+  show_command->add_flag("--reveal", given->reveal,
+                         "Print the bodies that were kept; that is recorded, too");
+  show_command->add_option("--reason", given->reason, "With --reveal: why");
+  show_command->add_option("--token-file", given->token_file,
+                           "With --reveal: the token of a person who has the role (audit.role)");
   show_command->callback([&chosen, given] { chosen = [given] { return show(*given); }; });
   add_audit_verify(*audit, chosen);
   add_audit_prove(*audit, chosen);
   add_audit_export(*audit, chosen);
   add_audit_witness(*audit, chosen);
+  add_audit_custody(*audit, chosen);
   add_audit_generate(*audit, chosen);
 }
 

@@ -94,6 +94,14 @@ void print_text(const store::VerifyReport& report, bool remembered_keys) {
                : remembered_keys ? "as remembered"
                                  : "as given");
   line("history", std::format("{} kept checkpoints are consistent", counted(report.checkpoints)));
+  if (report.pruned > 0)
+    line("given up", std::format("the first {} records, by retention; their hashes are good",
+                                 counted(report.pruned)));
+  if (report.bodies + report.bodies_gone + report.keys_destroyed > 0)
+    line("bodies", std::format("{} are as they were recorded; {} gone with their keys, {} keys "
+                               "destroyed",
+                               counted(report.bodies), counted(report.bodies_gone),
+                               counted(report.keys_destroyed)));
   for (const std::string& anchor : report.anchors)
     line("anchor", std::format("{}: consistent", anchor));
   for (const std::string& witness : report.witnesses)
@@ -128,7 +136,11 @@ void print_json(const store::VerifyReport& report) {
       .member("segments", number(report.segments))
       .member("bundles", number(report.bundles))
       .member("tiles", number(report.tiles))
-      .member("checkpoints", number(report.checkpoints));
+      .member("checkpoints", number(report.checkpoints))
+      .member("pruned", number(report.pruned))
+      .member("bodies", number(report.bodies))
+      .member("bodies_gone", number(report.bodies_gone))
+      .member("keys_destroyed", number(report.keys_destroyed));
   const auto list = [&](std::string_view key, const std::vector<std::string>& all) {
     w.key(key).begin_array();
     for (const std::string& one : all) w.string(one);

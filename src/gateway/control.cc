@@ -4,6 +4,7 @@
 #include <array>
 #include <format>
 
+#include "gateway/desk_request.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
@@ -50,6 +51,8 @@ Task<void> Control::handle(net::ServerRequest& request) {
       answer = answer_approval(document->root());
     } else if (target == "/v1/agents") {
       answer = agent(document->root());
+    } else if (target.starts_with("/v1/audit/")) {
+      answer = co_await at_desk(target.substr(10), document->root());
     } else if (target == "/v1/reload") {
       if (auto done = reload_())
         answer = {200, R"({"reloaded":true})"};
@@ -60,6 +63,16 @@ Task<void> Control::handle(net::ServerRequest& request) {
     answer = {405, refusal("method not allowed")};
   }
   (void)co_await request.respond(answer.status, "", "application/json", answer.body);
+}
+
+Task<Control::Answer> Control::at_desk(std::string_view what, json::Value body) {
+  const auto snapshot = worker_.shared().snapshot.load();
+  const auto ask = desk_request(what, body, *snapshot->authenticator);
+  if (!ask) co_return Answer{desk_status(ask.error()), refusal(ask.error().detail)};
+  base::Result<std::string> outcome;
+  co_await custody_.at_desk(worker_.loop(), [&](Desk& desk) { outcome = (*ask)(desk); });
+  if (!outcome) co_return Answer{desk_status(outcome.error()), refusal(outcome.error().detail)};
+  co_return Answer{200, *std::move(outcome)};
 }
 
 Control::Answer Control::status() const {

@@ -13,11 +13,13 @@
 //   GET  /v1/tools                     every known tool with its pin; held ones with the diff
 //   POST /v1/approve   {"server": S, "tool": T, "hash": optional}   (instructions: "tool": "")
 //   POST /v1/reload
+//   POST /v1/audit/reveal | erase | retain      see gateway/desk_request.h
 #pragma once
 #include <functional>
 #include <map>
 #include <string>
 
+#include "gateway/custody.h"
 #include "gateway/worker.h"
 
 namespace latticegate::gateway {
@@ -25,8 +27,8 @@ namespace latticegate::gateway {
 class Control final : public net::Handler {
  public:
   // `worker` is the one of the loop that serves the socket.
-  Control(Worker& worker, std::function<base::Result<void>()> reload)
-      : worker_(worker), reload_(std::move(reload)) {}
+  Control(Worker& worker, Custody& custody, std::function<base::Result<void>()> reload)
+      : worker_(worker), custody_(custody), reload_(std::move(reload)) {}
   net::Task<void> handle(net::ServerRequest& request) override;
 
  private:
@@ -46,7 +48,9 @@ class Control final : public net::Handler {
   Answer agent(json::Value body);
   // Whether a person of that name may be asked; any name where the configuration lists nobody.
   bool knows(std::string_view person) const;
+  net::Task<Answer> at_desk(std::string_view what, json::Value body);
   Worker& worker_;
+  Custody& custody_;
   std::function<base::Result<void>()> reload_;
   std::map<std::string, std::string, std::less<>> releasing_;  // by whom first
 };

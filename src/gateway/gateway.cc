@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "crypto/aead.h"
 #include "gateway/control.h"
+#include "gateway/custody.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
 #include "store/log_keys.h"
@@ -86,6 +87,7 @@ struct Gateway::Parts {
   std::unique_ptr<Approvals> approvals;
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::unique_ptr<Recorder> recorder;
+  std::unique_ptr<Custody> custody;
   std::unique_ptr<Shared> shared;
   std::vector<std::unique_ptr<Worker>> workers;
   std::shared_ptr<net::ConnectionLimits> limits;
@@ -103,6 +105,7 @@ struct Gateway::Parts {
 
   Result<void> open_state();
   Result<void> open_loops();
+  Result<void> open_custody(std::shared_ptr<const store::WrappingKeys> wrapping);
   Result<void> bind();
   Result<void> reload();
   Task<void> drain(std::size_t index);
@@ -172,7 +175,7 @@ Result<void> Gateway::Parts::open_loops() {
   store::JournalOptions options;
   options.directory = config.audit.directory;
   options.origin = config.audit.origin;
-  options.homes = count;
+  options.homes = count + 1;  // the last for threads that block
   options.segment = config.audit.segment;
   options.gather = std::chrono::milliseconds(2);
   // A log that was signed goes on under its keys or not at all.
@@ -185,11 +188,13 @@ Result<void> Gateway::Parts::open_loops() {
                                              .command = config.audit.body_key.command,
                                              .may_make = true});
   if (!wrapping) return base::within("audit.body_key", std::move(wrapping).error());
-  options.wrapping_keys = std::make_shared<const store::WrappingKeys>(*std::move(wrapping));
+  const auto wrapping_keys = std::make_shared<const store::WrappingKeys>(*std::move(wrapping));
+  options.wrapping_keys = wrapping_keys;
   options.body_keys = config.audit.keys / "bodies";
   auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
   if (!opened) return base::within("audit.directory", std::move(opened).error());
   recorder = *std::move(opened);
+  if (auto done = open_custody(wrapping_keys); !done) return done;
   shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *habits,
                                     *histories, *shadow_histories, *approvals, *recorder);
   shared->person_key = person_key;
@@ -239,6 +244,33 @@ Result<void> Gateway::Parts::open_loops() {
   return {};
 }
 
+Result<void> Gateway::Parts::open_custody(std::shared_ptr<const store::WrappingKeys> wrapping) {
+  const config::Audit& audit = first_config->audit;
+  auto keys = store::BodyKeys::open(audit.keys / "bodies", std::move(wrapping));
+  if (!keys) return base::within("audit.keys", std::move(keys).error());
+  auto desk = std::make_unique<Desk>(
+      Desk::Parts{.audit = audit,
+                  .keys = *std::move(keys),
+                  .person_key = person_key,
+                  .write =
+                      [this](const audit::Record& record) {
+                        audit::RecordWriter writer(first_config->audit.origin);
+                        return recorder->write(writer.write(record));
+                      },
+                  .keys_changed = [this] { recorder->forget_body_keys(); }},
+      clock, files);
+  custody = std::make_unique<Custody>(
+      std::move(desk), std::chrono::hours(1), [this](const Result<GivenUp>& given) {
+        if (!given)
+          log.error("retention could not be carried out",
+                    {{"reason", base::describe(given.error())}});
+        else if (given->keys + given->records > 0)
+          log.info("retention", {{"keys", std::to_string(given->keys)},
+                                 {"records", std::to_string(given->records)}});
+      });
+  return {};
+}
+
 Result<void> Gateway::Parts::bind() {
   const config::Config& config = *first_config;
   limits = std::make_shared<net::ConnectionLimits>(config.limits.connections,
@@ -279,7 +311,7 @@ Result<void> Gateway::Parts::bind() {
   if (!control_address) return base::within("control.socket", std::move(control_address).error());
   auto fd = net::listen_on(*control_address, false);
   if (!fd) return base::within("control.socket", std::move(fd).error());
-  control = std::make_unique<Control>(*workers[0], [this] { return reload(); });
+  control = std::make_unique<Control>(*workers[0], *custody, [this] { return reload(); });
   control_server = std::make_unique<net::HttpServer>(
       *loops[0], *control, options, std::make_shared<net::ConnectionLimits>(64, 64), log);
   control_acceptor =
@@ -429,6 +461,7 @@ void Gateway::run() {
     // Something outside did not let go in time. What is recorded and remembered is written; then
     // the process ends without taking its loops apart under what still waits in them.
     parts.log.warning("some connections did not end in time");
+    parts.custody.reset();  // it writes records
     parts.recorder.reset();
     parts.memory.reset();
     std::_Exit(0);

@@ -9,7 +9,14 @@ base::Result<std::unique_ptr<Recorder>> Recorder::open(store::JournalOptions opt
                                                        store::Files& files,
                                                        std::vector<net::Loop*> loops) {
   // One wake-up per loop and batch: the whole list of a loop's records is handed over at once.
-  auto notify = [loops = std::move(loops)](std::uint32_t home, store::Append* list) {
+  std::unique_ptr<Recorder> recorder(new Recorder);  // tidy: the constructor is private
+  recorder->blocking_home_ = static_cast<std::uint32_t>(loops.size());
+  auto notify = [loops = std::move(loops), &awaited = recorder->awaited_](std::uint32_t home,
+                                                                          store::Append* list) {
+    if (home == loops.size()) {
+      awaited.done(list);
+      return;
+    }
     loops[home]->post([list] {
       for (store::Append* append = list; append != nullptr;) {
         store::Append* const next = append->next();
@@ -20,7 +27,19 @@ base::Result<std::unique_ptr<Recorder>> Recorder::open(store::JournalOptions opt
   };
   auto journal = store::Journal::open(std::move(options), clock, files, std::move(notify));
   if (!journal) return std::unexpected(std::move(journal).error());
-  return std::unique_ptr<Recorder>(new Recorder(*std::move(journal)));
+  recorder->journal_ = *std::move(journal);
+  return recorder;
+}
+
+base::Result<std::uint64_t> Recorder::write(audit::Leaf leaf) {
+  store::Append append;
+  append.set(leaf, {}, blocking_home_, nullptr);
+  if (auto queued = journal_->submit(append); !queued)
+    return std::unexpected(std::move(queued).error());
+  awaited_.wait_for(1);
+  const auto ticket = append.take_ticket();
+  if (!ticket) return std::unexpected(ticket.error());
+  return ticket->seq();
 }
 
 namespace {

@@ -8,13 +8,15 @@
 #include "base/result.h"
 #include "net/loop.h"
 #include "net/task.h"
+#include "store/awaited.h"
 #include "store/journal.h"
 
 namespace latticegate::gateway {
 
 class Recorder {
  public:
-  // The loops are those of the program in order of their index; they outlive the journal.
+  // The loops are those of the program in order of their index; they outlive the journal. The
+  // options' homes are one more: that of threads that block.
   [[nodiscard]] static base::Result<std::unique_ptr<Recorder>> open(store::JournalOptions options,
                                                                     const base::Clock& clock,
                                                                     store::Files& files,
@@ -28,13 +30,18 @@ class Recorder {
   // Writes a record that nobody waits for. One that is lost is counted by the journal and said in
   // the log itself.
   void post(audit::Leaf leaf, std::unique_ptr<const store::KeptBody> body = nullptr);
+  // Writes a record and blocks until it is durable; gives its seq. Any thread but a loop's, one at
+  // a time.
+  base::Result<std::uint64_t> write(audit::Leaf leaf);
   // See Journal.
   void forget_body_keys() { journal_->forget_body_keys(); }
   store::Journal::Status status() const { return journal_->status(); }
 
  private:
-  explicit Recorder(std::unique_ptr<store::Journal> journal) : journal_(std::move(journal)) {}
-  std::unique_ptr<store::Journal> journal_;
+  Recorder() = default;
+  store::Awaited awaited_;
+  std::uint32_t blocking_home_ = 0;
+  std::unique_ptr<store::Journal> journal_;  // last: tells the others until it ends
 };
 
 }  // namespace latticegate::gateway
