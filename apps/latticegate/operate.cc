@@ -17,6 +17,8 @@ void print_status(json::Value root) {
                root["audit"]["working"].boolean() == true
                    ? "working"
                    : root["audit"]["trouble"].text_or("not working"));
+  if (const auto aside = root["audit"]["aside"].integer(); aside.value_or(0) > 0)
+    std::println("{:16} {} records wait for the log", "audit aside", *aside);
   std::println("{:16} {}", "audit signed", root["audit"]["signed"].digits());
   if (const auto trouble = root["audit"]["seal_trouble"].text_or(""); !trouble.empty())
     std::println("{:16} {}", "", base::printable(trouble));

@@ -341,6 +341,7 @@ void shadow(Emit& out, const Shadow& shadow) {
 }
 
 void log(Emit& out, const Record& record) {
+  out.number(",\"aside\":", record.log_aside);
   out.number(",\"bodies\":", record.log_bodies);
   out.number(",\"cut_bytes\":", record.log_cut_bytes);
   out.string(",\"cut_file\":", record.log_cut_file, label);

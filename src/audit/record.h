@@ -197,6 +197,7 @@ struct Record {
   std::span<const std::string_view> log_keys{};  // ids of data keys
   std::int64_t log_minimum = -1;                 // the first record that is left
   // log.opened and log.resumed: what was found. log.pruned: the first segment that is left.
+  std::int64_t log_aside = -1;  // records that follow, which were set aside meanwhile
   std::int64_t log_bodies = -1;
   std::int64_t log_cut_bytes = -1;  // torn tail that was put aside
   std::string_view log_cut_file{};

@@ -97,6 +97,7 @@ struct Full {
                .subject = t,
                .log_keys = texts,
                .log_minimum = n,
+               .log_aside = n,
                .log_bodies = n,
                .log_cut_bytes = n,
                .log_cut_file = t,

@@ -260,6 +260,9 @@ struct Retention {
   bool hold = false;  // nothing is given up and nothing erased
 };
 
+// What becomes of calls while the log cannot be written.
+enum class OnFailure : std::uint8_t { refuse, spill, proceed };
+
 struct Audit {
   std::filesystem::path directory = "state/audit";
   std::string origin =
@@ -272,6 +275,8 @@ struct Audit {
   BodyKey body_key = {.file = "state/keys/audit-bodies.key", .command = {}};
   std::string role = "auditor";  // of people who may read and erase bodies
   Retention retention;
+  OnFailure on_failure = OnFailure::refuse;
+  std::filesystem::path spill = "state/spill";
 };
 
 struct Timeouts {
@@ -338,6 +343,7 @@ std::string_view name(Era era);
 std::string_view name(Mode mode);
 std::string_view name(Context context);
 std::string_view name(Bodies bodies);
+std::string_view name(OnFailure on_failure);
 std::string_view name(Treatment treatment);
 
 // What was understood, one "key: value" line per setting that differs from nothing: defaults

@@ -325,6 +325,15 @@ std::string_view name(Bodies bodies) {
   std::unreachable();
 }
 
+std::string_view name(OnFailure on_failure) {
+  switch (on_failure) {
+    case OnFailure::refuse: return "refuse";
+    case OnFailure::spill: return "spill";
+    case OnFailure::proceed: return "continue";
+  }
+  std::unreachable();
+}
+
 std::string describe(const Config& config) {
   Lines lines(config);
   add_listen(lines, config.listen);
@@ -350,7 +359,8 @@ std::string describe(const Config& config) {
   lines.add("audit.segment", config.audit.segment);
   lines.add("audit.context", name(config.audit.context));
   add_custody(lines, config.audit);
-  lines.add("audit.on_failure", "refuse");
+  lines.add("audit.on_failure", name(config.audit.on_failure));
+  if (config.audit.on_failure == OnFailure::spill) lines.add("audit.spill", config.audit.spill);
   add_limits(lines, config.limits);
   lines.add("log.level", name(config.log.level));
   lines.add("log.format", config.log.format == base::Log::Format::json ? "json" : "text");

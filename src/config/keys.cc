@@ -713,9 +713,14 @@ constexpr auto table = std::to_array<Key>({
     {.path = "audit.on_failure",
      .type = Type::word,
      .fallback = "refuse",
-     .words = "refuse",
-     .sentence = "A call that cannot be recorded is refused. There is no other choice; the key is "
-                 "there to be read."},
+     .words = "refuse|spill|continue",
+     .sentence = "While the log cannot be written: refuse calls; go on, with their records durable "
+                 "in `audit.spill`; or go on with them in memory, where a crash loses them. What "
+                 "was set aside, 64 MiB at most, follows in the log. Read at the start."},
+    {.path = "audit.spill",
+     .type = Type::path,
+     .fallback = "<state.directory>/spill",
+     .sentence = "Folder for `on_failure: spill`; of use on another disk."},
 
     {.path = "limits",
      .type = Type::section,

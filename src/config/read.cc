@@ -149,8 +149,9 @@ void read_audit(Section section, Findings& findings, const State& state, Audit& 
   read_body_key(section.section("body_key"), into.body_key);
   section.text("role", into.role);
   read_retention(section.section("retention"), into.retention);
-  bool refuse = false;
-  section.word("on_failure", refuse);  // the only word there is
+  section.word("on_failure", into.on_failure);
+  into.spill = state.directory / "spill";
+  section.path("spill", into.spill);
 }
 
 void read_limits(Section section, Limits& into) {

@@ -100,6 +100,9 @@ Control::Answer Control::status() const {
       .member("trouble", journal.trouble);
   w.member("records", static_cast<std::int64_t>(journal.next_seq))
       .member("refused", static_cast<std::int64_t>(journal.refused))
+      .member("aside", static_cast<std::int64_t>(journal.aside))
+      .member("bodies", static_cast<std::int64_t>(journal.bodies))
+      .member("bodies_left_out", static_cast<std::int64_t>(journal.bodies_left_out))
       .member("signed", static_cast<std::int64_t>(journal.signed_records))
       .member("seal_trouble", journal.seal_trouble)
       .end_object();

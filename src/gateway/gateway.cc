@@ -98,6 +98,7 @@ struct Gateway::Parts {
   std::unique_ptr<net::Acceptor> control_acceptor;
   std::vector<std::unique_ptr<net::TaskGroup>> endings;  // one per loop: the tasks that end it
   std::vector<std::jthread> threads;
+  bool log_works = true;  // as was told
   std::uint16_t port = 0;
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> drained{0};
@@ -110,6 +111,7 @@ struct Gateway::Parts {
   Result<void> reload();
   Task<void> drain(std::size_t index);
   Task<void> housekeeping();
+  void tell_about_log();
   void save();
 };
 
@@ -190,6 +192,14 @@ Result<void> Gateway::Parts::open_loops() {
   if (!wrapping) return base::within("audit.body_key", std::move(wrapping).error());
   const auto wrapping_keys = std::make_shared<const store::WrappingKeys>(*std::move(wrapping));
   options.wrapping_keys = wrapping_keys;
+  switch (config.audit.on_failure) {
+    case config::OnFailure::refuse: break;
+    case config::OnFailure::spill:
+      options.on_failure = store::OnFailure::spill;
+      options.spill = config.audit.spill;
+      break;
+    case config::OnFailure::proceed: options.on_failure = store::OnFailure::proceed; break;
+  }
   options.body_keys = config.audit.keys / "bodies";
   auto opened = Recorder::open(std::move(options), clock, files, std::move(pointers));
   if (!opened) return base::within("audit.directory", std::move(opened).error());
@@ -363,6 +373,18 @@ void Gateway::Parts::save() {
   memory->put("habits", "all", habits->save());
 }
 
+// An operator hears it when the log stops working, and when it works again.
+void Gateway::Parts::tell_about_log() {
+  const store::Journal::Status status = recorder->status();
+  if (status.working == std::exchange(log_works, status.working)) return;
+  if (status.working)
+    log.info("the audit log can be written again");
+  else
+    log.error("the audit log cannot be written",
+              {{"reason", status.trouble},
+               {"calls", std::string(config::name(first_config->audit.on_failure))}});
+}
+
 Task<void> Gateway::Parts::housekeeping() {
   base::Instant next_save = clock.instant() + housekeeping_interval;
   base::Instant next_look = clock.instant();
@@ -370,6 +392,7 @@ Task<void> Gateway::Parts::housekeeping() {
   while (!stopping.load()) {
     co_await loops[0]->sleep(std::chrono::milliseconds(200));
     const base::Instant at = clock.instant();
+    tell_about_log();
     if (at >= next_look) {
       const auto idle = shared->snapshot.load()->config->limits.timeouts.session;
       next_look = at + std::min<std::chrono::nanoseconds>(housekeeping_interval, idle);

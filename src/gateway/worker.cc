@@ -597,8 +597,9 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
   }
   if (path == "/healthz") {
     const bool working = shared_.recorder.status().working;
+    const bool goes_on = snapshot->config->audit.on_failure != config::OnFailure::refuse;
     co_await answer_json(
-        request, working ? 200 : 503, "",
+        request, working || goes_on ? 200 : 503, "",
         working ? R"({"status":"ok"})" : R"({"status":"the audit log cannot be written"})");
     co_return;
   }

@@ -28,6 +28,7 @@
 #include "store/query_reader.h"
 #include "store/recovery.h"
 #include "store/sealer.h"
+#include "store/spill.h"
 
 namespace latticegate::store {
 namespace {
@@ -145,6 +146,7 @@ class Journal::Writer {
         lock_(std::move(lock)),
         records_(node_of(options_.origin)),
         body_file_(options_.directory, files),
+        spill_(options_.spill, files),
         heads_(options_.homes, nullptr),
         tails_(options_.homes, nullptr) {}
   Writer(const Writer&) = delete;
@@ -163,6 +165,7 @@ class Journal::Writer {
     Append* first = nullptr;
     std::size_t appends = 0;
     std::uint64_t bytes = 0;  // of the queue's budget
+    bool aside = false;       // it comes while the log does not work
   };
 
   void run();
@@ -186,6 +189,11 @@ class Journal::Writer {
   Result<void> repair();
   // Commits one record of our own.
   Result<void> write_own(audit::Record record);
+  // Puts the appends of a batch that cannot be written now to what is kept for later; false when
+  // they have to be refused.
+  bool set_aside(const Batch& batch);
+  // What an earlier process spilled comes first.
+  Result<void> take_spilled();
   // Gives the durable frames in out_ to the tree.
   void seal(std::uint64_t first);
 
@@ -208,7 +216,10 @@ class Journal::Writer {
   std::optional<BodyKeys> body_keys_;
   BodyFile body_file_;
   audit::EnvelopeWriter envelopes_;
-  std::size_t bodies_ = 0;  // in the batch
+  Spill spill_;
+  std::size_t spilled_ = 0;     // of what is kept
+  base::Instant attempt_at_{};  // the next one, while the disk fails
+  std::size_t bodies_ = 0;      // in the batch
   std::atomic<bool> keys_changed_{false};
   Posted kept_;  // posted leaves of this batch, and of failed ones
   std::vector<Append*> heads_;
@@ -275,6 +286,7 @@ Result<void> Journal::Writer::start() {
   if (!found->last_type.empty() && found->last_type != audit::name(audit::Type::log_closed))
     opened.why = "the last run did not close the log";
   if (auto written = write_own(opened); !written) return written;
+  if (auto taken = take_spilled(); !taken) return taken;
   status_.next_seq = next_seq_;
   status_.segment = segment_;
 
@@ -307,11 +319,14 @@ Result<void> Journal::Writer::submit(Append& append) {
     const std::scoped_lock lock(mutex_);
     const std::uint64_t least = append.leaf_.size();
     const bool sealed = sealer_ == nullptr || !sealer_->blocked();
-    if (stopping_ || !status_.working || !sealed || queued_bytes_ + least > options_.queue.count) {
+    const bool goes_on = options_.on_failure != OnFailure::refuse;
+    const bool working = status_.working && sealed;
+    const std::uint64_t most = working || !goes_on ? options_.queue.count : options_.aside.count;
+    if (stopping_ || (!working && !goes_on) || queued_bytes_ + least > most) {
       ++status_.refused;
       if (stopping_) return fail(Code::closed, "the audit log is closed");
-      if (!status_.working) return fail(Code::unavailable, status_.trouble);
-      if (!sealed) return fail(Code::unavailable, "the audit log cannot be sealed");
+      if (!status_.working && !goes_on) return fail(Code::unavailable, status_.trouble);
+      if (!sealed && !goes_on) return fail(Code::unavailable, "the audit log cannot be sealed");
       return fail(Code::overloaded, "too many records wait for the disk");
     }
     if (append.body_ != nullptr && !takes_body(append.body_)) {
@@ -376,6 +391,19 @@ void Journal::Writer::run() {
   pthread_setname_np(pthread_self(), "audit-log");
   Batch batch;
   while (take(batch)) {
+    if (batch.aside) {
+      const bool kept = set_aside(batch);
+      {
+        const std::scoped_lock lock(mutex_);
+        if (!kept) {
+          queued_bytes_ -= batch.bytes - kept_.text.size();
+          status_.refused += batch.appends;
+        }
+        status_.aside = kept_.pieces.size();
+      }
+      tell(batch.first, kept);
+      continue;
+    }
     if (retry_.count() != 0) {
       if (auto repaired = repair(); !repaired) {
         retry_ = std::min(retry_ * 2, options_.last_retry);
@@ -422,16 +450,30 @@ bool Journal::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
 
 bool Journal::Writer::take(Batch& batch) {
   std::unique_lock lock(mutex_);
+  batch.aside = false;
   if (retry_.count() != 0) {
-    // Only time is worth a new attempt. No appends are queued meanwhile: submit() refuses them.
-    wake_.wait_for(lock, retry_, [&] { return stopping_; });
+    // Only time is worth a new attempt. Appends that are queued meanwhile are set aside; most often
+    // there are none, because submit() refuses them.
+    wanted_ = 1;
+    want_posted_ = options_.on_failure == OnFailure::spill;
+    const base::Instant now = clock_.instant();
+    if (attempt_at_ < now) attempt_at_ = now + retry_;
+    const auto news = [&] {
+      return stopping_ || queued_ > 0 ||
+             (options_.on_failure == OnFailure::spill && !posted_.empty());
+    };
+    batch.aside = wake_.wait_for(lock, attempt_at_ - now, news) && !stopping_;
+    wanted_ = never;
+    want_posted_ = false;
     if (stopping_ && std::exchange(last_attempt_, true)) return false;
+    if (!batch.aside) attempt_at_ = {};
   } else if (!wait_for_work(lock)) {
     return false;
   }
   batch = {.first = std::exchange(first_, nullptr),
            .appends = std::exchange(queued_, 0),
-           .bytes = queued_bytes_};
+           .bytes = queued_bytes_,
+           .aside = batch.aside};
   last_ = nullptr;
   if (kept_.empty())
     std::swap(kept_, posted_);
@@ -505,6 +547,7 @@ void Journal::Writer::commit(Batch& batch) {
         seq = end;
         return write_out();
       });
+  const bool aside = !written && set_aside(batch);
   std::uint64_t freed = 0;
   for (Append* append = batch.first; append != nullptr; append = append->next_)
     if (const auto body = std::exchange(append->body_, nullptr)) freed += body->text.size();
@@ -514,7 +557,13 @@ void Journal::Writer::commit(Batch& batch) {
     for (const Posted::Piece& piece : kept_.pieces)
       if (piece.body != nullptr) freed += piece.body->text.size();
     kept_.clear();
+    if (spilled_ > 0) {
+      // One that stays is read again by the next open(), and its records are there twice.
+      static_cast<void>(spill_.clear().has_value());
+      spilled_ = 0;
+    }
     const std::scoped_lock lock(mutex_);
+    status_.aside = 0;
     queued_bytes_ -= batch.bytes;
     body_bytes_ -= freed;
     status_.bodies += bodies_;
@@ -527,12 +576,60 @@ void Journal::Writer::commit(Batch& batch) {
     const std::scoped_lock lock(mutex_);
     queued_bytes_ -= batch.bytes - kept_.text.size();  // what was posted is kept and still counts
     body_bytes_ -= freed;
-    status_.refused += batch.appends;
+    if (!aside) status_.refused += batch.appends;
+    status_.aside = options_.on_failure == OnFailure::refuse ? 0 : kept_.pieces.size();
     status_.working = false;
     status_.trouble = base::describe(written.error());
   }
-  tell(batch.first, written.has_value());
+  tell(batch.first, written.has_value() || aside);
   if (written) seal(first);
+}
+
+bool Journal::Writer::set_aside(const Batch& batch) {
+  if (options_.on_failure == OnFailure::refuse) return false;
+  if (options_.on_failure == OnFailure::spill) {
+    std::string_view rest = kept_.text;
+    for (std::size_t i = 0; i < kept_.pieces.size(); ++i) {
+      const Posted::Piece& piece = kept_.pieces[i];
+      if (i >= spilled_)
+        spill_.add({.text = rest.substr(0, piece.size),
+                    .seq_at = piece.seq_at,
+                    .body_at = piece.body != nullptr ? piece.body_at : 0});
+      rest.remove_prefix(piece.size);
+    }
+    for (const Append* append = batch.first; append != nullptr; append = append->next_)
+      spill_.add({.text = append->leaf_,
+                  .seq_at = append->seq_at_,
+                  .body_at = append->body_ != nullptr ? append->body_at_ : 0});
+    if (!spill_.commit()) return false;
+  }
+  for (Append* append = batch.first; append != nullptr; append = append->next_) {
+    kept_.add({.text = append->leaf_, .seq_at = append->seq_at_, .body_at = append->body_at_},
+              std::exchange(append->body_, nullptr));
+    append->seq_ = 0;
+  }
+  if (options_.on_failure == OnFailure::spill) spilled_ = kept_.pieces.size();
+  return true;
+}
+
+Result<void> Journal::Writer::take_spilled() {
+  if (options_.spill.empty()) return {};
+  const auto left = spill_.read();
+  if (!left) return base::within("what was spilled", left.error());
+  if (left->empty()) return {};
+  if (auto written = write_own({.type = audit::Type::log_resumed,
+                                .why = "an earlier process set records aside",
+                                .log_aside = static_cast<std::int64_t>(left->size())});
+      !written)
+    return written;
+  for (const Spill::Kept& kept : *left) {
+    out_.clear();
+    audit::write_frame(kept.text, kept.seq_at, next_seq_, out_);
+    if (auto written = write_out(); !written) return written;
+    ++next_seq_;
+    seal(next_seq_ - 1);
+  }
+  return spill_.clear();
 }
 
 void Journal::Writer::seal(std::uint64_t first) {
@@ -634,6 +731,8 @@ Result<void> Journal::Writer::repair() {
     trouble = status_.trouble;
   }
   resumed.why = trouble;
+  if (options_.on_failure != OnFailure::refuse)
+    resumed.log_aside = static_cast<std::int64_t>(kept_.pieces.size());
   if (auto written = write_own(resumed); !written) return written;
   const std::scoped_lock lock(mutex_);
   refused_before_ += static_cast<std::uint64_t>(resumed.log_refused);

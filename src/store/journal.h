@@ -10,7 +10,9 @@
 // When the disk fails (full, I/O error): the batch is cut off the file again, its waiters get an
 // error, further appends are refused at once, and the writer tries to go on in a new segment, first
 // after 100 ms, then less often. Posted records are kept meanwhile. Nothing is dropped unseen:
-// status() tells, and the log itself says log.resumed.
+// status() tells, and the log itself says log.resumed. Who prefers calls that go on says so with
+// OnFailure: then records are set aside and follow log.resumed in their order, what was spilled by
+// a process that died with the next open().
 //
 // Bodies of calls are compressed, sealed and written beside the segments by the same thread, and
 // are durable before the records that refer to them; a record is written whether there is room for
@@ -109,6 +111,13 @@ class Append {
   State state_ = State::idle;
 };
 
+// What happens to records that have a waiter while the log cannot be written or sealed.
+enum class OnFailure : std::uint8_t {
+  refuse,   // an error at once: no record, no call
+  spill,    // durable in another folder, and in the log as soon as that works again
+  proceed,  // in memory, and in the log as soon as that works again: a crash loses them
+};
+
 struct JournalOptions {
   std::filesystem::path directory{};
   std::string origin{};     // <org>/<cluster>/<node>
@@ -123,6 +132,10 @@ struct JournalOptions {
   // attempts.
   std::chrono::milliseconds first_retry{100};
   std::chrono::milliseconds last_retry{5000};
+  OnFailure on_failure = OnFailure::refuse;
+  std::filesystem::path spill{};  // folder for OnFailure::spill, on another disk
+  // The most that is set aside then; above it, records are refused.
+  base::Bytes aside{std::uint64_t{64} * 1024 * 1024};
   // Signs the checkpoints. None: records only, no tree.
   std::shared_ptr<const LogKeys> keys{};
   std::chrono::milliseconds checkpoint_age{1000};  // the longest that a record stays unsigned
@@ -175,6 +188,7 @@ class Journal {
     std::uint64_t batches = 0;
     std::uint64_t records = 0;          // durable since open()
     std::uint64_t refused = 0;          // appends that got an error, at once or by a failed batch
+    std::uint64_t aside = 0;            // records that wait beside the log for it to work again
     std::uint64_t lost = 0;             // posted records that found the queue full
     std::uint64_t bodies = 0;           // kept since open()
     std::uint64_t bodies_left_out = 0;  // that found their queue full

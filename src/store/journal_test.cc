@@ -19,6 +19,7 @@
 #include "store/detail/faults.h"
 #include "store/detail/scratch.h"
 #include "store/detail/test_log.h"
+#include "store/spill.h"
 #include "store/verify.h"
 
 using namespace latticegate;
@@ -436,5 +437,119 @@ TEST_CASE("calls in a closed loop, as a gateway makes them, printed") {
     const double batch = 2.0 * made / static_cast<double>(journal.status().batches);
     MESSAGE(calls, " calls at once: ", rate, " calls/s, ", latency, " us each, ", each,
             " us of CPU beside their work, ", batch, " records per commit");
+  }
+}
+
+TEST_CASE(
+    "while the log cannot be written, calls go on as they were asked to, and the log says so") {
+    Bench bench;
+    std::atomic<bool> full = false;
+    store::FaultyFiles faulty(
+        [&](std::string_view operation, std::size_t& bytes) -> base::Result<void> {
+          // Only the log's disk.
+          if (!full || operation != "sync") return {};
+          bytes = 0;
+          return base::fail(Code::unavailable, "full");
+        });
+    JournalOptions options = bench.options();
+    options.on_failure = store::OnFailure::proceed;
+    options.aside = {64 * 1024};
+    const auto journal = bench.open(options, faulty);
+    const auto call = [&](std::string_view name) {
+      Append append;
+      append.set(bench.named(name), bench.uuid(1), 0, nullptr);
+      if (auto queued = journal->submit(append); !queued) return false;
+      bench.waiting.take(1);
+      return append.take_ticket().has_value();
+    };
+    CHECK(call("before"));
+      full = true;
+      for (int i = 0; i < 20; ++i) CHECK(call("during"));
+      REQUIRE(journal->post(bench.named("posted")).has_value());
+      CHECK_FALSE(journal->status().working);
+      CHECK(journal->status().aside >= 20);
+      std::uint64_t went = 0;
+      while (call("too many")) ++went;  // it is bounded
+      CHECK(went > 50);
+      full = false;
+      while (!journal->status().working || journal->status().aside > 0) std::this_thread::yield();
+      CHECK(call("after"));
+      const auto all = read_all(bench.scratch.path() / "log");
+      CHECK(all.names.front() == "before");
+      CHECK(all.names.back() == "after");
+      CHECK(std::ranges::count(all.names, "during") == 20);
+      CHECK(std::ranges::count(all.names, "posted") == 1);
+      CHECK(static_cast<std::uint64_t>(std::ranges::count(all.names, "too many")) == went);
+}
+
+TEST_CASE("what was spilled is durable, and in the log after a crash, once") {
+  Bench bench;
+  const std::filesystem::path log = bench.scratch.path() / "log";
+  JournalOptions options = bench.options();
+  options.on_failure = store::OnFailure::spill;
+  options.spill = bench.scratch.path() / "spill";
+  std::atomic<bool> full = false;
+  // Fails what is written to the log: its segment, and each new one.
+  class LogFails final : public store::Files {
+   public:
+    LogFails(std::filesystem::path folder, const std::atomic<bool>& fails)
+        : folder_(std::move(folder)),
+          fails_(fails),
+          faulty_([this](std::string_view, std::size_t& bytes) -> base::Result<void> {
+            if (!fails_) return {};
+            bytes = 0;
+            return base::fail(Code::io, "broken");
+          }) {}
+    store::Files& of(const std::filesystem::path& path) {
+      return path.string().starts_with(folder_.string()) ? static_cast<store::Files&>(faulty_)
+                                                         : files_;
+    }
+    base::Result<std::unique_ptr<store::File>> create(const std::filesystem::path& p) override {
+      return of(p).create(p);
+    }
+    base::Result<std::unique_ptr<store::File>> open(const std::filesystem::path& p) override {
+      return of(p).open(p);
+    }
+    base::Result<void> sync_folder(const std::filesystem::path& p) override {
+      return of(p).sync_folder(p);
+    }
+    base::Result<void> remove(const std::filesystem::path& p) override { return of(p).remove(p); }
+    base::Result<void> rename(const std::filesystem::path& a,
+                              const std::filesystem::path& b) override {
+      return of(a).rename(a, b);
+    }
+    base::Result<void> exchange(const std::filesystem::path& a,
+                                const std::filesystem::path& b) override {
+      return of(a).exchange(a, b);
+    }
+
+   private:
+    std::filesystem::path folder_;
+    const std::atomic<bool>& fails_;
+    store::FaultyFiles faulty_;
+    store::SystemFiles files_;
+  };
+  LogFails files(log, full);
+  {
+    const auto journal = bench.open(options, files);
+    const auto call = [&](std::string_view name) {
+      Append append;
+      append.set(bench.named(name), bench.uuid(1), 0, nullptr);
+      REQUIRE(journal->submit(append).has_value());
+      bench.waiting.take(1);
+      return append.take_ticket().has_value();
+    };
+    CHECK(call("before"));
+    full = true;
+    for (int i = 0; i < 5; ++i) CHECK(call("spilled"));
+    CHECK(read_all(log).names == Names{"before"});
+    CHECK(store::Spill(options.spill, bench.files).read().value().size() == 5);
+  }  // and ends while the disk fails, as a crash would
+  full = false;
+  for (int run = 0; run < 2; ++run) {
+    const auto journal = bench.open(options, bench.files);
+    const auto all = read_all(log);
+    CHECK(all.names == Names{"before", "spilled", "spilled", "spilled", "spilled", "spilled"});
+    CHECK(std::ranges::count(all.types, "log.resumed") == 1);
   }
 }
