@@ -1,5 +1,7 @@
 // audit tail, query, show: reading the log, also while a gateway writes to it.
+#include <chrono>
 #include <deque>
+#include <format>
 #include <print>
 
 #include "audit/query.h"
@@ -19,6 +21,8 @@ struct Arguments {
   std::uint64_t count = 20;
   bool follow = false;
   bool json = false;
+  std::string before;
+  std::uint64_t within = 3600;  // seconds
   bool reveal = false;
   std::string reason;
   std::string token_file;
@@ -72,8 +76,30 @@ int tail(const Arguments& given) {
                                           : outcome;
 }
 
+// The words that also demand the time before the latest record that `before` means.
+int narrow(const Arguments& given, std::vector<std::string>& words) {
+  std::string time;
+  const int outcome = each_record(given.log, {given.before}, [&](json::Value record) {
+    time = record["time"].text_or("");
+    return true;
+  });
+  if (outcome != done && outcome != wrong) return outcome;
+  if (time.empty()) {
+    std::println(stderr, "latticegate: no record is meant by --before");
+    return wrong;
+  }
+  words.push_back(std::format("until:{}", time));
+  const auto end = audit::Query::parse(words.back(), base::Time())->until();
+  const base::Time begin = *end - std::chrono::seconds(given.within);
+  words.push_back(std::format("since:{}", base::to_rfc3339(begin)));
+  return done;
+}
+
 int query(const Arguments& given) {
-  return each_record(given.log, given.words, [&](json::Value record) {
+  std::vector<std::string> words = given.words;
+  if (!given.before.empty())
+    if (const int outcome = narrow(given, words); outcome != done) return outcome;
+  return each_record(given.log, words, [&](json::Value record) {
     print_line(record, given.json);
     return true;
   });
@@ -135,6 +161,11 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
   common(query_command);
   query_command->add_option("query", given->words,
                             "agent:billing* tool:crm.query decision:deny rows:>1000 since:24h");
+  query_command->add_option("--before", given->before,
+                            "Only what came before the latest record that this query means: "
+                            "agent:bot --before finding:secret.*");
+  query_command->add_option("--within", given->within, "With --before: at most so many seconds")
+      ->capture_default_str();
   query_command->footer(fields);
   query_command->callback([&chosen, given] { chosen = [given] { return query(*given); }; });
   CLI::App* const show_command =
@@ -151,6 +182,8 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
   add_audit_prove(*audit, chosen);
   add_audit_export(*audit, chosen);
   add_audit_witness(*audit, chosen);
+  add_audit_stream(*audit, chosen);
+  add_audit_index(*audit, chosen);
   add_audit_custody(*audit, chosen);
   add_audit_generate(*audit, chosen);
 }

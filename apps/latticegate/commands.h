@@ -40,6 +40,8 @@ void add_audit_verify(CLI::App& audit, Chosen& chosen);       // audit verify
 void add_audit_prove(CLI::App& audit, Chosen& chosen);        // audit prove, check
 void add_audit_export(CLI::App& audit, Chosen& chosen);       // audit export, stats
 void add_audit_witness(CLI::App& audit, Chosen& chosen);      // audit witness
+void add_audit_stream(CLI::App& audit, Chosen& chosen);       // audit stream
+void add_audit_index(CLI::App& audit, Chosen& chosen);        // audit index
 void add_audit_custody(CLI::App& audit, Chosen& chosen);      // audit erase, retain
 void add_audit_generate(CLI::App& audit, Chosen& chosen);     // audit generate
 void add_inspect(CLI::App& parser, Chosen& chosen);           // inspect

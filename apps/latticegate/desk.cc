@@ -87,7 +87,8 @@ Result<std::string> ask_log(const config::Config& config, std::string_view what,
                       .keys = *std::move(ring),
                       .person_key = std::string(person_key->reveal()),
                       .write = write,
-                      .keys_changed = nullptr},
+                      .keys_changed = nullptr,
+                      .index = {}},
                      clock, files);
   return (*ask)(desk);
 }

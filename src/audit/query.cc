@@ -307,10 +307,51 @@ Result<std::vector<Word>> split(std::string_view text) {
 
 std::span<const QueryField> query_fields() { return published; }
 
+namespace {
+
+// Fields whose values tell few records from many.
+constexpr auto indexed = std::to_array<std::string_view>(
+    {"agent", "call", "decision", "finding", "label", "outcome", "prompt", "redaction", "rule",
+     "server", "session", "tool", "type", "user", "would"});
+
+bool is_common(std::string_view value) {
+  return value == "allow" || value == "ok" || value == "call.decided" || value == "call.finished";
+}
+
+std::string lowered(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), lower);
+  return out;
+}
+
+}  // namespace
+
+void index_terms(json::Value record, const TakeTerm& take) {
+  std::string value;
+  for (const std::string_view name : indexed) {
+    const Field& field = *find_field(name);
+    const auto add = [&](json::Value found) {
+      const auto text = found.string();
+      if (text && !text->empty() && !is_common(*text)) {
+        value.assign(*text);
+        std::ranges::transform(value, value.begin(), lower);
+        take(name, value);
+      }
+      return false;
+    };
+    (void)any_at(record, field.path, add);
+    if (!field.other.empty()) (void)any_at(record, field.other, add);
+  }
+  if (record["tool"].is_string() && record["server"]["id"].is_string())
+    take("tool", lowered(std::format("{}.{}", record["server"]["id"].text_or(""),
+                                     record["tool"].text_or(""))));
+}
+
 struct Query::Term {
   Kind kind = Kind::text;
   bool negated = false;
-  bool tool = false;  // also compared as server.tool
+  bool tool = false;      // also compared as server.tool
+  std::string_view name;  // of a field of the list
   std::string path;
   std::string other;
   std::vector<std::string> texts;
@@ -388,6 +429,7 @@ Result<Query> Query::parse(std::string_view text, base::Time now) {
     };
     if (const Field* const field = find_field(word.field); field != nullptr) {
       term.kind = field->kind;
+      term.name = field->name;
       term.path = field->path;
       term.other = field->other;
       term.tool = field->name == "tool";
@@ -442,6 +484,28 @@ bool Query::matches(json::Value record) const {
   return record.is_object() && std::ranges::all_of(terms_, [&](const Term& term) {
            return term.holds(record) != term.negated;
          });
+}
+
+std::optional<base::Time> Query::until() const {
+  std::optional<base::Time> earliest;
+  for (const Term& term : terms_)
+    if (term.kind == Kind::until && (!earliest || term.time < *earliest)) earliest = term.time;
+  return earliest;
+}
+
+std::vector<Query::Hint> Query::hints() const {
+  std::vector<Hint> hints;
+  for (const Term& term : terms_) {
+    if (term.kind != Kind::text || term.negated || !std::ranges::contains(indexed, term.name))
+      continue;
+    Hint hint{.field = term.name, .values = {}};
+    for (const std::string& text : term.texts) hint.values.push_back(lowered(text));
+    const auto useless = [](const std::string& value) {
+      return value.contains('*') || is_common(value);
+    };
+    if (std::ranges::none_of(hint.values, useless)) hints.push_back(std::move(hint));
+  }
+  return hints;
 }
 
 std::optional<base::Time> Query::since() const {

@@ -17,6 +17,7 @@
 // column and a suggestion. Fuzz target: fuzz/segment_fuzz.cc.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -37,6 +38,11 @@ struct QueryField {
 // The fields, by name, for help texts.
 std::span<const QueryField> query_fields();
 
+// What an index over records has of one: names of fields with values in lower case, some perhaps
+// twice. Values that most records have are left out.
+using TakeTerm = std::function<void(std::string_view field, std::string_view value)>;
+void index_terms(json::Value record, const TakeTerm& take);
+
 class Query {
  public:
   // The empty text matches every record. `now` is what since: and until: count back from.
@@ -53,6 +59,15 @@ class Query {
 
   // The latest since: of the query, if there is one, so that a reader can begin there.
   std::optional<base::Time> since() const;
+  // The earliest until:.
+  std::optional<base::Time> until() const;
+
+  // What an index can answer of it: a record that matches has one of the values of each.
+  struct Hint {
+    std::string_view field;
+    std::vector<std::string> values;  // in lower case
+  };
+  std::vector<Hint> hints() const;
 
  private:
   struct Term;

@@ -277,6 +277,7 @@ struct Audit {
   Retention retention;
   OnFailure on_failure = OnFailure::refuse;
   std::filesystem::path spill = "state/spill";
+  bool index = true;  // for questions about it
 };
 
 struct Timeouts {

@@ -359,6 +359,7 @@ std::string describe(const Config& config) {
   lines.add("audit.segment", config.audit.segment);
   lines.add("audit.context", name(config.audit.context));
   add_custody(lines, config.audit);
+  lines.add("audit.index", config.audit.index);
   lines.add("audit.on_failure", name(config.audit.on_failure));
   if (config.audit.on_failure == OnFailure::spill) lines.add("audit.spill", config.audit.spill);
   add_limits(lines, config.limits);

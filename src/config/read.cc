@@ -152,6 +152,7 @@ void read_audit(Section section, Findings& findings, const State& state, Audit& 
   section.word("on_failure", into.on_failure);
   into.spill = state.directory / "spill";
   section.path("spill", into.spill);
+  section.flag("index", into.index);
 }
 
 void read_limits(Section section, Limits& into) {

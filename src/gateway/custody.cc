@@ -10,6 +10,7 @@
 #include "crypto/random.h"
 #include "json/value.h"
 #include "store/body_file.h"
+#include "store/log_index.h"
 #include "store/query_reader.h"
 
 namespace latticegate::gateway {
@@ -248,6 +249,15 @@ Result<GivenUp> Desk::retain(bool carry_out) {
   return given;
 }
 
+Result<void> Desk::refresh_index() {
+  if (parts_.index.empty()) return {};
+  auto index = store::LogIndex::open(parts_.index, parts_.audit.directory);
+  if (!index) return std::unexpected(std::move(index).error());
+  // A piece at a time: somebody may be waiting for the desk.
+  if (const auto taken = index->update(200'000); !taken) return std::unexpected(taken.error());
+  return {};
+}
+
 Custody::Custody(std::unique_ptr<Desk> desk, std::chrono::seconds every,
                  std::function<void(const Result<GivenUp>&)> told)
     : desk_(std::move(desk)),
@@ -262,12 +272,16 @@ Custody::~Custody() {
 
 void Custody::run(const std::stop_token& stop) {
   told_(desk_->retain(true));
+  std::int64_t rounds = 0;
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (!wake_.wait_for(lock, stop, every_, [&] { return !work_.empty(); })) {
       if (stop.stop_requested()) break;
       lock.unlock();
-      told_(desk_->retain(true));
+      if (++rounds % std::max<std::int64_t>(3600 / every_.count(), 1) == 0)
+        told_(desk_->retain(true));
+      if (auto fresh = desk_->refresh_index(); !fresh)
+        told_(std::unexpected(std::move(fresh).error()));
       lock.lock();
       continue;
     }

@@ -68,6 +68,7 @@ class Desk {
     std::string person_key;
     WriteRecord write;
     std::function<void()> keys_changed;  // after keys were destroyed
+    std::filesystem::path index{};       // empty: none
   };
   // Clock and files outlive it.
   Desk(Parts parts, const base::Clock& clock, store::Files& files)
@@ -85,6 +86,9 @@ class Desk {
   std::string pseudonym_of(std::string_view tenant, std::string_view user) const {
     return identity::person_pseudonym(parts_.person_key, tenant, user);
   }
+  // Brings the index of the log up to date, if there is to be one. Code::unavailable and others:
+  // the log itself is as good as before.
+  [[nodiscard]] base::Result<void> refresh_index();
   // What retention demands now; without `carry_out` only what that would be.
   [[nodiscard]] base::Result<GivenUp> retain(bool carry_out);
 
@@ -103,7 +107,8 @@ class Desk {
 // The desk of a running gateway, on its thread.
 class Custody {
  public:
-  // Also does what retention demands, at the beginning and then every so often.
+  // Also does what retention demands, at the beginning and then every hour, and keeps the index
+  // fresh, every so often.
   Custody(std::unique_ptr<Desk> desk, std::chrono::seconds every,
           std::function<void(const base::Result<GivenUp>&)> told);
   Custody(const Custody&) = delete;

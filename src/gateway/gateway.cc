@@ -267,12 +267,14 @@ Result<void> Gateway::Parts::open_custody(std::shared_ptr<const store::WrappingK
                         audit::RecordWriter writer(first_config->audit.origin);
                         return recorder->write(writer.write(record));
                       },
-                  .keys_changed = [this] { recorder->forget_body_keys(); }},
+                  .keys_changed = [this] { recorder->forget_body_keys(); },
+                  .index = audit.index ? first_config->state.directory / "audit-index.db"
+                                       : std::filesystem::path()},
       clock, files);
   custody = std::make_unique<Custody>(
-      std::move(desk), std::chrono::hours(1), [this](const Result<GivenUp>& given) {
+      std::move(desk), std::chrono::seconds(10), [this](const Result<GivenUp>& given) {
         if (!given)
-          log.error("retention could not be carried out",
+          log.error("keeping the audit log in order did not work",
                     {{"reason", base::describe(given.error())}});
         else if (given->keys + given->records > 0)
           log.info("retention", {{"keys", std::to_string(given->keys)},

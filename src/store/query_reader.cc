@@ -131,6 +131,16 @@ Result<SegmentFile> SegmentFile::open(const std::filesystem::path& path) {
   return file;
 }
 
+void SegmentFile::go_to(std::uint64_t offset, std::uint64_t seq) {
+  if (offset < buffered_at_ || offset > buffered_at_ + buffer_.size()) {
+    buffer_.clear();
+    buffered_at_ = offset;
+    at_end_ = false;
+  }
+  offset_ = offset;
+  seq_ = seq;
+}
+
 Result<void> SegmentFile::fill() {
   auto bytes = read_at(descriptor_, offset_, chunk, path_);
   if (!bytes) return std::unexpected(std::move(bytes).error());

@@ -41,6 +41,8 @@ class SegmentFile {
   SegmentFile& operator=(const SegmentFile&) = delete;
   ~SegmentFile();
 
+  // Goes on at a frame that is known to begin there.
+  void go_to(std::uint64_t offset, std::uint64_t seq);
   // The next leaf, or nothing for now: stop() says why. A later call looks at the file again.
   [[nodiscard]] base::Result<std::optional<audit::Entry>> next();
 

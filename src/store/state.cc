@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include "store/detail/sqlite.h"
+
 namespace latticegate::store {
 namespace {
 
@@ -21,24 +23,8 @@ using base::Result;
 constexpr int format_version = 1;
 constexpr int busy_ms = 5000;
 
-struct Close {
-  void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using DatabasePtr = std::unique_ptr<sqlite3, Close>;
-using StatementPtr = std::unique_ptr<sqlite3_stmt, Close>;
-
 std::unexpected<base::Error> refused(sqlite3* database, std::string_view doing) {
-  Code code = Code::io;
-  switch (sqlite3_errcode(database) & 0xFF) {
-    case SQLITE_FULL:
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED: code = Code::unavailable; break;
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT: code = Code::malformed; break;
-    default: break;
-  }
-  return fail(code, std::format("cannot {} the state: {}", doing, sqlite3_errmsg(database)));
+  return sqlite_refused(database, doing, "state");
 }
 
 Result<void> execute(sqlite3* database, const char* sql, std::string_view doing) {
