@@ -22,12 +22,16 @@
 #include <thread>
 #include <vector>
 
+#include "audit/record.h"
 #include "audit/segment.h"
 #include "audit/tile.h"
 #include "base/clock.h"
 #include "crypto/random.h"
 #include "store/awaited.h"
+#include "store/body_file.h"
+#include "store/body_keys.h"
 #include "store/journal.h"
+#include "store/log_index.h"
 #include "store/query_reader.h"
 #include "store/tree_writer.h"
 #include "store/verify.h"
@@ -361,6 +365,115 @@ void writers(const fs::path& folder, int each) {
       each, seq, took / 1e6);
 }
 
+// What a record costs that keeps a body of 2 KB, in the process as a whole.
+void bodies(const fs::path& folder, std::uint64_t records) {
+  crypto::SystemRandom random;
+  auto keks = std::make_shared<store::WrappingKeys>();
+  keks->push_back(audit::WrappingKey::make(random));
+  std::string body = R"({"content":[)";
+  for (int i = 0; body.size() < 2000; ++i)
+    body += std::format(R"({}{{"text":"customer {} of {}","type":"text"}})", i == 0 ? "" : ",",
+                        i * 7919, i * 104'729 % 1000);
+  body += "]}";
+  audit::RecordWriter writer("node-1");
+  for (const bool kept : {false, true}) {
+    base::SystemClock clock;
+    store::SystemFiles files;
+    store::Awaited awaited;
+    const fs::path log = folder / (kept ? "with" : "without");
+    auto journal = store::Journal::open({.directory = log,
+                                         .origin = origin,
+                                         .keys = keys(),
+                                         .wrapping_keys = keks,
+                                         .body_keys = folder / "keys"},
+                                        clock, files, awaited.notifier());
+    must(journal.has_value(), "journal");
+    const Cpu before = cpu_us();
+    const double start = now_us();
+    std::vector<store::Append> appends(64);
+    for (std::uint64_t n = 0; n < records; n += appends.size()) {
+      for (store::Append& append : appends) {
+        const audit::Record record{
+            .type = audit::Type::call_finished,
+            .agent = {.ref = "bot"},
+            .method = "tools/call",
+            .res = {.kept = kept, .len = static_cast<std::int64_t>(body.size())},
+            .server = {.id = "crm"},
+            .tool = "query"};
+        append.set(
+            writer.write(record), {}, 0, nullptr,
+            kept ? std::make_unique<const store::KeptBody>(store::KeptBody{
+                       .text = body,
+                       .purpose = {.subject = "p:one", .label = "general", .month = "2026-11"}})
+                 : nullptr);
+        must((*journal)->submit(append).has_value(), "submit");
+      }
+      awaited.wait_for(appends.size());
+      for (store::Append& append : appends) must(append.take_ticket().has_value(), "ticket");
+    }
+    const Cpu after = cpu_us();
+    std::println(
+        "{} bodies of 2 KB: {:.0f} records/s, {:.1f} us user and {:.1f} us kernel a record",
+        kept ? "with" : "without", static_cast<double>(records) / (now_us() - start) * 1e6,
+        (after.user - before.user) / static_cast<double>(records),
+        (after.kernel - before.kernel) / static_cast<double>(records));
+    if (kept) {
+      std::uint64_t bytes = 0;
+      for (const auto& entry : fs::directory_iterator(store::body_folder(log)))
+        bytes += entry.file_size();
+      std::println("each takes {} B on disk", bytes / records);
+    }
+  }
+}
+
+// How fast the index takes records in, and what one asks it.
+void indexing(const fs::path& folder, std::uint64_t records) {
+  audit::RecordWriter writer("node-1");
+  crypto::SeededRandom random(7);
+  std::uint64_t n = 0;
+  {
+    Log log(folder, 1, false);
+    base::Time at{std::chrono::seconds(1'795'356'131)};
+    for (; n < records; ++n) {
+      const std::string agent = std::format("bot-{}", n % 997);
+      const std::string tool = std::format("tool-{}", n % 53);
+      const std::vector<std::string_view> rules{"agents-may-read"};
+      const audit::Record record{
+          .type = n % 2 == 0 ? audit::Type::call_decided : audit::Type::call_finished,
+          .time = at,
+          .agent = {.ref = agent},
+          .call_uid = crypto::uuid_v7(at, random),
+          .decision = n % 17 == 0 ? audit::Decision::deny : audit::Decision::allow,
+          .method = "tools/call",
+          .principal = {.ref = "p:k3jq7samplesample"},
+          .rules = rules,
+          .server = {.id = "crm"},
+          .session = agent,
+          .tool = tool,
+          .uid = crypto::uuid_v7(at, random)};
+      while (!log.journal->post(writer.write(record)))
+        std::this_thread::yield();  // the queue is full
+      at += std::chrono::milliseconds(10);
+    }
+  }
+  const fs::path file = folder.string() + ".db";
+  const double start = now_us();
+  const double cpu = thread_us();
+  auto index = store::LogIndex::open(file, folder);
+  must(index.has_value(), "index");
+  must(index->update().has_value(), "index");
+  const double took = now_us() - start;
+  std::println("index of {} records: {:.0f} records/s, {:.1f} us CPU and {:.0f} B a record",
+               index->end(), static_cast<double>(index->end()) / took * 1e6,
+               (thread_us() - cpu) / static_cast<double>(index->end()),
+               static_cast<double>(fs::file_size(file)) / static_cast<double>(index->end()));
+  const auto query = audit::Query::parse("agent:bot-5 tool:tool-5 decision:deny", base::Time());
+  std::uint64_t found = 0;
+  const double asked = now_us();
+  must(index->find(*query, [&](std::string_view) { return ++found, true; }).has_value(), "find");
+  std::println("one question: {} candidates in {:.1f} ms", found, (now_us() - asked) / 1e3);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -373,6 +486,8 @@ int main(int argc, char** argv) {
   writers(folder / "writers", static_cast<int>(std::min<std::uint64_t>(100'000, records)));
   proof(folder / "proof");
   verification(folder / "verified", records);
+  bodies(folder / "bodies", std::min<std::uint64_t>(records, 64'000));
+  indexing(folder / "indexed", std::min<std::uint64_t>(records, 500'000));
   fs::remove_all(folder);
   return 0;
 }

@@ -182,6 +182,7 @@ void add_audit(CLI::App& parser, Chosen& chosen) {
   add_audit_prove(*audit, chosen);
   add_audit_export(*audit, chosen);
   add_audit_witness(*audit, chosen);
+  add_audit_anchor(*audit, chosen);
   add_audit_stream(*audit, chosen);
   add_audit_index(*audit, chosen);
   add_audit_custody(*audit, chosen);

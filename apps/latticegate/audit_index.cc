@@ -19,7 +19,8 @@ struct Arguments {
 int index_log(const Arguments& given) {
   const auto log = choose_log(given.log);
   if (!log) return complain("audit log", log.error());
-  const std::filesystem::path file = given.file.empty() ? log->index : given.file;
+  const std::filesystem::path file =
+      given.file.empty() ? log->index : std::filesystem::path(given.file);
   if (file.empty()) {
     std::println(stderr, "latticegate: --directory needs --file: where the index lies");
     return usage;

@@ -162,15 +162,31 @@ void print_json(const store::VerifyReport& report) {
   std::println("{}", out);
 }
 
+// The notes of a file that was appended to, an empty line between two of them; most have one.
+std::vector<std::string> notes_in(std::string_view text) {
+  std::vector<std::string> notes;
+  while (!text.empty()) {
+    const std::size_t body = text.find("\n\n");
+    const std::size_t end = body == std::string_view::npos ? body : text.find("\n\n", body + 2);
+    if (end == std::string_view::npos) {
+      notes.emplace_back(text);
+      break;
+    }
+    notes.emplace_back(text.substr(0, end + 1));
+    text.remove_prefix(end + 2);
+  }
+  return notes;
+}
+
 // Checkpoints that the caller brings. One that its keys have not signed says nothing.
 Result<void> add_checkpoints(const Arguments& given, store::VerifyOptions& options) {
   for (const std::string& file : given.checkpoints) {
-    const auto note = store::read_file(file, audit::note_limit.count);
-    if (!note) return std::unexpected(note.error());
+    const auto text = store::read_file(file, std::size_t{64} * 1024 * 1024);
+    if (!text) return std::unexpected(text.error());
     std::vector<audit::VerifierKey> own;
     if (options.keys.empty()) {
-      const auto text = store::read_file(store::public_keys_path(options.directory), 64 * 1024);
-      auto keys = text ? store::read_verifier_keys(*text) : fail(Code::not_found, "no keys");
+      const auto pub = store::read_file(store::public_keys_path(options.directory), 64 * 1024);
+      auto keys = pub ? store::read_verifier_keys(*pub) : fail(Code::not_found, "no keys");
       if (!keys) return fail(Code::invalid, std::format("there is no key to verify {} with", file));
       own = *std::move(keys);
     }
@@ -183,14 +199,16 @@ Result<void> add_checkpoints(const Arguments& given, store::VerifyOptions& optio
         if (!copy) return std::unexpected(std::move(copy).error());
         known.push_back(*std::move(copy));
       }
-    const auto opened = audit::open_checkpoint(*note, known);
-    if (!opened) return base::within(file, opened.error());
-    std::string from = file;
-    const std::size_t first = known.size() - options.witnesses.size();
-    for (std::size_t key = first; key < known.size(); ++key)
-      if (opened->endorsed_by(key))
-        from += std::format("{} {}", key == first ? ", witnessed by" : ",", known[key].name());
-    options.anchors.push_back({.from = std::move(from), .checkpoint = opened->checkpoint});
+    for (const std::string& note : notes_in(*text)) {
+      const auto opened = audit::open_checkpoint(note, known);
+      if (!opened) return base::within(file, opened.error());
+      std::string from = std::format("{}, {} records", file, opened->checkpoint.size);
+      const std::size_t first = known.size() - options.witnesses.size();
+      for (std::size_t key = first; key < known.size(); ++key)
+        if (opened->endorsed_by(key))
+          from += std::format("{} {}", key == first ? ", witnessed by" : ",", known[key].name());
+      options.anchors.push_back({.from = std::move(from), .checkpoint = opened->checkpoint});
+    }
   }
   return {};
 }
@@ -271,7 +289,7 @@ void add_audit_verify(CLI::App& audit, Chosen& chosen) {
                       "Verifier keys of the log, or a file with them (its log.pub, from a safe "
                       "place); all must have signed");
   command->add_option("--checkpoint", given->checkpoints,
-                      "An earlier checkpoint of the log, from a safe place");
+                      "Earlier checkpoints of the log, from a safe place");
   command->add_option("--witness", given->witnesses,
                       "Verifier keys of witnesses, or a file with them");
   command->add_option("--origin", given->origin, "The name that the log must have");

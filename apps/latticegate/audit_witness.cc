@@ -1,134 +1,143 @@
-// audit witness: sign another gateway's log, if it only grew.
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
+// audit witness: sign other gateways' logs, if they only grew: one in a folder, or those that ask
+// over HTTP.
 #include <print>
 
-#include "audit/tile.h"
-#include "audit/witness.h"
-#include "base/clock.h"
+#include "add_checkpoint.h"
 #include "base/log.h"
+#include "client/client.h"
 #include "commands.h"
-#include "crypto/hash.h"
+#include "net/http_server.h"
+#include "net/loop.h"
+#include "net/socket.h"
+#include "policy_files.h"
 #include "seen.h"
-#include "store/log_keys.h"
-#include "store/sealer.h"
 #include "store/tree_writer.h"
+#include "witness_book.h"
 
 namespace latticegate::app {
 namespace {
 
-using base::Code;
-using base::fail;
-using base::Result;
-
 struct Arguments {
   std::string directory;
+  std::string listen;
+  std::string certificate;
+  std::string key_file;
   std::string state;
   std::string name;
   std::vector<std::string> keys;
 };
 
-// One witness at a time works on a state folder: looking up, signing and storing are one step.
-class StateLock {
+// POST <prefix>/add-checkpoint.
+class Witness final : public net::Handler {
  public:
-  explicit StateLock(const std::filesystem::path& folder)
-      : descriptor_(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    held_ = descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX) == 0;
+  Witness(WitnessBook& book, const base::Log& log) : book_(book), log_(log) {}
+  net::Task<void> handle(net::ServerRequest& request) override {
+    const std::string_view target = request.head().target;
+    if (request.head().method != "POST" || !target.ends_with("/add-checkpoint")) {
+      (void)co_await request.respond(404, "", "text/plain", "no such resource\n");
+      co_return;
+    }
+    const auto body = co_await request.body();
+    if (!body) co_return;
+    const auto answer = book_.answer(*body);
+    if (!answer) {
+      log_.error("cannot answer", {{"reason", base::describe(answer.error())}});
+      (void)co_await request.respond(500, "", "text/plain", "the witness is out of order\n");
+      co_return;
+    }
+    log_.info("asked", {{"status", std::to_string(answer->status)},
+                        {"log", answer->store ? answer->store->origin : ""},
+                        {"records", answer->store ? std::to_string(answer->store->size) : ""}});
+    (void)co_await request.respond(static_cast<int>(answer->status), "",
+                                   answer->status == 409 ? "text/x.tlog.size" : "text/plain",
+                                   answer->body);
   }
-  StateLock(const StateLock&) = delete;
-  StateLock& operator=(const StateLock&) = delete;
-  ~StateLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  bool held() const { return held_; }
 
  private:
-  int descriptor_;
-  bool held_ = false;
+  WitnessBook& book_;
+  const base::Log& log_;
 };
 
-Result<std::string> request_for(const std::filesystem::path& log,
-                                const std::optional<audit::Checkpoint>& last) {
-  auto note = store::read_file(store::checkpoint_path(log), audit::note_limit.count);
-  if (!note) return std::unexpected(std::move(note).error());
-  const auto parsed = audit::read_note(*note);
-  if (!parsed) return std::unexpected(parsed.error());
-  const auto head = audit::read_checkpoint(parsed->text);
-  if (!head) return std::unexpected(head.error());
-  audit::AddCheckpoint request{
-      .old_size = last ? last->size : 0, .proof = {}, .note = *std::move(note)};
-  if (last && last->size > 0 && last->size <= head->size) {
-    const store::FolderTiles tiles(log);
-    auto proof =
-        audit::prove_consistency(last->size, head->size, audit::TileSource(tiles, head->size));
-    if (!proof) return std::unexpected(std::move(proof).error());
-    request.proof = *std::move(proof);
+int serve(const Arguments& given, WitnessBook& book) {
+  auto address = net::parse_address(given.listen);
+  if (!address) return complain("--listen", address.error());
+  std::shared_ptr<const net::TlsContext> tls;
+  if (!given.certificate.empty()) {
+    const auto certificate = file_text(given.certificate);
+    if (!certificate) return complain("--certificate", certificate.error());
+    const auto key = file_text(given.key_file);
+    if (!key) return complain("--key-file", key.error());
+    auto made = net::TlsContext::server({.profile = {},
+                                         .certificate_pem = *certificate,
+                                         .key_pem = *key,
+                                         .client_ca_pem = {},
+                                         .require_client_certificate = false});
+    if (!made) return complain("--certificate", made.error());
+    tls = *std::move(made);
   }
-  return audit::write_add_checkpoint(request);
+  const auto fd = net::listen_on(*address, false);
+  if (!fd) return complain("--listen", fd.error());
+  const base::SystemClock clock;
+  const base::Log log(clock, 2, base::Level::info, base::Log::Format::text);
+  net::Loop loop(0, clock);
+  Witness handler(book, log);
+  net::HttpServerOptions options;
+  options.limits.body = audit::note_limit;
+  net::HttpServer server(loop, handler, options, std::make_shared<net::ConnectionLimits>(256, 64),
+                         log);
+  net::Acceptor acceptor(loop, *fd, [&](int accepted, net::Peer peer) {
+    server.accept(accepted, std::move(peer), tls);
+  });
+  std::println("ready {}://{}:{}", tls ? "https" : "http", address->text, net::bound_port(*fd));
+  (void)std::fflush(stdout);
+  net::TaskGroup tasks([](const std::exception_ptr&) {});
+  tasks.spawn(acceptor.run());
+  loop.run();  // until a signal ends the process
+  return done;
 }
 
 int witness(const Arguments& given) {
+  if (given.directory.empty() == given.listen.empty()) {
+    std::println(stderr, "latticegate: audit witness takes --directory or --listen");
+    return usage;
+  }
   auto log_keys = keys_given(given.keys);
   if (!log_keys) return complain("--key", log_keys.error());
   const std::string origin = log_keys->front().name();
-  const std::filesystem::path state = given.state;
-  auto own = store::LogKeys::open(state / "keys", given.name, true, store::KeyRole::witness);
-  if (!own) return complain("--state", own.error());
-  const StateLock lock(state);
-  if (!lock.held()) {
-    std::println(stderr, "latticegate: cannot lock {}", given.state);
+  auto book = WitnessBook::open(given.state, given.name, *std::move(log_keys));
+  if (!book) return complain("--state", book.error());
+  if (!given.listen.empty()) return serve(given, *book);
+  const auto last = book->last(origin);
+  if (!last) {
+    (void)complain("--state", last.error());
     return unknown;
   }
-  const std::string file = crypto::to_hex(crypto::sha256(origin)).substr(0, 32);
-  const std::filesystem::path kept = state / (file + ".checkpoint");
-  std::optional<audit::Checkpoint> last;
-  if (const auto note = store::read_file(kept, audit::note_limit.count)) {
-    // What we signed ourselves.
-    const auto mine = own->verifiers();
-    if (!mine) return complain("--state", mine.error());
-    const auto opened = audit::open_checkpoint(*note, *mine, origin);
-    if (!opened) {
-      (void)complain(kept.string(), opened.error());
-      return unknown;
-    }
-    last = opened->checkpoint;
-  } else if (note.error().code != Code::not_found) {
-    return complain("--state", note.error());
-  }
-  const std::filesystem::path log = given.directory;
-  auto request = request_for(log, last);
-  // Tiles of the checkpoint that we read may be gone already in a log that is being written.
-  if (!request && request.error().code == Code::not_found) request = request_for(log, last);
+  const auto request = add_checkpoint_request(given.directory, *last ? (*last)->size : 0);
   if (!request) {
     (void)complain("audit log", request.error());
     return unknown;
   }
-  const base::SystemClock clock;
-  const auto now = static_cast<std::uint64_t>(base::to_unix_ms(clock.now()) / 1000);
-  const audit::WitnessAnswer answer =
-      audit::answer_add_checkpoint(*request, *log_keys, last, own->signers(), now);
-  if (answer.status != 200) {
-    std::println(stderr, "latticegate: not signed ({}): {}", answer.status,
-                 base::printable(answer.body.substr(0, answer.body.find('\n'))));
-    if (last && answer.status == 400)
+  const auto answer = book->answer(*request);
+  if (!answer) {
+    (void)complain("--state", answer.error());
+    return unknown;
+  }
+  if (answer->status != 200) {
+    std::println(stderr, "latticegate: not signed ({}): {}", answer->status,
+                 base::printable(answer->body.substr(0, answer->body.find('\n'))));
+    if (*last && answer->status == 400)
       std::println(stderr, "latticegate: the log had {} records when it was signed last",
-                   last->size);
+                   (*last)->size);
     return wrong;
   }
-  const std::string signed_note = audit::read_add_checkpoint(*request)->note + answer.body;
-  const std::filesystem::path pub = state / "witness.pub";
-  for (const auto& [path, text] :
-       {std::pair(kept, signed_note), std::pair(pub, own->public_text())})
-    if (auto written = write_whole(path, text); !written) {
-      (void)complain("--state", written.error());
-      return unknown;
-    }
-  std::print("{}", signed_note);
-  std::println(stderr, "{} records of {} signed; kept in {}", answer.store->size,
-               base::printable(origin), kept.string());
+  const auto kept = store::read_file(book->kept(origin), audit::note_limit.count);
+  if (!kept) {
+    (void)complain("--state", kept.error());
+    return unknown;
+  }
+  std::print("{}", *kept);
+  std::println(stderr, "{} records of {} signed; kept in {}", answer->store->size,
+               base::printable(origin), book->kept(origin).string());
   return done;
 }
 
@@ -138,10 +147,13 @@ void add_audit_witness(CLI::App& audit, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   CLI::App* const command = audit.add_subcommand(
       "witness", "Sign another gateway's log, if it only grew since the last time");
-  command
-      ->add_option("--directory", given->directory,
-                   "The log, or a mirror of its checkpoint and tiles")
-      ->required();
+  command->add_option("--directory", given->directory,
+                      "The log, or a mirror of its checkpoint and tiles");
+  command->add_option("--listen", given->listen,
+                      "Instead: serve C2SP add-checkpoint at this address, 127.0.0.1:8444");
+  command->add_option("--certificate", given->certificate,
+                      "With --listen: PEM file of the certificate; without it, plain HTTP");
+  command->add_option("--key-file", given->key_file, "With --certificate: PEM file of its key");
   command->add_option("--key", given->keys, "The log's verifier keys, or a file with them")
       ->required();
   command

@@ -40,6 +40,7 @@ void add_audit_verify(CLI::App& audit, Chosen& chosen);       // audit verify
 void add_audit_prove(CLI::App& audit, Chosen& chosen);        // audit prove, check
 void add_audit_export(CLI::App& audit, Chosen& chosen);       // audit export, stats
 void add_audit_witness(CLI::App& audit, Chosen& chosen);      // audit witness
+void add_audit_anchor(CLI::App& audit, Chosen& chosen);       // audit cosign, anchor
 void add_audit_stream(CLI::App& audit, Chosen& chosen);       // audit stream
 void add_audit_index(CLI::App& audit, Chosen& chosen);        // audit index
 void add_audit_custody(CLI::App& audit, Chosen& chosen);      // audit erase, retain

@@ -7,6 +7,9 @@
 #include "client/client.h"
 #include "config/files.h"
 #include "gateway/desk_request.h"
+#include "inspect/redact.h"
+#include "inspect/rules.h"
+#include "inspect/scan.h"
 #include "store/awaited.h"
 #include "store/journal.h"
 #include "store/pseudonym_key.h"
@@ -59,7 +62,16 @@ Result<std::string> ask_log(const config::Config& config, std::string_view what,
   if (!authenticator) return base::within("identity", std::move(authenticator).error());
   const auto document = json::Document::parse(body);
   if (!document) return std::unexpected(document.error());
-  const auto ask = gateway::desk_request(what, document->root(), *authenticator);
+  auto rules = inspect::RuleSet::built_in();
+  if (!rules) return std::unexpected(std::move(rules).error());
+  auto scanner = inspect::Scanner::create(*std::move(rules));
+  if (!scanner) return std::unexpected(std::move(scanner).error());
+  const auto clean = [&](std::string_view words) {
+    const inspect::Findings found =
+        inspect::scan_text(*scanner, inspect::Surface::arguments, words);
+    return inspect::redact_text(words, found, {});
+  };
+  const auto ask = gateway::desk_request(what, document->root(), *authenticator, clean);
   if (!ask) return std::unexpected(ask.error());
 
   const base::SystemClock clock;

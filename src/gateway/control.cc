@@ -5,6 +5,8 @@
 #include <format>
 
 #include "gateway/desk_request.h"
+#include "identity/pseudonym.h"
+#include "inspect/redact.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
@@ -65,9 +67,21 @@ Task<void> Control::handle(net::ServerRequest& request) {
   (void)co_await request.respond(answer.status, "", "application/json", answer.body);
 }
 
+std::string Control::mark(std::string_view person) const {
+  return person.empty() ? std::string()
+                        : identity::person_pseudonym(worker_.shared().person_key, {}, person);
+}
+
+std::string Control::without_secrets(std::string_view words) {
+  const inspect::Findings found =
+      inspect::scan_text(worker_.scanner(), inspect::Surface::arguments, words);
+  return inspect::redact_text(words, found, {.key = worker_.shared().redaction_key});
+}
+
 Task<Control::Answer> Control::at_desk(std::string_view what, json::Value body) {
   const auto snapshot = worker_.shared().snapshot.load();
-  const auto ask = desk_request(what, body, *snapshot->authenticator);
+  const auto ask = desk_request(what, body, *snapshot->authenticator,
+                                [this](std::string_view words) { return without_secrets(words); });
   if (!ask) co_return Answer{desk_status(ask.error()), refusal(ask.error().detail)};
   base::Result<std::string> outcome;
   co_await custody_.at_desk(worker_.loop(), [&](Desk& desk) { outcome = (*ask)(desk); });
@@ -205,7 +219,7 @@ Control::Answer Control::tools() const {
 
 Control::Answer Control::kill(json::Value body) {
   Shared& shared = worker_.shared();
-  const std::string reason(body["reason"].text_or("stopped by an operator"));
+  const std::string reason = without_secrets(body["reason"].text_or("stopped by an operator"));
   const std::string_view id = body["conversation"].text_or({});
   const std::string_view agent = body["agent"].text_or({});
   std::int64_t count = 0;
@@ -248,8 +262,8 @@ Control::Answer Control::release(json::Value body) {
       }
     }
     const auto first = releasing_.find(killed);
-    const std::string who =
-        first == releasing_.end() ? std::string(by) : std::format("{} and {}", first->second, by);
+    const std::string one = mark(first == releasing_.end() ? by : first->second);
+    const std::string second = first == releasing_.end() ? std::string() : mark(by);
     if (!shared.principals.release(killed)) continue;
     if (first != releasing_.end()) releasing_.erase(first);
     ++count;
@@ -259,8 +273,9 @@ Control::Answer Control::release(json::Value body) {
     record.uid = crypto::uuid_v7(record.time, worker_.random());
     record.session = killed;
     record.agent.ref = kill.agent;
-    const std::string why = who.empty() ? "released by an operator" : "released by " + who;
-    record.why = why;
+    record.principal.ref = one;
+    record.approved_by = second;
+    record.why = second.empty() ? "released by an operator" : "released by two people";
     shared.recorder.post(worker_.record_writer().write(record));
     shared.log.info("conversation released", {{"conversation", killed}});
   }
@@ -383,10 +398,12 @@ Control::Answer Control::answer_approval(json::Value body) {
   record.agent.ref = answered->agent;
   record.server.id = answered->server;
   record.decision = *yes ? audit::Decision::allow : audit::Decision::deny;
+  const std::string person = mark(by);
+  record.principal.ref = person;
   const std::string why =
-      std::format("request {} for {} of {}, level {}, answered by {}{}{}", answered->id,
-                  answered->subject, answered->server, answered->level, by,
-                  answered->reason.empty() ? "" : ": ", answered->reason);
+      std::format("request {} for {} of {}, level {}, answered{}{}", answered->id,
+                  answered->subject, answered->server, answered->level,
+                  answered->reason.empty() ? "" : ": ", without_secrets(answered->reason));
   record.why = why;
   shared.recorder.post(worker_.record_writer().write(record));
   shared.log.info(*yes ? "call approved" : "approval refused",

@@ -48,6 +48,10 @@ class Control final : public net::Handler {
   Answer agent(json::Value body);
   // Whether a person of that name may be asked; any name where the configuration lists nobody.
   bool knows(std::string_view person) const;
+  // What stands for a person in records; nothing for nobody.
+  std::string mark(std::string_view person) const;
+  // Words of an operator, for a record.
+  std::string without_secrets(std::string_view words);
   net::Task<Answer> at_desk(std::string_view what, json::Value body);
   Worker& worker_;
   Custody& custody_;

@@ -55,7 +55,8 @@ std::string text_of(const Erased& erased, std::string_view basis) {
 }  // namespace
 
 Result<DeskRequest> desk_request(std::string_view what, json::Value body,
-                                 const identity::Authenticator& authenticator) {
+                                 const identity::Authenticator& authenticator,
+                                 const CleanWords& clean) {
   if (what == "retain")
     return [carry_out = body["carry_out"].boolean() == true](Desk& desk) -> Result<std::string> {
       const auto given = desk.retain(carry_out);
@@ -68,7 +69,7 @@ Result<DeskRequest> desk_request(std::string_view what, json::Value body,
   if (!who) return std::unexpected(std::move(who).error());
   if (what == "reveal")
     return [who = *std::move(who), record = std::string(body["record"].text_or("")),
-            reason = std::string(body["reason"].text_or(""))](Desk& desk) -> Result<std::string> {
+            reason = clean(body["reason"].text_or(""))](Desk& desk) -> Result<std::string> {
       const auto bodies = desk.reveal(who, record, reason);
       if (!bodies) return std::unexpected(bodies.error());
       return text_of(*bodies);
@@ -79,7 +80,7 @@ Result<DeskRequest> desk_request(std::string_view what, json::Value body,
           subject = std::string(body["subject"].text_or("")),
           user = std::string(body["user"].text_or("")),
           tenant = std::string(body["tenant"].text_or("")),
-          basis = std::string(body["basis"].text_or(""))](Desk& desk) -> Result<std::string> {
+          basis = clean(body["basis"].text_or(""))](Desk& desk) -> Result<std::string> {
     if (subject.empty() == user.empty())
       return fail(Code::invalid, "name the subject by its pseudonym or by the user's name");
     const auto erased =

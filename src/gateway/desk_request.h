@@ -19,9 +19,12 @@
 namespace latticegate::gateway {
 
 using DeskRequest = std::function<base::Result<std::string>(Desk&)>;
+// Takes the secrets out of words that go into a record.
+using CleanWords = std::function<std::string(std::string_view)>;
 // Who asks is found out here; the rest is done at the desk. Code::not_found: nothing of that name.
 [[nodiscard]] base::Result<DeskRequest> desk_request(std::string_view what, json::Value body,
-                                                     const identity::Authenticator& authenticator);
+                                                     const identity::Authenticator& authenticator,
+                                                     const CleanWords& clean);
 // The HTTP status of such an error.
 int desk_status(const base::Error& error);
 

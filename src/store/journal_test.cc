@@ -442,44 +442,44 @@ TEST_CASE("calls in a closed loop, as a gateway makes them, printed") {
 
 TEST_CASE(
     "while the log cannot be written, calls go on as they were asked to, and the log says so") {
-    Bench bench;
-    std::atomic<bool> full = false;
-    store::FaultyFiles faulty(
-        [&](std::string_view operation, std::size_t& bytes) -> base::Result<void> {
-          // Only the log's disk.
-          if (!full || operation != "sync") return {};
-          bytes = 0;
-          return base::fail(Code::unavailable, "full");
-        });
-    JournalOptions options = bench.options();
-    options.on_failure = store::OnFailure::proceed;
-    options.aside = {64 * 1024};
-    const auto journal = bench.open(options, faulty);
-    const auto call = [&](std::string_view name) {
-      Append append;
-      append.set(bench.named(name), bench.uuid(1), 0, nullptr);
-      if (auto queued = journal->submit(append); !queued) return false;
-      bench.waiting.take(1);
-      return append.take_ticket().has_value();
-    };
-    CHECK(call("before"));
-      full = true;
-      for (int i = 0; i < 20; ++i) CHECK(call("during"));
-      REQUIRE(journal->post(bench.named("posted")).has_value());
-      CHECK_FALSE(journal->status().working);
-      CHECK(journal->status().aside >= 20);
-      std::uint64_t went = 0;
-      while (call("too many")) ++went;  // it is bounded
-      CHECK(went > 50);
-      full = false;
-      while (!journal->status().working || journal->status().aside > 0) std::this_thread::yield();
-      CHECK(call("after"));
-      const auto all = read_all(bench.scratch.path() / "log");
-      CHECK(all.names.front() == "before");
-      CHECK(all.names.back() == "after");
-      CHECK(std::ranges::count(all.names, "during") == 20);
-      CHECK(std::ranges::count(all.names, "posted") == 1);
-      CHECK(static_cast<std::uint64_t>(std::ranges::count(all.names, "too many")) == went);
+  Bench bench;
+  std::atomic<bool> full = false;
+  store::FaultyFiles faulty(
+      [&](std::string_view operation, std::size_t& bytes) -> base::Result<void> {
+        // Only the log's disk.
+        if (!full || operation != "sync") return {};
+        bytes = 0;
+        return base::fail(Code::unavailable, "full");
+      });
+  JournalOptions options = bench.options();
+  options.on_failure = store::OnFailure::proceed;
+  options.aside = {64 * 1024};
+  const auto journal = bench.open(options, faulty);
+  const auto call = [&](std::string_view name) {
+    Append append;
+    append.set(bench.named(name), bench.uuid(1), 0, nullptr);
+    if (auto queued = journal->submit(append); !queued) return false;
+    bench.waiting.take(1);
+    return append.take_ticket().has_value();
+  };
+  CHECK(call("before"));
+  full = true;
+  for (int i = 0; i < 20; ++i) CHECK(call("during"));
+  REQUIRE(journal->post(bench.named("posted")).has_value());
+  CHECK_FALSE(journal->status().working);
+  CHECK(journal->status().aside >= 20);
+  std::uint64_t went = 0;
+  while (call("too many")) ++went;  // it is bounded
+  CHECK(went > 50);
+  full = false;
+  while (!journal->status().working || journal->status().aside > 0) std::this_thread::yield();
+  CHECK(call("after"));
+  const auto all = read_all(bench.scratch.path() / "log");
+  CHECK(all.names.front() == "before");
+  CHECK(all.names.back() == "after");
+  CHECK(std::ranges::count(all.names, "during") == 20);
+  CHECK(std::ranges::count(all.names, "posted") == 1);
+  CHECK(static_cast<std::uint64_t>(std::ranges::count(all.names, "too many")) == went);
 }
 
 TEST_CASE("what was spilled is durable, and in the log after a crash, once") {

@@ -128,7 +128,7 @@ TEST_CASE("the index finds what a scan finds, also after the log grew and over s
   CHECK(store::list_segments(bench.log()).value().size() > 3);
   std::size_t looked_at = 0;
   (void)by_index(bench, *index, "finding:secret.github agent:bot-3 since:300s", &looked_at);
-  CHECK(looked_at < 40);  // records near the time, not all of them
+  CHECK(looked_at < 100);  // records near the time, not all of them
 }
 
 TEST_CASE("only questions that name a rare value are for the index") {
