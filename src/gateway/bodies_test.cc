@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "inspect/detail/example.h"
+#include "inspect/detail/example.h"  // tidy: the texts that rules say they find
 #include "inspect/rules.h"
 #include "inspect/scan.h"
 #include "json/write.h"
