@@ -6,9 +6,12 @@
 
 #include "base/log.h"
 #include "commands.h"
+#include "config/files.h"
 #include "desk.h"
 #include "json/write.h"
 #include "policy_files.h"
+#include "store/body_keys.h"
+#include "store/wrapping_keys.h"
 
 namespace latticegate::app {
 namespace {
@@ -82,6 +85,27 @@ int retain(const RetainArguments& given) {
   return done;
 }
 
+int rekey(const std::string& config) {
+  auto loaded = config::load(config);
+  if (!loaded) return complain("configuration", loaded.error());
+  const config::Audit& audit = loaded->config->audit;
+  auto wrapping = store::read_wrapping_keys(
+      {.file = audit.body_key.file, .command = audit.body_key.command, .may_make = false});
+  if (!wrapping) return complain("audit.body_key", wrapping.error());
+  const std::size_t known = wrapping->size();
+  auto keys = store::BodyKeys::open(
+      audit.keys / "bodies", std::make_shared<const store::WrappingKeys>(*std::move(wrapping)));
+  if (!keys) return complain("audit.keys", keys.error());
+  const auto done_keys = keys->rewrap();
+  if (!done_keys) {
+    (void)complain("audit.keys", done_keys.error());
+    return unknown;
+  }
+  std::println(stderr, "{} keys wrapped anew{}", *done_keys,
+               known > 1 ? "; the older wrapping keys are not needed any more" : "");
+  return done;
+}
+
 }  // namespace
 
 int reveal(const std::string& config, const std::string& record, const std::string& reason,
@@ -137,6 +161,19 @@ void add_audit_custody(CLI::App& audit, Chosen& chosen) {
       "hold, "
       "2 usage, 4 not allowed.");
   erase_command->callback([&chosen, erasing] { chosen = [erasing] { return erase(*erasing); }; });
+
+  auto rekeying = std::make_shared<std::string>("latticegate.yaml");
+  CLI::App* const rekey_command = audit.add_subcommand(
+      "rekey", "Wrap the keys of all bodies by the first key of audit.body_key");
+  rekey_command->add_option("-c,--config", *rekeying, "The gateway's configuration file")
+      ->capture_default_str();
+  rekey_command->footer(
+      "To change the wrapping key: put the new one before the old one, restart the gateway, run "
+      "this, take\nthe old one away. Copies of keys/bodies/ that were made before are worth "
+      "nothing "
+      "without the old one.");
+  rekey_command->callback(
+      [&chosen, rekeying] { chosen = [rekeying] { return rekey(*rekeying); }; });
 
   auto retaining = std::make_shared<RetainArguments>();
   CLI::App* const retain_command = audit.add_subcommand(

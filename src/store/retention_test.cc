@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -273,4 +274,29 @@ TEST_CASE("keys expire by their label, a while after the end of their month") {
   CHECK(ids({.bodies = 24h * 365, .labels = {{"phi", 24h * 7}}}) == Ids{"phi2026-10"});
   CHECK(ids({.bodies = 24h * 7}) == Ids{"general2026-09", "general2026-10", "phi2026-10"});
   CHECK(ids({.labels = {{"phi", 24h * 7}}}) == Ids{"phi2026-10"});
+}
+
+TEST_CASE("every byte of the bodies, changed, is found") {
+  Bench bench;
+  bench.open();
+  bench.write_many(40);
+  bench.journal.reset();
+  REQUIRE(problems_of(bench.verify()) == "");
+  const fs::path path = store::body_path(bench.log(), 1);
+  std::string good;
+  {
+    std::ifstream in(path, std::ios::binary);
+    good.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  REQUIRE(good.size() > 300);
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bad;
+    CHECK_MESSAGE(bench.verify().verdict() == store::Verdict::tampered, at);
+  }
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << good.substr(0, good.size() - 1);
+  CHECK(bench.verify().verdict() == store::Verdict::tampered);
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << good;
+  CHECK(problems_of(bench.verify()) == "");
 }
