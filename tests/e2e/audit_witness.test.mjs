@@ -25,8 +25,9 @@ before(async () => {
 });
 
 let witness;
-const started = () =>
-  new Promise((done) => {
+const started = () => {
+  witness?.kill();
+  return new Promise((done) => {
     witness = spawn(binary, ["audit", "witness", "--listen", "127.0.0.1:0", "--state", path("witness"), "--name", "witness.example",
       "--key", path("young/log.pub")]);
     witness.stdout.on("data", (text) => {
@@ -34,6 +35,7 @@ const started = () =>
       if (found) done(found[1]);
     });
   });
+};
 after(() => witness?.kill());
 
 test("a witness signs a log that it has not seen, and what continues it; nothing else", async () => {
