@@ -18,7 +18,7 @@ constexpr std::size_t most_layers = 3;
 constexpr std::size_t most_bytes = std::size_t{64} * 1024;
 constexpr std::size_t shortest_run = 24;  // of base64 or hexadecimal
 
-bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
+bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_high(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 int hex_of(char c) {

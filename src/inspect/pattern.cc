@@ -480,7 +480,47 @@ class PatternCompiler {
 };
 
 base::Result<Pattern> Pattern::compile(std::string_view pattern, Options options) {
-  return PatternCompiler(pattern, options).run();
+  auto compiled = PatternCompiler(pattern, options).run();
+  if (compiled) compiled->find_first();
+  return compiled;
+}
+
+// What is reached from the first step without reading; all bytes when that may be the end.
+void Pattern::find_first() {
+  std::vector<bool> seen(program_.size());
+  std::vector<std::size_t> open{0};
+  std::bitset<256> first;
+  while (!open.empty()) {
+    const std::size_t at = open.back();
+    open.pop_back();
+    if (at >= program_.size() || seen[at]) continue;
+    seen[at] = true;
+    const Step& step = program_[at];
+    const auto other = [at](std::int32_t by) {
+      return static_cast<std::size_t>(static_cast<std::int64_t>(at) + by);
+    };
+    switch (step.op) {
+      case Op::one_of: {
+        const Class& set = classes_[static_cast<std::size_t>(step.a)];
+        for (char32_t c = 0; c < 0x80; ++c)
+          if (set.has(c)) first.set(c);
+        if (!set.ranges.empty())
+          for (std::size_t c = 0x80; c < 256; ++c) first.set(c);
+        break;
+      }
+      case Op::jump: open.push_back(other(step.a)); break;
+      case Op::split:
+        open.push_back(other(step.a));
+        open.push_back(other(step.b));
+        break;
+      case Op::word_edge:
+      case Op::no_word_edge:
+      case Op::text_begin: open.push_back(at + 1); break;
+      case Op::accept:
+      case Op::text_end: return;  // it may be empty: all bytes
+    }
+  }
+  if (!program_.empty()) first_ = first;
 }
 
 // The set of program steps that are alive at one position of the text.

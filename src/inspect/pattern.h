@@ -13,6 +13,7 @@
 // fuzz/pattern_fuzz.cc.
 #pragma once
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -46,6 +47,8 @@ class Pattern {
                                       std::uint64_t* work = nullptr) const;
   // Whether there is a match anywhere; false when `work` ran out (it is 0 then).
   bool found_in(std::string_view text, std::uint64_t* work = nullptr) const;
+  // False for a byte that no match begins with: quicker than trying.
+  bool may_begin(char c) const { return first_[static_cast<unsigned char>(c)]; }
   // How many instructions it has: the cost per code point at worst.
   std::size_t steps() const { return program_.size(); }
 
@@ -81,8 +84,10 @@ class Pattern {
     std::uint32_t least = 0, most = 0;
   };
   class Run;
+  void find_first();
   std::vector<Step> program_;
   std::vector<Class> classes_;
+  std::bitset<256> first_ = std::bitset<256>().set();
   std::vector<Item> row_;                     // empty unless the pattern is such a row
   bool row_begin_ = false, row_end_ = false;  // it has ^ in front, $ behind
   std::optional<std::size_t> match_row(std::string_view text, std::size_t begin,

@@ -122,3 +122,21 @@ TEST_CASE("rows of classes and the general way agree") {
     }
   }
 }
+
+TEST_CASE("a byte that no match begins with is known") {
+  struct Case {
+    std::string_view pattern, yes, no;
+  };
+  for (const Case& c : {Case{"abc", "a", "bcd"}, Case{"(?:x|yz)+", "xy", "z"},
+                        Case{"a?b", "ab", "c"}, Case{"a*", "abc", ""}, Case{"\\ba", "a", "b"},
+                        Case{"[^a]", "b\xC3", "a"}, Case{"^a|b", "ab", "c"}, Case{"$", "ab", ""}}) {
+    const auto pattern = Pattern::compile(c.pattern);
+    REQUIRE(pattern.has_value());
+    for (const char byte : c.yes) CHECK_MESSAGE(pattern->may_begin(byte), c.pattern);
+    for (const char byte : c.no) CHECK_MESSAGE(!pattern->may_begin(byte), c.pattern);
+  }
+  const auto either = Pattern::compile("Ab", {.ignore_case = true});
+  CHECK(either->may_begin('a'));
+  CHECK(either->may_begin('A'));
+  CHECK(Pattern().may_begin('x'));
+}

@@ -301,7 +301,9 @@ void Scanner::State::judge(const Rule& rule, std::uint32_t index, const Anchor& 
   if (at < done) return;
   const std::string_view text = text_of(leaf).substr(0, at + longest_match);
   const std::size_t first = std::max(done, at - std::min<std::size_t>(at, rule.lead));
+  const Pattern& begins = rule.before ? *rule.before : rule.pattern;
   for (std::size_t start = first; start <= at; ++start) {
+    if (!begins.may_begin(text[start])) continue;
     // What stands right in front makes it part of something longer, unless a checksum says
     // otherwise.
     const bool glued = start > 0 && rule.not_after[static_cast<unsigned char>(text[start - 1])];
