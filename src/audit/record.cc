@@ -538,9 +538,10 @@ Leaf RecordWriter::write(const Record& r) {
 }
 
 void put_body(std::span<char> leaf, std::uint32_t body_at, const BodyReference& body) {
-  const std::span<char> place = leaf.subspan(body_at, BodyPlace::size);
-  const auto put = [&](std::size_t at, std::string_view text) {
-    std::ranges::copy(text, place.subspan(at, text.size()).begin());
+  base::check(leaf.size() >= body_at + BodyPlace::size, "a leaf has the place that it names");
+  char* const place = leaf.data() + body_at;
+  const auto put = [place](std::size_t at, std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) place[at + i] = text[i];
   };
   base::check(body.key.size() == body_key_id_size, "a body's key has an id");
   put(BodyPlace::commit_at, crypto::to_hex(body.commit));
