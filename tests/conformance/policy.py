@@ -61,7 +61,7 @@ COMMANDS = [
     (["schema", "--compatible", "stub.cedarschema"], 2, "", r"latticegate: schema: [^\n]*--tools[^\n]*\n"),
     (["schema", "--compatible", "crm.json", "--tools", "crm.json"], 2, "", r"latticegate: schema: [^\n]*crm\.json:1:1[^\n]*\n"),
     (["schema", "--objects-as-records"], 2, "", r"latticegate policy schema: [^\n]*\n"),
-    (["analyse", "--directory", "good", *CRM], 0, r"1 policies, 9 questions: 0 proved, 9 refuted by an example, 0 unknown\n", ""),
+    (["analyse", "--directory", "good", *CRM], 0, r"1 policies, (\d+) questions: 0 proved, \1 refuted by an example, 0 unknown\n", ""),
     (["analyse", "--directory", "warned", *CRM], 1,
      r"warning: warned/a\.cedar:1:1: policy `never`: never holds, whatever the request\n(.|\n)*: 1 proved, 0 refuted [^\n]*\n", ""),
     (["analyze", "--directory", "good", *CRM, "--all"], 0, r"not so: good/a\.cedar:1:1: policy `read`: never holds[^\n]*\n"
