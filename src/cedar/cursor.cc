@@ -86,6 +86,19 @@ bool Cursor::path(std::string_view what, std::string_view& out) {
   return true;
 }
 
+bool Cursor::entity(EntityUid& uid) {
+  std::string_view type;
+  std::string_view id;
+  if (at(Token::string))
+    return expected("an entity", "an entity has a type, for example User::\"alice\"");
+  if (!path("an entity, for example User::\"alice\"", type) ||
+      !expect(Token::path, "`::` and the entity's id as a string") ||
+      !string("the entity's id as a string", id))
+    return false;
+  uid = EntityUid(type, id);
+  return true;
+}
+
 bool Cursor::bad_escape(const Lexeme& literal, Span bad) {
   const std::string_view whole = text(literal).substr(bad.begin, bad.end - bad.begin);
   return fail(literal.begin + bad.begin,

@@ -213,6 +213,11 @@ TEST_CASE("every policy of a text that is wrong is named, not only the first") {
         "p:5:50: expected an expression, found `}`\n"
         "p:6:19: expected `==`, `in`, `is`, `,` or `)`, found the word `action` (other "
         "comparisons go into a `when { }`)\n");
+  // What a policy had before its error is not counted as the next one's.
+  std::string temporal = "permit (principal, action, resource)";
+  for (int i = 0; i < 64; ++i)
+    temporal += " when temporal { formerly within 1h Mcp::Action::\"s/t\"::request{} }";
+  CHECK(errors_in(report_of(temporal + " otherwise;\n" + temporal + ";")) == 1);
   // Nothing is read behind what is no token, and no more errors than can be read.
   CHECK(errors_in(report_of("permit (principal, action, resource) when { # };\nallow ();")) == 1);
   std::string many;

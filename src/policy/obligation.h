@@ -24,7 +24,8 @@ struct Obligation {
     quarantine,    // the agent does nothing until an operator releases it
     throttle,      // of a permit. throttle:N/s, /m or /h, N 1..10000 (throttle:N: a minute): it
                    // permits that many calls of one agent for one user
-    log_full,      // what the decision read is recorded, whatever audit.context says
+    log_full,  // what the decision read and both bodies are recorded, whatever audit.context and
+               // audit.bodies say
   };
   Kind kind{};
   std::int64_t number = 0;     // step_up, throttle

@@ -62,6 +62,8 @@ class Cursor {
   // IDENT { '::' IDENT }, in normal form. Stops before a "::" that is followed by anything but an
   // identifier.
   bool path(std::string_view what, std::string_view& out);
+  // Path '::' STR.
+  bool entity(EntityUid& uid);
   // A string literal, unescaped.
   bool string(std::string_view what, std::string_view& out);
   bool pattern(std::span<const PatternPart>& out);
