@@ -31,15 +31,21 @@ void BufferPool::give(std::unique_ptr<Buffer> buffer) {
   if (buffer && free_.size() < buffers_kept) free_.push_back(std::move(buffer));
 }
 
-// The thread for what blocks; started by the first use.
+// A thread beside a loop and what waits for it.
 class Loop::Side {
  public:
   Side() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
-  void add(std::move_only_function<void()> work) {
+  void add(Aside& work) {
     const std::scoped_lock lock(mutex_);
-    waiting_.push_back(std::move(work));
+    waiting_.push_back(&work);
     wake_.notify_one();
+  }
+
+  // False when it has begun.
+  bool drop(Aside& work) {
+    const std::scoped_lock lock(mutex_);
+    return std::erase(waiting_, &work) > 0;
   }
 
  private:
@@ -47,17 +53,17 @@ class Loop::Side {
     std::unique_lock lock(mutex_);
     while (wake_.wait(lock, stop, [this] { return !waiting_.empty(); })) {
       if (stop.stop_requested()) return;
-      auto work = std::move(waiting_.front());
+      Aside* const work = waiting_.front();
       waiting_.pop_front();
       lock.unlock();
-      work();
+      work->run();
       lock.lock();
     }
   }
 
   std::mutex mutex_;
   std::condition_variable_any wake_;
-  std::deque<std::move_only_function<void()>> waiting_;
+  std::deque<Aside*> waiting_;
   std::jthread thread_;  // last: ends before what it uses
 };
 
@@ -78,7 +84,7 @@ Loop::Loop(std::uint32_t index, const base::Clock& clock)
 }
 
 Loop::~Loop() {
-  side_.reset();
+  for (auto& side : sides_) side.reset();
   posted_.clear();  // work that never ran is destroyed while the list of deadlines still exists
   taken_.clear();
   retired_.clear();
@@ -130,12 +136,14 @@ void Loop::take_posted() {
 
 void Loop::wait_for_events() {
   std::array<epoll_event, events_at_once> events;
+  const base::Instant turn = clock_.instant();
+  if (turn - now_ > tick_interval) give_back(turn - now_);
   int timeout = 0;
   if (ready_.empty()) {
     // Asleep is said before the last look: who posts after that look rings the bell.
     asleep_.store(true);
     const std::scoped_lock lock(mutex_);
-    timeout = posted_.empty() ? patience() : 0;
+    timeout = posted_.empty() ? patience(turn) : 0;
   }
   const int count = ::epoll_wait(epoll_, events.data(), events_at_once, timeout);
   base::check(count >= 0 || errno == EINTR, "an event loop waits for events");
@@ -147,16 +155,20 @@ void Loop::wait_for_events() {
   retired_.clear();
 }
 
-int Loop::patience() {
+int Loop::patience(base::Instant now) {
   base::Instant until = base::Instant::max();
   if (!sleepers_.empty()) until = sleepers_.front().until;
   if (deadlines_->next_ != deadlines_.get()) until = std::min(until, next_tick_);
   if (until == base::Instant::max()) return -1;
-  const auto left = until - clock_.instant();
+  const auto left = until - now;
   if (left.count() <= 0) return 0;
   // Rounded up: waking early would only mean to wait again.
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
   return static_cast<int>(std::min<std::int64_t>(ms, 60'000));
+}
+
+void Loop::give_back(std::chrono::nanoseconds busy) {
+  for (Deadline* d = deadlines_->next_; d != deadlines_.get(); d = d->next_) d->at_ += busy;
 }
 
 void Loop::sleep_until(base::Instant until, std::coroutine_handle<> task) {
@@ -215,9 +227,24 @@ void Loop::remove(int fd, std::shared_ptr<Watcher> watcher) {
   retired_.push_back(std::move(watcher));
 }
 
-void Loop::run_beside(std::move_only_function<void()> work) {
-  if (!side_) side_ = std::make_unique<Side>();
-  side_->add(std::move(work));
+void Loop::Aside::drop() {
+  if (!awaiting_ || dropped_) return;
+  Side& side = *loop_.sides_[static_cast<std::size_t>(lane_)];
+  if (!side.drop(*this)) return;
+  dropped_ = true;
+  loop_.resume_later(awaiting_);
+}
+
+void Loop::Aside::await_suspend(std::coroutine_handle<> awaiting) {
+  auto& side = loop_.sides_[static_cast<std::size_t>(lane_)];
+  if (!side) side = std::make_unique<Side>();
+  awaiting_ = awaiting;
+  side->add(*this);
+}
+
+void Loop::Aside::run() {
+  work_();
+  loop_.post([awaiting = awaiting_] { awaiting.resume(); });
 }
 
 }  // namespace latticegate::net

@@ -6,6 +6,7 @@
 // readiness is remembered by its Watcher (net/detail/descriptor.h), so that a call that is passed
 // on costs no system call but its reads and writes (docs/decisions/0007-own-loop-over-epoll.md).
 #pragma once
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <coroutine>
@@ -38,7 +39,9 @@ class BufferPool {
 };
 
 // Something that must be over by a time. The loop looks at all of them ten times a second and calls
-// expire() once for each that is late; precision is therefore a tenth of a second.
+// expire() once for each that is late; precision is therefore a tenth of a second. What is measured
+// is how long the other side takes: a round in which the loop itself was busy for longer than that
+// tenth does not count.
 class Deadline {
  public:
   Deadline() = default;
@@ -86,7 +89,8 @@ class Loop {
   BufferPool& buffers() { return buffers_; }
 
   // The time when the loop last woke up. Free, at most as old as what runs now takes: for
-  // deadlines, not for measuring.
+  // deadlines, not for measuring. A deadline reckoned from it is not shorter for that, because
+  // deadlines move by the time for which a round of the loop held everybody up.
   base::Instant now() const { return now_; }
 
   // Runs until stop(). The calling thread becomes the loop's thread.
@@ -126,12 +130,41 @@ class Loop {
   };
   Sleep sleep(std::chrono::milliseconds duration) { return {*this, clock_.instant() + duration}; }
 
-  // Runs work that blocks (looking up a name) on a thread beside the loop, one after the other;
-  // `work` posts its result itself. The loop's end waits for what runs.
-  void run_beside(std::move_only_function<void()> work);
+  // Threads beside the loop, each with its own queue: for what waits long and for what computes
+  // long. Started by the first use.
+  enum class Lane : std::uint8_t { waiting, computing };
+  class Side;
+
+  // Awaitable: `work` runs on that thread, one after the other; then the task goes on here. The
+  // loop goes on meanwhile. What `work` refers to may belong to the task.
+  class Aside {
+   public:
+    Aside(Loop& loop, Lane lane, std::move_only_function<void()> work)
+        : loop_(loop), lane_(lane), work_(std::move(work)) {}
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiting);
+    // Whether the work was done.
+    bool await_resume() const noexcept { return !dropped_; }
+    // On the loop: if the work has not begun, the task goes on without it.
+    void drop();
+
+   private:
+    friend class Side;
+    void run();
+
+    Loop& loop_;
+    Lane lane_;
+    std::move_only_function<void()> work_;
+    std::coroutine_handle<> awaiting_;
+    bool dropped_ = false;
+  };
+  Aside aside(Lane lane, std::move_only_function<void()> work) {
+    return {*this, lane, std::move(work)};
+  }
 
  private:
-  class Side;
   struct Sleeper {
     base::Instant until;
     std::coroutine_handle<> task;
@@ -141,7 +174,8 @@ class Loop {
   void sleep_until(base::Instant until, std::coroutine_handle<> task);
   void take_posted();
   void wait_for_events();
-  int patience();  // milliseconds that it may sleep; -1 for ever
+  int patience(base::Instant now);  // milliseconds that it may sleep; -1 for ever
+  void give_back(std::chrono::nanoseconds busy);
   void wake_sleepers();
   void expire_deadlines();
 
@@ -166,7 +200,7 @@ class Loop {
   std::vector<std::move_only_function<void()>> taken_;
   std::atomic<bool> asleep_ = false;
   std::atomic<bool> stopping_ = false;
-  std::unique_ptr<Side> side_;
+  std::array<std::unique_ptr<Side>, 2> sides_;  // by lane
 };
 
 // One waiting task and one signal, both on the same loop. set() before wait() is not lost.

@@ -259,48 +259,28 @@ Task<Result<std::vector<Address>>> resolve(Loop& loop, std::string host, std::ui
     one.push_back(*std::move(address));
     co_return one;
   }
-  // The system's resolver blocks, so it is asked beside the loop. The question is owned by both
-  // sides: the task that waits may be gone with its loop before the answer comes.
-  struct Question {
-    std::string host;
-    std::string service;
-    int error = 0;
-    int number = 0;
-    std::vector<Address> found;
-  };
-  struct Lookup {
-    Loop& loop;
-    std::shared_ptr<Question> question;
-    bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> awaiting) const {
-      loop.run_beside([&loop = loop, question = question, awaiting] {
-        addrinfo hints{};
-        hints.ai_socktype = SOCK_STREAM;
-        hints.ai_flags = AI_ADDRCONFIG;
-        addrinfo* list = nullptr;
-        question->error =
-            ::getaddrinfo(question->host.c_str(), question->service.c_str(), &hints, &list);
-        question->number = errno;
-        for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next)
-          question->found.push_back(
-              address_of(entry->ai_addr, entry->ai_addrlen, question->host, 0));
-        if (list != nullptr) ::freeaddrinfo(list);
-        loop.post([awaiting] { awaiting.resume(); });
-      });
-    }
-    void await_resume() const noexcept {}
-  };
-  auto question = std::make_shared<Question>();
-  question->host = host;
-  question->service = std::to_string(port);
-  co_await Lookup{loop, question};
-  if (question->error != 0)
+  // The system's resolver blocks.
+  const std::string service = std::to_string(port);
+  int error = 0;
+  int number = 0;
+  std::vector<Address> found;
+  co_await loop.aside(Loop::Lane::waiting, [&] {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_ADDRCONFIG;
+    addrinfo* list = nullptr;
+    error = ::getaddrinfo(host.c_str(), service.c_str(), &hints, &list);
+    number = errno;
+    for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next)
+      found.push_back(address_of(entry->ai_addr, entry->ai_addrlen, host, 0));
+    if (list != nullptr) ::freeaddrinfo(list);
+  });
+  if (error != 0)
     co_return fail(Code::unavailable,
                    std::format("cannot resolve '{}': {}", host,
-                               question->error == EAI_SYSTEM ? os_reason(question->number)
-                                                             : ::gai_strerror(question->error)));
-  for (Address& address : question->found) address.port = port;
-  co_return std::move(question->found);
+                               error == EAI_SYSTEM ? os_reason(number) : ::gai_strerror(error)));
+  for (Address& address : found) address.port = port;
+  co_return found;
 }
 
 Task<Result<Connected>> connect_socket(Loop& loop, const std::vector<Address>& addresses,
