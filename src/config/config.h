@@ -72,7 +72,7 @@ struct Listen {
 // The management commands talk to the running gateway over this socket file (mode 0600).
 struct Control {
   std::filesystem::path socket = "state/control.sock";  // at most 107 bytes, the kernel's limit
-  bool four_eyes = false;  // two people release what was killed
+  bool four_eyes = false;                               // two people release what was killed
 };
 
 // A group or segment and what it lies in directly. The hierarchy has no cycle; every name in `in`
@@ -236,8 +236,7 @@ struct Inspect {
   bool hold_changed = true;  // a descriptor that differs from its pin is held back until approved
   bool hold_new = false;     // also one that was never seen before (false: pinned on first sight)
   std::filesystem::path
-      rules;                // directory with further secret rules; empty: the built-in ones only
-  milliseconds budget{20};  // per message; passing it is itself a finding
+      rules;  // directory with further secret rules; empty: the built-in ones only
 };
 
 // What of a call's question is recorded, for deciding it again.

@@ -221,7 +221,6 @@ void add_inspect(Lines& lines, const Inspect& inspect) {
   lines.add("inspect.pins.changed", inspect.hold_changed ? "hold" : "report");
   lines.add("inspect.pins.new", inspect.hold_new ? "hold" : "trust");
   lines.add("inspect.rules", inspect.rules);
-  lines.add("inspect.budget", inspect.budget);
 }
 
 void add_approvals(Lines& lines, const Approvals& approvals) {

@@ -550,12 +550,6 @@ constexpr auto table = std::to_array<Key>({
     {.path = "inspect.rules",
      .type = Type::path,
      .sentence = "Directory with rules for further secrets, beside the built-in ones."},
-    {.path = "inspect.budget",
-     .type = Type::duration,
-     .fallback = "20ms",
-     .sentence = "Time for one message. What is over it shows in the findings.",
-     .least = 1,
-     .most = 60 * second},
 
     {.path = "behaviour",
      .type = Type::section,

@@ -76,7 +76,6 @@ void read_inspect(Section section, Inspect& into) {
     if (pins.word("new", fresh)) into.hold_new = fresh == New::hold;
   }
   section.path("rules", into.rules, Kind::directory);
-  section.duration("budget", into.budget);
 }
 
 void read_behaviour(Section section, behaviour::Settings& into) {

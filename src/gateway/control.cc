@@ -74,7 +74,7 @@ std::string Control::mark(std::string_view person) const {
 
 std::string Control::without_secrets(std::string_view words) {
   const inspect::Findings found =
-      inspect::scan_text(worker_.scanner(), inspect::Surface::arguments, words);
+      inspect::scan_text(worker_.inspection().scanner(), inspect::Surface::arguments, words);
   return inspect::redact_text(words, found, {.key = worker_.shared().redaction_key});
 }
 

@@ -450,7 +450,7 @@ std::string Doorway::instructions(Round& round) {
     if (!said.is_string() || said.text_or({}).empty()) continue;
     const std::string& server = part.server->route->config->name;
     const inspect::Findings found =
-        inspect::scan(worker_.scanner(), inspect::Surface::instructions, said);
+        inspect::scan(worker_.inspection().scanner(), inspect::Surface::instructions, said);
     const bool accepted = part.server->route->catalogue->observe_instructions(
         *said.string(), worker_.shared().clock.now());
     if (!accepted || found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium) ||

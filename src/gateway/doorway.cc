@@ -282,7 +282,7 @@ Task<void> Doorway::call() {
 void Doorway::record(std::string_view server, audit::Outcome outcome, std::string_view why) {
   const std::string_view spoken = mcp::subject_of(*message_);
   const inspect::Findings found =
-      inspect::scan_text(worker_.scanner(), inspect::Surface::arguments, spoken);
+      inspect::scan_text(worker_.inspection().scanner(), inspect::Surface::arguments, spoken);
   const std::string named =
       inspect::redact_text(spoken.substr(0, 256), found, {.key = worker_.shared().redaction_key});
   audit::Record record;

@@ -110,7 +110,7 @@ Task<void> Exchange::call() {
   worker_.shared().counters.calls.fetch_add(1, std::memory_order_relaxed);
   if (!co_await admit()) co_return;
 
-  findings_ = inspect::scan(worker_.scanner(), inspect::Surface::arguments, message_->params());
+  findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
   inspect_ns_ = (worker_.loop().clock().instant() - started_).count();
   asked_ = behaviour::asked_records(arguments());
 
@@ -194,7 +194,7 @@ Task<bool> Exchange::admit() {
   const bool visible = usable && (route_.mode == policy::Mode::observe || may_see());
   if (!visible) {
     worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
-    findings_ = inspect::scan(worker_.scanner(), inspect::Surface::arguments, message_->params());
+    findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
     if (usable) {
       asked_ = behaviour::asked_records(arguments());
       const std::scoped_lock lock(conversation_->mutex);
@@ -332,7 +332,8 @@ void Exchange::note_asked(const policy::Facts& facts, std::span<const policy::Ob
   inspect::Findings of_task;
   if (task_call_) {
     recording.scanned = task_call_->params();
-    of_task = inspect::scan(worker_.scanner(), inspect::Surface::arguments, task_call_->params());
+    of_task = inspect::scan(worker_.inspection().scanner(), inspect::Surface::arguments,
+                            task_call_->params());
     recording.findings = &of_task;
   }
   question_.reserve(2048);
@@ -621,6 +622,7 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
 void Exchange::end_now() {
   abort_.request();
   if (running_ != nullptr) running_->cancel();
+  if (looking_ != nullptr) looking_->drop();
 }
 
 void Exchange::watch_for_end() {
@@ -691,12 +693,26 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
       continue;
     }
     running_ = nullptr;
+    inspect::Findings found;
+    bool looked = false;
+    if (!killed_ && next && *next && answers(**next, upstream_id_)) {
+      const base::Instant inspecting = worker_.loop().clock().instant();
+      const mcp::Message& answer = **next;
+      Inspection::Look look =
+          this->look(answer.error().exists() ? inspect::Surface::error : inspect::Surface::result,
+                     answer, answer.result().exists() ? answer.result() : answer.error());
+      looking_ = &look;
+      found = co_await look;
+      looking_ = nullptr;
+      looked = look.looked();
+      inspect_ns_ += (worker_.loop().clock().instant() - inspecting).count();
+    }
     request_.on_hangup(nullptr);
     if (killed_ || admitted_->principal->is_killed()) {
       finish_record(audit::Outcome::withheld, mcp::killed_code, "killed while under way");
       co_await killed_answer();
-    } else if (next && *next && answers(**next, upstream_id_)) {
-      co_await release(**next, permit);
+    } else if (looked) {
+      co_await release(**next, permit, found);
     } else if (gone_) {
       finish_record(audit::Outcome::cancelled, std::nullopt, "the client went away");
     } else {
@@ -711,20 +727,14 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
   }
 }
 
-// The answer: inspected, measured against what is usual, judged again if something is unusual,
+// The answer, inspected: measured against what is usual, judged again if something is unusual,
 // redacted, delivered.
-Task<void> Exchange::release(const mcp::Message& response, const policy::Permit& permit) {
+Task<void> Exchange::release(const mcp::Message& response, const policy::Permit& permit,
+                             const inspect::Findings& found) {
   const config::Config& config = *snapshot_->config;
   const json::Value content = response.result().exists() ? response.result() : response.error();
   const bool failed = response.error().exists() || content["isError"].boolean() == true;
   at_ = now();
-  const base::Instant inspecting = worker_.loop().clock().instant();
-  const inspect::Findings found =
-      inspect::scan(worker_.scanner(),
-                    response.error().exists() ? inspect::Surface::error : inspect::Surface::result,
-                    content, {.bytes = config.limits.answer});
-  inspect_ns_ += (worker_.loop().clock().instant() - inspecting).count();
-
   rows_ = response.error().exists() ? 0 : behaviour::count_records(content);
   std::string out;
   const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
@@ -868,7 +878,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
 
 std::string Exchange::without_secrets(std::string_view words) const {
   const inspect::Findings found =
-      inspect::scan_text(worker_.scanner(), inspect::Surface::arguments, words);
+      inspect::scan_text(worker_.inspection().scanner(), inspect::Surface::arguments, words);
   return inspect::redact_text(words, found, {.key = worker_.shared().redaction_key});
 }
 

@@ -54,6 +54,10 @@ class Exchange {
   bool listed(json::Value element);
   bool sees(const std::shared_ptr<const ToolEntry>& tool);
   bool may_watch(std::string_view uri);
+  // What inspection says of a part of a message. Awaitable.
+  Inspection::Look look(inspect::Surface surface, const mcp::Message& message, json::Value part) {
+    return worker_.inspection().look(surface, part, message.text());
+  }
   // One notification or server request that belongs to a request or to the listening stream. False
   // when the client is gone.
   net::Task<bool> side_message(const mcp::Message& message);
@@ -124,7 +128,8 @@ class Exchange {
   net::Task<void> refuse_call(std::string_view sentence, std::string_view rule);
   net::Task<void> answer_unknown();
   net::Task<void> deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit);
-  net::Task<void> release(const mcp::Message& response, const policy::Permit& permit);
+  net::Task<void> release(const mcp::Message& response, const policy::Permit& permit,
+                          const inspect::Findings& found);
   // Words that may quote the call, with the secrets in them taken out.
   std::string without_secrets(std::string_view words) const;
   void carry_out(std::span<const policy::Obligation> obligations, std::string_view reason);
@@ -187,6 +192,7 @@ class Exchange {
   Principal::Open open_;      // while something is under way upstream
   net::Abort abort_;
   Reply* running_ = nullptr;
+  Inspection::Look* looking_ = nullptr;  // at the answer
   bool streaming_ = false;
   std::optional<std::uint64_t> stream_;  // of session_->events; legacy
   bool own_stream_ = false;              // which this began

@@ -179,8 +179,8 @@ Task<void> Exchange::initialize() {
     worker_.shared().sessions.add(session, worker_.random());
     headers = std::format("Mcp-Session-Id: {}\r\n", session->id);
     if (const json::Value instructions = result["instructions"]; instructions.is_string()) {
-      const inspect::Findings found =
-          inspect::scan(worker_.scanner(), inspect::Surface::instructions, instructions);
+      const inspect::Findings found = inspect::scan(worker_.inspection().scanner(),
+                                                    inspect::Surface::instructions, instructions);
       if (!route_.catalogue->observe_instructions(*instructions.string(), now()) ||
           found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium))
         edits.push_back({instructions, ""});  // held back until approved
@@ -263,7 +263,7 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
   // What a server says beside its answers reaches the model, too: secrets and hidden text are taken
   // out.
   const inspect::Findings found =
-      inspect::scan(worker_.scanner(), inspect::Surface::result, message.params());
+      co_await look(inspect::Surface::result, message, message.params());
   if (!found.empty())
     for (json::Edit& edit : inspect::redact(
              message.params(), found, {.hidden = true, .key = worker_.shared().redaction_key}))
@@ -403,7 +403,7 @@ bool Exchange::may_watch(std::string_view uri) {
 void Exchange::observe_tools(json::Value result) {
   for (const json::Value descriptor : result["tools"].elements()) {
     const inspect::Findings found =
-        inspect::scan(worker_.scanner(), inspect::Surface::descriptor, descriptor);
+        inspect::scan(worker_.inspection().scanner(), inspect::Surface::descriptor, descriptor);
     const bool suspicious =
         found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium) ||
         found.has(inspect::FindingKind::terminal_escape);

@@ -56,24 +56,25 @@ Task<void> answer_json(net::ServerRequest& request, int status, std::string_view
 
 Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared,
                                              std::string_view node) {
-  auto scanner = inspect::Scanner::create(shared.snapshot.load()->rules);
-  if (!scanner) return std::unexpected(std::move(scanner).error());
-  return std::unique_ptr<Worker>(new Worker(loop, shared, *std::move(scanner), node));
+  auto inspection = Inspection::make(loop, shared.snapshot.load()->rules);
+  if (!inspection) return std::unexpected(std::move(inspection).error());
+  return std::unique_ptr<Worker>(new Worker(loop, shared, *std::move(inspection), node));
 }
 
-Worker::Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node)
+Worker::Worker(net::Loop& loop, Shared& shared, std::unique_ptr<Inspection> inspection,
+               std::string_view node)
     : loop_(loop),
       shared_(shared),
       tasks_([&shared](const std::exception_ptr&) {
         shared.log.error("a background task ended by an exception");
       }),
-      scanner_(std::move(scanner)),
+      inspection_(std::move(inspection)),
       record_writer_(node) {}
 
 const std::shared_ptr<const Snapshot>& Worker::snapshot() {
   if (!snapshot_ || snapshot_->generation != shared_.generation.load(std::memory_order_acquire)) {
     snapshot_ = shared_.snapshot.load();
-    if (auto used = scanner_.use(snapshot_->rules); !used)
+    if (auto used = inspection_->use(snapshot_->rules); !used)
       shared_.log.error("the new rules are not in use on one loop",
                         {{"reason", base::describe(used.error())}});
   }

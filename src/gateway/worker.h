@@ -15,12 +15,12 @@
 #include "gateway/conversation.h"
 #include "gateway/eras.h"
 #include "gateway/histories.h"
+#include "gateway/inspection.h"
 #include "gateway/memory.h"
 #include "gateway/outages.h"
 #include "gateway/recorder.h"
 #include "gateway/session.h"
 #include "gateway/snapshot.h"
-#include "inspect/scan.h"
 #include "net/http_server.h"
 #include "net/loop.h"
 
@@ -119,7 +119,7 @@ class Worker final : public net::Handler {
   net::Loop& loop() { return loop_; }
   Shared& shared() { return shared_; }
   net::TaskGroup& tasks() { return tasks_; }
-  inspect::Scanner& scanner() { return scanner_; }
+  Inspection& inspection() { return *inspection_; }
   policy::Scratch& scratch() { return scratch_; }
   policy::Scratch& shadow_scratch() { return shadow_scratch_; }
   audit::RecordWriter& record_writer() { return record_writer_; }
@@ -170,7 +170,8 @@ class Worker final : public net::Handler {
   bool room_for_session(const Principal& principal, const Snapshot& snapshot);
 
  private:
-  Worker(net::Loop& loop, Shared& shared, inspect::Scanner scanner, std::string_view node);
+  Worker(net::Loop& loop, Shared& shared, std::unique_ptr<Inspection> inspection,
+         std::string_view node);
   const std::shared_ptr<const Snapshot>& snapshot();
   void finish_kill(Principal& principal);
   void record_given_up(std::string_view server, const Principal& principal);
@@ -187,7 +188,7 @@ class Worker final : public net::Handler {
   net::Loop& loop_;
   Shared& shared_;
   net::TaskGroup tasks_;
-  inspect::Scanner scanner_;
+  std::unique_ptr<Inspection> inspection_;
   policy::Scratch scratch_;
   policy::Scratch shadow_scratch_;
   audit::RecordWriter record_writer_;
