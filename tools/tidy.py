@@ -43,7 +43,7 @@ INSTEAD = [  # pattern in code (comments and literals taken out), where it is al
     (r"\bgetenv\s*\(", {"apps", "tests", "bench", "config", "gateway"}, "an argument: only the program reads the environment"),
     (r"\bsleep_for\b|\busleep\s*\(", {"apps"}, "a timer of the loop, or a wait for the condition"),
 ]
-PURE = {"base", "json", "yaml", "crypto", "mcp", "identity", "cedar", "temporal", "inspect", "behaviour", "policy", "audit", "pqc"}
+PURE = {"base", "json", "yaml", "crypto", "mcp", "identity", "cedar", "temporal", "inspect", "behaviour", "policy", "audit", "pqc", "telemetry"}
 SYSTEM_CALLS = r"#\s*include <(sys/socket|sys/epoll|netinet/.*|arpa/.*|unistd|fcntl|sys/stat|fstream|filesystem)(\.h)?>"
 MARKS = r"\b(FIXME|XXX|HACK)\b"
 
