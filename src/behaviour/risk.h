@@ -51,6 +51,7 @@ struct Risk {
   std::uint32_t score =
       0;                  // 0 nothing .. 100; the highest signal and a little for each further one
   bool learning = false;  // the baseline is not mature: silence means little
+  std::uint8_t rung = 0;  // of the ladder, on which the agent stands (ladder.h)
   std::vector<Signal> signals;  // empty for nearly every call, then nothing was allocated
 
   void add(Signal signal);

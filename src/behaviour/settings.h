@@ -27,6 +27,11 @@ struct Settings {
   // For whoever acts on the risk: whether a conversation is killed, and from which score.
   bool kill = true;
   std::uint32_t kill_score = 90;
+  // Whether agents that go on being unusual may do less and less (ladder.h), how long one has to be
+  // normal to come down a rung, and the calls a minute that one may make from `throttle` on.
+  bool ladder = true;
+  std::chrono::seconds ladder_calm{600};
+  std::uint32_t ladder_calls = 10;
   // Pairs that are remembered; above it the one that was quiet for longest is forgotten.
   std::size_t pairs = 100'000;
   bool operator==(const Settings&) const = default;
