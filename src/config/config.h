@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "behaviour/objective.h"
 #include "behaviour/settings.h"
 #include "crypto/secret.h"
 #include "identity/authenticator.h"
@@ -66,7 +67,8 @@ struct Listen {
   // Origins that browsers may call from ("https://console.example"), besides our own; requests
   // without Origin pass.
   std::vector<std::string> origins;
-  unsigned threads = 0;  // event loops; 0: one per core
+  unsigned threads = 0;            // event loops; 0: one per core
+  std::optional<Address> metrics;  // plain HTTP for collectors of metrics; absent: none
 };
 
 // The management commands talk to the running gateway over this socket file (mode 0600).
@@ -216,6 +218,36 @@ struct Approvals {
   milliseconds wait{0};           // a call waits for it; 0: it is answered at once
 };
 
+// What somebody may be told of.
+enum class Event : std::uint8_t {
+  kill,        // a conversation or agent was stopped
+  quarantine,  // or an agent, user, server or tool, or all calls; and the end of it
+  hold,        // a tool is held back
+  approval,    // a call waits for a person's yes
+  log,         // the record cannot be written, or can again
+  objective,   // the budget of an objective burns, or does not any more
+  ladder,      // an agent may do less, or more again
+  policy,      // a policy's obligation alert:NAME
+};
+
+// A way to tell somebody.
+struct AlertChannel {
+  enum class Way : std::uint8_t { webhook, syslog, command };
+  std::string name;  // as a server's
+  Way way{};
+  Http target;                       // webhook and syslog (host, port, tls, ca)
+  std::optional<Secret> key;         // webhook: of the signature
+  std::vector<std::string> command;  // argv, no shell
+  std::uint32_t events = 0xFF;       // bit i: the i-th Event
+  milliseconds timeout{10'000};      // of one try
+};
+
+struct Alerts {
+  std::map<std::string, AlertChannel, std::less<>> channels;
+  milliseconds repeat{300'000};   // the same is told once in that time
+  std::uint32_t per_minute = 30;  // of a channel; what is more is counted
+};
+
 // What is remembered of answers, to tell where arguments come from.
 struct Provenance {
   provenance::Limits limits{};
@@ -328,6 +360,8 @@ struct Config {
   Policy policy;
   Inspect inspect;
   Approvals approvals;
+  Alerts alerts;
+  std::vector<behaviour::Objective> objectives;  // by name
   Provenance provenance;
   behaviour::Settings behaviour;
   Audit audit;
@@ -345,6 +379,8 @@ std::string_view name(Context context);
 std::string_view name(Bodies bodies);
 std::string_view name(OnFailure on_failure);
 std::string_view name(Treatment treatment);
+std::string_view name(Event event);
+std::string_view name(AlertChannel::Way way);
 
 // What was understood, one "key: value" line per setting that differs from nothing: defaults
 // included, secrets as where they came from ("from env CRM_TOKEN"), in a fixed order. For

@@ -90,6 +90,7 @@ void add_listen(Lines& lines, const Listen& listen) {
   lines.add("listen.hosts", listen.hosts);
   lines.add("listen.origins", listen.origins);
   lines.add("listen.threads", listen.threads);
+  if (listen.metrics) lines.add("listen.metrics", describe(*listen.metrics));
 }
 
 void add_identity(Lines& lines, const Config& config) {
@@ -229,6 +230,36 @@ void add_approvals(Lines& lines, const Approvals& approvals) {
   lines.add("approvals.wait", approvals.wait);
 }
 
+void add_alerts(Lines& lines, const Alerts& alerts) {
+  for (const auto& [channel_name, channel] : alerts.channels) {
+    const std::string at = "alerts.channels." + channel_name;
+    if (channel.way == AlertChannel::Way::command)
+      lines.add(at + ".command", list(channel.command));
+    else
+      lines.add(std::format("{}.{}", at, name(channel.way)), channel.target.url);
+    if (channel.key) lines.add(at + ".key", "from " + channel.key->origin);
+    lines.add(at + ".ca", channel.target.ca);
+    std::vector<std::string> on;
+    for (unsigned i = 0; i <= static_cast<unsigned>(Event::policy); ++i)
+      if ((channel.events >> i & 1) != 0) on.emplace_back(name(static_cast<Event>(i)));
+    lines.add(at + ".on", list(on));
+    lines.add(at + ".timeout", channel.timeout);
+  }
+  lines.add("alerts.repeat", alerts.repeat);
+  lines.add("alerts.per_minute", alerts.per_minute);
+}
+
+void add_objectives(Lines& lines, const std::vector<behaviour::Objective>& objectives) {
+  for (const behaviour::Objective& objective : objectives) {
+    const std::string at = "objectives." + objective.name;
+    lines.add(at + ".of", name(objective.of));
+    lines.add(at + ".above", objective.above);
+    lines.add(at + ".target", std::format("{}", objective.target));
+    lines.add(at + ".groups", objective.groups);
+    lines.add(at + ".least", objective.least);
+  }
+}
+
 void add_provenance(Lines& lines, const Provenance& provenance) {
   lines.add("provenance.fingerprints", std::uint64_t{provenance.limits.prints});
   lines.add("provenance.expiry", provenance.limits.expiry);
@@ -247,6 +278,9 @@ void add_behaviour(Lines& lines, const behaviour::Settings& settings) {
   lines.add("behaviour.kill", settings.kill);
   lines.add("behaviour.kill_score", settings.kill_score);
   lines.add("behaviour.habits", settings.habits);
+  lines.add("behaviour.ladder", settings.ladder);
+  lines.add("behaviour.ladder_calm", settings.ladder_calm);
+  lines.add("behaviour.ladder_calls", settings.ladder_calls);
   lines.add("behaviour.pairs", std::uint64_t{settings.pairs});
 }
 
@@ -314,6 +348,29 @@ std::string_view name(Treatment treatment) {
   std::unreachable();
 }
 
+std::string_view name(Event event) {
+  switch (event) {
+    case Event::kill: return "kill";
+    case Event::quarantine: return "quarantine";
+    case Event::hold: return "hold";
+    case Event::approval: return "approval";
+    case Event::log: return "log";
+    case Event::objective: return "objective";
+    case Event::ladder: return "ladder";
+    case Event::policy: return "policy";
+  }
+  std::unreachable();
+}
+
+std::string_view name(AlertChannel::Way way) {
+  switch (way) {
+    case AlertChannel::Way::webhook: return "webhook";
+    case AlertChannel::Way::syslog: return "syslog";
+    case AlertChannel::Way::command: return "command";
+  }
+  std::unreachable();
+}
+
 std::string_view name(Bodies bodies) {
   switch (bodies) {
     case Bodies::none: return "none";
@@ -350,6 +407,8 @@ std::string describe(const Config& config) {
   lines.add("policy.without", config.policy.without);
   add_inspect(lines, config.inspect);
   add_approvals(lines, config.approvals);
+  add_alerts(lines, config.alerts);
+  add_objectives(lines, config.objectives);
   add_provenance(lines, config.provenance);
   add_behaviour(lines, config.behaviour);
   lines.add("audit.directory", config.audit.directory);

@@ -16,6 +16,7 @@ constexpr std::int64_t mib = 1024 * kib;
 constexpr std::int64_t gib = 1024 * mib;
 
 constexpr std::string_view treatments = "off|report|redact";
+constexpr std::string_view events = "kill|quarantine|hold|approval|log|objective|ladder|policy";
 constexpr std::string_view effects = "read|write|destructive|egress|actuate";
 
 constexpr auto table = std::to_array<Key>({
@@ -65,6 +66,11 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "0",
      .sentence = "Event loops; 0 means one per core.",
      .most = 1024},
+    {.path = "listen.metrics",
+     .type = Type::address,
+     .sentence = "IP address and port that give metrics to collectors, GET /metrics, in plain HTTP "
+                 "and to everybody who reaches it. Without it only the management socket does. "
+                 "Read at the start."},
 
     {.path = "control",
      .type = Type::section,
@@ -480,6 +486,88 @@ constexpr auto table = std::to_array<Key>({
                  "the client hears which request waits, and may call again.",
      .most = hour},
 
+    {.path = "alerts",
+     .type = Type::section,
+     .sentence = "Who is told when something happens that a person should know. No call waits for "
+                 "it."},
+    {.path = "alerts.channels",
+     .type = Type::names,
+     .sentence = "Ways to tell somebody, by names as servers have them. A policy's "
+                 "`@obligation(\"alert:NAME\")` tells the one of that name, and nothing else does "
+                 "if `on` says so. Each has one of webhook, syslog and command."},
+    {.path = "alerts.channels.*.webhook",
+     .type = Type::text,
+     .sentence = "URL that gets a POST with JSON; https, or http on this machine."},
+    {.path = "alerts.channels.*.key",
+     .type = Type::secret,
+     .sentence = "Key of the webhook's signature, the header Latticegate-Signature: HMAC-SHA256 "
+                 "over time and body."},
+    {.path = "alerts.channels.*.ca",
+     .type = Type::path,
+     .sentence = "PEM file with the authorities to trust in place of the system's."},
+    {.path = "alerts.channels.*.syslog",
+     .type = Type::text,
+     .sentence = "syslog+tls://HOST:PORT or syslog+tcp://HOST:PORT."},
+    {.path = "alerts.channels.*.command",
+     .type = Type::texts,
+     .sentence = "A program and its arguments, started without a shell; JSON on its standard "
+                 "input. It sees PATH and HOME of the environment and nothing else."},
+    {.path = "alerts.channels.*.on",
+     .type = Type::words,
+     .fallback = "[kill, quarantine, hold, approval, log, objective, ladder, policy]",
+     .words = events,
+     .sentence = "What it is told of."},
+    {.path = "alerts.channels.*.timeout",
+     .type = Type::duration,
+     .fallback = "10s",
+     .sentence = "One try. Webhook and syslog are tried five times, with growing pauses.",
+     .least = 100,
+     .most = 60 * second},
+    {.path = "alerts.repeat",
+     .type = Type::duration,
+     .fallback = "5m",
+     .sentence = "The same thing about the same agent, tool or server is told once in that time, "
+                 "and later how often it came.",
+     .most = day},
+    {.path = "alerts.per_minute",
+     .type = Type::number,
+     .fallback = "30",
+     .sentence = "Alerts that a channel gets in a minute; the next one says how many were left "
+                 "out.",
+     .least = 1,
+     .most = 10'000},
+
+    {.path = "objectives",
+     .type = Type::names,
+     .sentence = "What share of calls has to be normal. Each has metrics, and an alert when its "
+                 "budget burns fast (5 minutes and 1 hour) or slowly (30 minutes and 6 hours)."},
+    {.path = "objectives.*.of",
+     .type = Type::word,
+     .words = "denials|risk|novelty|records",
+     .sentence = "What makes a call bad: it is refused; its risk reaches `above`; something about "
+                 "it is new for its agent; it brings more records than `above`.",
+     .needed = true},
+    {.path = "objectives.*.above",
+     .type = Type::number,
+     .fallback = "50",
+     .sentence = "For risk and records.",
+     .least = 1},
+    {.path = "objectives.*.target",
+     .type = Type::real,
+     .fallback = "99",
+     .sentence = "Percent of calls that have to be good; below 100.",
+     .least = 50,
+     .most = 100},
+    {.path = "objectives.*.groups",
+     .type = Type::texts,
+     .fallback = "[]",
+     .sentence = "Groups whose agents count; without it all do."},
+    {.path = "objectives.*.least",
+     .type = Type::number,
+     .fallback = "20",
+     .sentence = "Calls in the shorter window, below which no alert begins.",
+     .least = 1},
+
     {.path = "provenance",
      .type = Type::section,
      .sentence = "What is remembered of answers, to tell which arguments only untrusted servers "
@@ -613,6 +701,24 @@ constexpr auto table = std::to_array<Key>({
      .sentence =
          "Whether agents are judged by what they touch, when, in which order, and how often "
          "they are refused, too."},
+    {.path = "behaviour.ladder",
+     .type = Type::flag,
+     .fallback = "true",
+     .sentence = "Whether an agent that goes on being unusual may do less and less: watched, so "
+                 "many calls a minute, reading only, every call with a person's yes, nothing; and "
+                 "more again when it is normal. Needs behaviour.kill."},
+    {.path = "behaviour.ladder_calm",
+     .type = Type::duration,
+     .fallback = "10m",
+     .sentence = "How long it has to be normal to come down a step; six times that from nothing.",
+     .least = second,
+     .most = 30 * day},
+    {.path = "behaviour.ladder_calls",
+     .type = Type::number,
+     .fallback = "10",
+     .sentence = "Calls a minute that it may make from the second step on.",
+     .least = 1,
+     .most = 10'000},
     {.path = "behaviour.pairs",
      .type = Type::number,
      .fallback = "100000",

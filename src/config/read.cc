@@ -92,6 +92,9 @@ void read_behaviour(Section section, behaviour::Settings& into) {
   section.flag("kill", into.kill);
   section.number("kill_score", into.kill_score);
   section.flag("habits", into.habits);
+  section.flag("ladder", into.ladder);
+  section.duration("ladder_calm", into.ladder_calm);
+  section.number("ladder_calls", into.ladder_calls);
   section.number("pairs", into.pairs);
 }
 
@@ -240,6 +243,13 @@ void read_listen(Section section, Listen& into) {
             item, std::format("\"{}\" is no origin: https://host, without a path", item.text()));
   }
   section.number("threads", into.threads);
+  if (const yaml::Node* node = section.find("metrics")) {
+    auto address = parse_address(node->text());
+    if (!address)
+      section.findings().problem(*node, "metrics: " + address.error().detail);
+    else
+      into.metrics = *std::move(address);
+  }
 }
 
 }  // namespace detail
@@ -377,6 +387,8 @@ base::Result<Loaded> read(const Source& source, const Surroundings& surroundings
     read_policy(top.section("policy"), config->policy);
     read_inspect(top.section("inspect"), config->inspect);
     read_approvals(top.section("approvals"), config->approvals);
+    read_alerts(top.section("alerts"), config->alerts);
+    read_objectives(top, universe, config->objectives);
     read_provenance(top.section("provenance"), config->provenance);
     read_behaviour(top.section("behaviour"), config->behaviour);
     read_audit(top.section("audit"), findings, config->state, config->audit);
