@@ -33,6 +33,7 @@ void add_connect(CLI::App& parser, Chosen& chosen);  // connect
 void add_wrap(CLI::App& parser, Chosen& chosen);     // wrap
 void add_operate(CLI::App& parser,
                  Chosen& chosen);  // status, conversations, kill, release, tools, reload
+void add_metrics(CLI::App& parser, Chosen& chosen);    // metrics
 void add_agents(CLI::App& parser, Chosen& chosen);     // agents show, ratify, lock, unlock, forget
 void add_approvals(CLI::App& parser, Chosen& chosen);  // approvals, approve, deny
 void add_audit(CLI::App& parser, Chosen& chosen);      // audit tail, query, show and:

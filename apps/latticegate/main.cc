@@ -46,6 +46,7 @@ int main(int argc, char** argv) try {
   add_connect(parser, chosen);
   add_wrap(parser, chosen);
   add_operate(parser, chosen);
+  add_metrics(parser, chosen);
   add_agents(parser, chosen);
   add_approvals(parser, chosen);
   add_audit(parser, chosen);

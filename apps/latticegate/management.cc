@@ -10,26 +10,33 @@
 
 namespace latticegate::app {
 
-CLI::App* with_where(CLI::App* command, const std::shared_ptr<Where>& where) {
+CLI::App* with_place(CLI::App* command, const std::shared_ptr<Where>& where) {
   command->add_option("-c,--config", where->config, "The gateway's configuration file")
       ->capture_default_str();
   command->add_option("--socket", where->socket,
                       "Its management socket, instead of a configuration");
-  command->add_flag("--json", where->json, "Print JSON");
   return command;
+}
+
+CLI::App* with_where(CLI::App* command, const std::shared_ptr<Where>& where) {
+  with_place(command, where)->add_flag("--json", where->json, "Print JSON");
+  return command;
+}
+
+base::Result<std::string> socket_of(const Where& where) {
+  if (!where.socket.empty()) return where.socket;
+  auto loaded = config::load(where.config);
+  if (!loaded) return std::unexpected(std::move(loaded).error());
+  return loaded->config->control.socket.string();
 }
 
 int ask(const Where& where, std::string_view method, std::string_view path, std::string_view body,
         const std::function<void(json::Value)>& print) {
-  std::string socket = where.socket;
-  if (socket.empty()) {
-    auto loaded = config::load(where.config);
-    if (!loaded) return complain("configuration", loaded.error());
-    socket = loaded->config->control.socket.string();
-  }
-  const auto answer = client::ask_control(socket, method, path, body);
+  const auto socket = socket_of(where);
+  if (!socket) return complain("configuration", socket.error());
+  const auto answer = client::ask_control(*socket, method, path, body);
   if (!answer) {
-    complain("the gateway does not answer on " + socket, answer.error());
+    complain("the gateway does not answer on " + *socket, answer.error());
     return unreachable;
   }
   const auto document = json::Document::parse(

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/result.h"
 #include "json/value.h"
 
 namespace latticegate::app {
@@ -17,8 +18,13 @@ struct Where {
   std::string socket;
   bool json = false;
 };
-// --config, --socket and --json.
+// --config and --socket.
+CLI::App* with_place(CLI::App* command, const std::shared_ptr<Where>& where);
+// Those and --json.
 CLI::App* with_where(CLI::App* command, const std::shared_ptr<Where>& where);
+
+// The socket's path.
+base::Result<std::string> socket_of(const Where& where);
 
 // Asks the management socket, prints the answer or what went wrong; gives the exit code.
 int ask(const Where& where, std::string_view method, std::string_view path, std::string_view body,

@@ -93,15 +93,19 @@ void add_csv(Value record, std::string& out) {
 
 bool is_call(std::string_view type) { return type == "call.decided" || type == "call.finished"; }
 bool is_detection(std::string_view type) {
-  return type == "session.killed" || type == "agent.quarantined" || type == "tool.held";
+  return type == "session.killed" || type.ends_with(".quarantined") || type == "calls.stopped" ||
+         type == "agent.tightened" || type == "objective.burns" || type == "tool.held";
 }
 
 int severity_of(Value record) {  // of OCSF: 1 informational to 5 critical
   const std::string_view type = record["type"].text_or("");
   const std::string_view decision = record["decision"].text_or("");
-  if (decision == "kill" || type == "session.killed" || type == "agent.quarantined") return 4;
+  if (decision == "kill" || type == "session.killed" || type.ends_with(".quarantined") ||
+      type == "calls.stopped")
+    return 4;
   if (decision == "deny" || decision == "step_up" || type == "tool.held" ||
-      type == "caller.refused" || record["outcome"].text_or("") == "withheld")
+      type == "agent.tightened" || type == "objective.burns" || type == "caller.refused" ||
+      record["outcome"].text_or("") == "withheld")
     return 3;
   return record["findings"].size() > 0 ? 2 : 1;
 }

@@ -62,11 +62,11 @@ Severity severity(json::Value r) {
   const std::string_view type = r["type"].text_or("");
   const std::string_view outcome = r["outcome"].text_or("");
   const std::string_view decision = r["decision"].text_or("");
-  if (type == "session.killed" || type == "agent.quarantined" || outcome == "upstream_error" ||
-      outcome == "withheld" || type == "log.resumed")
+  if (type == "session.killed" || type.ends_with(".quarantined") || type == "calls.stopped" ||
+      outcome == "upstream_error" || outcome == "withheld" || type == "log.resumed")
     return {17, "ERROR"};
   if (decision == "deny" || decision == "step_up" || type == "caller.refused" ||
-      type == "tool.held")
+      type == "tool.held" || type == "agent.tightened" || type == "objective.burns")
     return {13, "WARN"};
   return {9, "INFO"};
 }

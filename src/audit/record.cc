@@ -386,6 +386,18 @@ std::string_view name(Type type) {
     case Type::session_released: return "session.released";
     case Type::agent_quarantined: return "agent.quarantined";
     case Type::agent_released: return "agent.released";
+    case Type::user_quarantined: return "user.quarantined";
+    case Type::user_released: return "user.released";
+    case Type::server_quarantined: return "server.quarantined";
+    case Type::server_released: return "server.released";
+    case Type::tool_quarantined: return "tool.quarantined";
+    case Type::tool_released: return "tool.released";
+    case Type::calls_stopped: return "calls.stopped";
+    case Type::calls_released: return "calls.released";
+    case Type::agent_tightened: return "agent.tightened";
+    case Type::agent_relaxed: return "agent.relaxed";
+    case Type::objective_burns: return "objective.burns";
+    case Type::objective_holds: return "objective.holds";
     case Type::approval_answered: return "approval.answered";
     case Type::tool_held: return "tool.held";
     case Type::tool_approved: return "tool.approved";

@@ -38,6 +38,18 @@ enum class Type : std::uint8_t {
   session_released,
   agent_quarantined,
   agent_released,
+  user_quarantined,
+  user_released,
+  server_quarantined,
+  server_released,
+  tool_quarantined,
+  tool_released,
+  calls_stopped,    // all of them
+  calls_released,   // from that
+  agent_tightened,  // a step up the ladder (behaviour/ladder.h)
+  agent_relaxed,    // and down
+  objective_burns,  // its budget; and not any more
+  objective_holds,
   approval_answered,  // by a person: decision allow or deny
   tool_held,
   tool_approved,

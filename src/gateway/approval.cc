@@ -2,6 +2,7 @@
 #include <format>
 
 #include "gateway/exchange.h"
+#include "gateway/meters.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
@@ -73,6 +74,7 @@ void Exchange::ask_for_approval(const policy::Challenge& challenge) {
       return;
     }
     approval_ = *std::move(opened);
+    worker_.shared().meters->approval("asked");
   }
   if (approval_->state == State::refused)
     approval_words_ = std::format(" (an approval was refused: request {})", approval_->id);
@@ -105,6 +107,7 @@ net::Task<bool> Exchange::approval_comes() {
     if (!streaming_ && !co_await begin_events()) break;
     if (!co_await event(progress(token, waited.count(), words))) break;
   }
+  outside_ += loop.clock().instant() - begun;
   open_.release();
   request_.on_hangup(nullptr);
   const bool approved = approval_ && approval_->state == State::approved;

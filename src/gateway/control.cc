@@ -5,6 +5,7 @@
 #include <format>
 
 #include "gateway/desk_request.h"
+#include "gateway/meters.h"
 #include "identity/pseudonym.h"
 #include "inspect/redact.h"
 #include "json/write.h"
@@ -27,6 +28,13 @@ Task<void> Control::handle(net::ServerRequest& request) {
   const std::string_view method = request.head().method;
   Answer answer{404, refusal("no such resource")};
   if (method == "GET") {
+    const Meters& meters = *worker_.shared().meters;
+    if (target == "/metrics" || target == "/metrics/list") {
+      const bool list = target.ends_with("list");
+      (void)co_await request.respond(200, "", list ? "text/markdown" : telemetry::content_type,
+                                     list ? meters.reference() : meters.text());
+      co_return;
+    }
     if (target == "/v1/status")
       answer = status();
     else if (target == "/v1/conversations")
@@ -231,7 +239,12 @@ Control::Answer Control::kill(json::Value body) {
     }
   } else if (!agent.empty()) {
     // Also when it was never seen: the name may be on its way.
-    if (!worker_.kill_agent(std::string(agent), "operator", reason))
+    if (!worker_.kill_all_of(Principals::agent_id(agent), audit::Type::session_killed,
+                             {.at = shared.clock.now(),
+                              .agent = std::string(agent),
+                              .user = {},
+                              .by = "operator",
+                              .reason = reason}))
       return {409, refusal("this agent is killed already")};
     ++count;
   } else {
@@ -406,6 +419,7 @@ Control::Answer Control::answer_approval(json::Value body) {
                   answered->reason.empty() ? "" : ": ", without_secrets(answered->reason));
   record.why = why;
   shared.recorder.post(worker_.record_writer().write(record));
+  shared.meters->approval(*yes ? "approved" : "refused");
   shared.log.info(*yes ? "call approved" : "approval refused",
                   {{"request", answered->id}, {"by", std::string(by)}});
   std::string out;

@@ -1,6 +1,8 @@
 // The management socket: JSON over HTTP on a Unix socket that only its owner may open. What
 // `latticegate status`, `kill`, `release`, `tools` and `reload` talk to.
 //
+//   GET  /metrics                      for collectors, as on listen.metrics
+//   GET  /metrics/list                 all of them as a table in Markdown
 //   GET  /v1/status                    counters, log, sessions
 //   GET  /v1/conversations             who talks, with totals; killed ones with reason
 //   POST /v1/kill      {"conversation": ID, "reason": ...} or {"agent": NAME, ...}

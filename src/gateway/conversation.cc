@@ -1,6 +1,7 @@
 #include "gateway/conversation.h"
 
 #include <algorithm>
+#include <format>
 #include <span>
 #include <utility>
 
@@ -16,6 +17,14 @@ constexpr std::chrono::hours quiet_time(1);
 std::optional<Kill> Principal::killed() const {
   const std::scoped_lock lock(mutex_);
   return killed_;
+}
+
+std::string stop_sentence(const Principal& principal) {
+  const auto kill = principal.killed();
+  return std::format("Latticegate stopped this conversation ({}). Calls are refused until {}",
+                     principal.id(),
+                     kill && kill->until ? base::to_rfc3339(*kill->until)
+                                         : std::string("an operator releases it"));
 }
 
 std::shared_ptr<Conversation> Principal::conversation(base::Time now) {
@@ -105,8 +114,7 @@ std::shared_ptr<Principal> Principals::find(const identity::Caller& caller, std:
                                           caller->agent.value(),
                                           caller->user ? caller->user->id.value() : std::string());
   made->seen_ = now;
-  for (const std::string& name : {id, agent_id(made->agent())})
-    if (const auto kill = kills_.find(name); kill != kills_.end()) mark(*made, kill->second);
+  if (const Kill* const kill = holding(*made)) mark(*made, *kill);
   by_id_.emplace(std::move(id), made);
   return made;
 }
@@ -140,6 +148,37 @@ std::vector<std::shared_ptr<Principal>> Principals::all() const {
 }
 
 std::string Principals::agent_id(std::string_view agent) { return "agent:" + std::string(agent); }
+std::string Principals::user_id(std::string_view user) { return "user:" + std::string(user); }
+
+bool Principals::names(std::string_view id, const Principal& principal) {
+  if (id == principal.id() || id == everybody) return true;
+  if (id.starts_with("agent:")) return id.substr(6) == principal.agent();
+  return id.starts_with("user:") && !principal.user().empty() && id.substr(5) == principal.user();
+}
+
+const Kill* Principals::holding(const Principal& principal) const {
+  for (const std::string& id :
+       {std::string(everybody), agent_id(principal.agent()),
+        principal.user().empty() ? std::string() : user_id(principal.user()), principal.id()})
+    if (const auto kill = kills_.find(id); kill != kills_.end()) return &kill->second;
+  return nullptr;
+}
+
+std::vector<std::shared_ptr<Principal>> Principals::named(std::string_view id) const {
+  std::vector<std::shared_ptr<Principal>> list;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [known, principal] : by_id_)
+    if (names(id, *principal)) list.push_back(principal);
+  return list;
+}
+
+std::vector<std::string> Principals::over(base::Time now) const {
+  std::vector<std::string> list;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [id, kill] : kills_)
+    if (kill.until && *kill.until <= now) list.push_back(id);
+  return list;
+}
 
 void Principals::mark(Principal& principal, const Kill& kill) {
   const std::scoped_lock lock(principal.mutex_);
@@ -165,20 +204,19 @@ bool Principals::kill(const Principal& principal, Kill kill) {
   return true;
 }
 
-bool Principals::kill_agent(const std::string& agent, Kill kill) {
-  kill.agent = agent;
+bool Principals::kill_all_of(const std::string& id, Kill kill) {
   std::vector<std::shared_ptr<Principal>> known;
   {
     const std::scoped_lock lock(mutex_);
-    if (!kills_.emplace(agent_id(agent), kill).second) return false;
-    for (const auto& [id, principal] : by_id_)
-      if (principal->agent() == agent) known.push_back(principal);
+    if (!kills_.emplace(id, kill).second) return false;
+    for (const auto& [name, principal] : by_id_)
+      if (names(id, *principal)) known.push_back(principal);
   }
   for (const auto& principal : known) {
     mark(*principal, kill);
     principal->end_open(Principal::End::killed);
   }
-  (void)remember_(agent_id(agent), kill);
+  (void)remember_(id, kill);
   return true;
 }
 
@@ -187,9 +225,11 @@ bool Principals::release(const std::string& id) {
     const std::scoped_lock lock(mutex_);
     if (kills_.erase(id) == 0) return false;
     for (const auto& [name, principal] : by_id_) {
-      if (name != id && agent_id(principal->agent()) != id) continue;
-      if (kills_.contains(name) || kills_.contains(agent_id(principal->agent())))
-        continue;  // another kill still holds
+      if (!names(id, *principal)) continue;
+      if (const Kill* const other = holding(*principal)) {  // another one holds on
+        mark(*principal, *other);
+        continue;
+      }
       const std::scoped_lock inner(principal->mutex_);
       principal->killed_.reset();
       principal->conversation_.reset();

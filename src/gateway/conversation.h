@@ -1,11 +1,11 @@
 // Conversations: our own notion of who talks, because the newest protocol has none.
 //
 // A principal is (tenant, agent, user), whichever credential it uses; kills and open calls hang on
-// it, never on anything that the client chooses. A kill may also name an agent: then it holds for
-// every principal of that agent, present and to come. A conversation is a principal together with
-// its legacy session, if it has one; totals and taint hang on it, so that a long-lived agent does
-// not run into yesterday's sums. A principal without a session has one conversation that begins
-// anew after an hour of silence.
+// it, never on anything that the client chooses. A kill may also name an agent, a user or
+// everybody: then it holds for every such principal, present and to come. A conversation is a
+// principal together with its legacy session, if it has one; totals and taint hang on it, so that a
+// long-lived agent does not run into yesterday's sums. A principal without a session has one
+// conversation that begins anew after an hour of silence.
 //
 // Both tables, principals here and sessions in session.h, hold at most limits.conversations. When
 // one is full, what was idle longest makes room; what is in use, and whoever is killed, stays.
@@ -41,8 +41,9 @@ struct Kill {
   base::Time at{};
   std::string agent;  // whose it is
   std::string user;
-  std::string by;      // "policy latticegate-risk", "operator"
-  std::string reason;  // one sentence
+  std::string by;                     // "policy latticegate-risk", "operator"
+  std::string reason;                 // one sentence
+  std::optional<base::Time> until{};  // then it ends by itself
 };
 
 struct Conversation {
@@ -147,25 +148,37 @@ class Principals {
   // Ends everything that is open for it and refuses what comes, until released. False when it was
   // killed already.
   bool kill(const Principal& principal, Kill kill);
-  // The same for every principal of an agent. False when the agent was killed already.
-  bool kill_agent(const std::string& agent, Kill kill);
-  // By the id of a principal, or agent_id(): ends that kill. False when there was none.
+  // The same for every principal that the id names: agent_id(), user_id() or everybody. False when
+  // that kill is in force already.
+  bool kill_all_of(const std::string& id, Kill kill);
+  // By the id of a principal or of many: ends that kill. False when there was none.
   bool release(const std::string& id);
   std::vector<std::pair<std::string, Kill>> kills() const;
-  // The id of a kill of a whole agent: "agent:<name>".
+  // Those whose time is over.
+  std::vector<std::string> over(base::Time now) const;
+  // Whom an id names.
+  std::vector<std::shared_ptr<Principal>> named(std::string_view id) const;
+  // The ids of kills of many: "agent:<name>", "user:<name>", "all".
   static std::string agent_id(std::string_view agent);
+  static std::string user_id(std::string_view user);
+  static constexpr std::string_view everybody = "all";
   // What was remembered before a restart; before any call.
   void restore(std::vector<std::pair<std::string, Kill>> kills);
 
  private:
   static void mark(Principal& principal, const Kill& kill);
-  bool make_room(std::size_t limit);  // with the mutex held
+  static bool names(std::string_view id, const Principal& principal);
+  const Kill* holding(const Principal& principal) const;  // with the mutex held
+  bool make_room(std::size_t limit);                      // with the mutex held
   Remember remember_;
   std::string key_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;
   std::unordered_map<std::string, Kill> kills_;  // also of principals not seen since the restart
 };
+
+// For clients: that it is stopped, and until when; not why.
+std::string stop_sentence(const Principal& principal);
 
 // How many leave a full table at once, so that a flood of newcomers does not search it for each.
 constexpr std::size_t leaving_at_once(std::size_t limit) { return 1 + limit / 64; }

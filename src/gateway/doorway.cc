@@ -4,6 +4,7 @@
 #include <format>
 
 #include "gateway/door_round.h"
+#include "gateway/halts.h"
 #include "gateway/ready.h"
 #include "gateway/tool_search.h"
 #include "inspect/redact.h"
@@ -245,6 +246,12 @@ Task<void> Doorway::call() {
     co_return;
   }
   const ServerRoute& route = *found->server->route;
+  if (const auto halt = worker_.shared().halts->find(route.config->name)) {
+    worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
+    record(route.config->name, audit::Outcome::denied, "the server is in quarantine");
+    co_await fail(mcp::denied_code, halt_sentence(*halt, spoken));
+    co_return;
+  }
   auto session = co_await session_at(route);
   if (!session) {
     if (admitted_->principal->is_killed()) co_return co_await killed();
@@ -499,11 +506,8 @@ Task<void> Doorway::fail(int code, std::string_view sentence, std::string_view d
 }
 
 Task<void> Doorway::killed() {
-  co_await reject(
-      request_, client_id_, message_ && message_->is_request() ? 200 : 403, mcp::killed_code,
-      std::format("Latticegate stopped this conversation ({}). Calls are refused until an operator "
-                  "releases it",
-                  admitted_->principal->id()));
+  co_await reject(request_, client_id_, message_ && message_->is_request() ? 200 : 403,
+                  mcp::killed_code, stop_sentence(*admitted_->principal));
 }
 
 }  // namespace latticegate::gateway

@@ -4,6 +4,7 @@
 #include <format>
 
 #include "behaviour/records.h"
+#include "gateway/meters.h"
 #include "gateway/ready.h"
 #include "inspect/redact.h"
 #include "json/write.h"
@@ -44,6 +45,14 @@ policy::Judgement::Kind kind_of(const policy::Decision& decision) {
     return permit->would_challenge() > 0 ? Kind::step_up : Kind::deny;
   }
   return std::holds_alternative<policy::Challenge>(decision) ? Kind::step_up : Kind::deny;
+}
+
+// Whether nothing but the ladder refuses: that says nothing new about the agent.
+constexpr std::string_view ladder_policies = "latticegate-ladder-";
+bool is_by_ladder(const policy::Denial& denial) {
+  return !denial.policies.empty() && std::ranges::all_of(denial.policies, [](const auto& policy) {
+    return policy.starts_with(ladder_policies) || policy == "latticegate-quarantined-agent";
+  });
 }
 
 // In place of a name that may be a secret.
@@ -109,6 +118,10 @@ Task<void> Exchange::call() {
   at_ = now();
   worker_.shared().counters.calls.fetch_add(1, std::memory_order_relaxed);
   if (!co_await admit()) co_return;
+  if (const auto halt = halted()) {
+    co_await refuse_call(*halt, "quarantine");
+    co_return;
+  }
 
   findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
   inspect_ns_ = (worker_.loop().clock().instant() - started_).count();
@@ -125,6 +138,11 @@ Task<void> Exchange::call() {
     co_await killed_answer();
     co_return;
   }
+  if (const auto halt = halted()) {
+    finish_record(audit::Outcome::cancelled, mcp::denied_code, "quarantined before it was sent");
+    co_await final(mcp::error_response(client_id_, mcp::denied_code, *halt));
+    co_return;
+  }
 
   std::vector<json::Edit> edits;
   if (snapshot_->config->inspect.secrets_in_arguments == config::Treatment::redact ||
@@ -137,6 +155,7 @@ Task<void> Exchange::call() {
   Outgoing message = outgoing(std::move(edits));
   session_->requests->add(client_id_, {upstream_id_, session_->link, session_->version});
   watch_for_end();
+  left_ = worker_.loop().clock().instant();
   auto reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
   if (reply && session_is_lost(**reply) && co_await reopen(message))
     reply = co_await forward(*permit, *ticket, *session_->link, worker_.loop(), message, abort_);
@@ -212,6 +231,7 @@ Task<bool> Exchange::admit() {
     const std::vector<audit::Finding> findings = record_findings(findings_);
     record.findings = findings;
     worker_.shared().recorder.post(worker_.record_writer().write(record));
+    call_is_over(record.outcome);
     co_await answer_unknown();
     co_return false;
   }
@@ -272,6 +292,7 @@ bool Exchange::arguments_fit(std::string& sentence) const {
 policy::Facts Exchange::facts() const {
   policy::Facts facts;
   facts.caller = &admitted_->caller;
+  facts.quarantined = risk_.rung == static_cast<std::uint8_t>(behaviour::Rung::quarantine);
   if (tool_)
     facts.target = policy::ToolTarget{tool_->tool.get(), !tool_->held};
   else if (message_->method() == mcp::Method::prompts_get ||
@@ -449,6 +470,9 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     risk_.join(habits.before(who(), acting_.act(), config.behaviour));
   }
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
+  if (config.behaviour.kill && config.behaviour.ladder)
+    risk_.rung =
+        static_cast<std::uint8_t>(worker_.shared().ladders.rung(admitted_->caller->agent.value()));
   {
     const std::scoped_lock lock(conversation_->mutex);
     ++conversation_->totals.calls;
@@ -460,8 +484,10 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     if (auto* const permit = std::get_if<policy::Permit>(&decision)) {
       std::optional<policy::Denial> often = throttled(*permit);
       const bool approved = approval_ && approval_->state == ApprovalRequest::State::approved;
-      if (!often && (!approved || worker_.shared().approvals.use(approval_->id, call_text_, at_)))
+      if (!often && (!approved || worker_.shared().approvals.use(approval_->id, call_text_, at_))) {
+        if (approved) worker_.shared().meters->approval("used");
         co_return std::move(*permit);
+      }
       if (!often) {  // another call of the same moment used it
         approval_.reset();
         continue;
@@ -472,8 +498,11 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
       const std::scoped_lock lock(conversation_->mutex);
       ++conversation_->totals.denied;
     }
-    if (!task_call_) habits.after(who(), acting_.act(), {.denied = true}, config.behaviour);
     const auto* const challenge = std::get_if<policy::Challenge>(&decision);
+    by_ladder_ =
+        is_by_ladder(challenge != nullptr ? challenge->denial : std::get<policy::Denial>(decision));
+    if (!task_call_ && !by_ladder_)
+      habits.after(who(), acting_.act(), {.denied = true}, config.behaviour);
     if (challenge == nullptr || task_call_) {
       co_await deny(challenge != nullptr ? challenge->denial : std::get<policy::Denial>(decision),
                     challenge != nullptr ? challenge->level : 0);
@@ -514,6 +543,15 @@ std::optional<policy::Denial> Exchange::throttled(const policy::Permit& permit) 
     rates.push_back({obligation.policy, obligation.number, obligation.per});
     whose.push_back(&obligation);
   }
+  const policy::Obligation of_ladder{.kind = policy::Obligation::Kind::throttle,
+                                     .number = snapshot_->config->behaviour.ladder_calls,
+                                     .text = {},
+                                     .per = std::chrono::minutes(1),
+                                     .policy = std::format("{}throttle", ladder_policies)};
+  if (risk_.rung >= static_cast<std::uint8_t>(behaviour::Rung::throttle)) {
+    rates.push_back({of_ladder.policy, of_ladder.number, of_ladder.per});
+    whose.push_back(&of_ladder);
+  }
   if (rates.empty()) return std::nullopt;
   const auto empty = admitted_->principal->throttle(rates, worker_.loop().clock().instant());
   if (!empty) return std::nullopt;
@@ -530,10 +568,11 @@ Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rul
   const std::string_view rules[] = {rule};
   record.rules = rules;
   worker_.shared().recorder.post(worker_.record_writer().write(record));
+  call_is_over(record.outcome);
   if (tool_)
     co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
   else
-    co_await final(mcp::error_response(client_id_, -32602, sentence));
+    co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
 }
 
 Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
@@ -563,6 +602,7 @@ void Exchange::record_denial(const policy::Denial& denial, std::int64_t level) {
   record.obligations = obligations.words();
   auto body = keep_request(record);
   worker_.shared().recorder.post(worker_.record_writer().write(record), std::move(body));
+  call_is_over(record.outcome);
   worker_.shared().log.info("call denied", {{"agent", admitted_->caller->agent.value()},
                                             {"server", route_.config->name},
                                             {"subject", std::string(named())},
@@ -697,6 +737,7 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
     bool looked = false;
     if (!killed_ && next && *next && answers(**next, upstream_id_)) {
       const base::Instant inspecting = worker_.loop().clock().instant();
+      outside_ += inspecting - std::exchange(left_, base::Instant{});
       const mcp::Message& answer = **next;
       Inspection::Look look =
           this->look(answer.error().exists() ? inspect::Surface::error : inspect::Surface::result,
@@ -711,6 +752,9 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
     if (killed_ || admitted_->principal->is_killed()) {
       finish_record(audit::Outcome::withheld, mcp::killed_code, "killed while under way");
       co_await killed_answer();
+    } else if (const auto halt = halted()) {
+      finish_record(audit::Outcome::withheld, mcp::denied_code, "quarantined while under way");
+      co_await final(mcp::error_response(client_id_, mcp::denied_code, *halt));
     } else if (looked) {
       co_await release(**next, permit, found);
     } else if (gone_) {
@@ -896,7 +940,13 @@ void Exchange::carry_out(std::span<const policy::Obligation> obligations, std::s
     if (obligation.kind == Kind::kill_session)
       worker_.kill(*admitted_->principal, by, std::string(reason));
     else if (obligation.kind == Kind::quarantine)
-      worker_.kill_agent(admitted_->caller->agent.value(), by, std::string(reason));
+      worker_.kill_all_of(Principals::agent_id(admitted_->caller->agent.value()),
+                          audit::Type::agent_quarantined,
+                          {.at = now(),
+                           .agent = admitted_->caller->agent.value(),
+                           .user = {},
+                           .by = by,
+                           .reason = std::string(reason)});
   }
 }
 
@@ -916,7 +966,10 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
   record.bytes_in = bytes_in_;
   record.bytes_out = bytes_out_;
   record.res.len = bytes_read_;
-  record.dur_ns = (worker_.loop().clock().instant() - started_).count();
+  const base::Instant over = worker_.loop().clock().instant();
+  if (left_ != base::Instant{}) outside_ += over - std::exchange(left_, base::Instant{});
+  record.dur_ns = (over - started_).count();
+  record.added_ns = record.dur_ns - outside_.count();
   record.inspect_ns = inspect_ns_;
   if (shadow_of_answer_) add_shadow(record);
   std::vector<audit::Redaction> redactions;
@@ -926,6 +979,7 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
   }
   record.res.kept = kept_answer_ != nullptr;
   worker_.shared().recorder.post(worker_.record_writer().write(record), std::move(kept_answer_));
+  call_is_over(outcome);
 }
 
 std::unique_ptr<const store::KeptBody> Exchange::keep(BodyKind kind, json::Value body,

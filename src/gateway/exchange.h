@@ -135,6 +135,11 @@ class Exchange {
   void carry_out(std::span<const policy::Obligation> obligations, std::string_view reason);
   void finish_record(audit::Outcome outcome, std::optional<std::int64_t> code,
                      std::string_view error);
+  // outcome.cc: a decided call is over; for metrics, objectives and the ladder.
+  void call_is_over(audit::Outcome outcome);
+  // Why nobody may call this server or tool now; for the client.
+  std::optional<std::string> halted() const;
+  net::Task<void> refuse_halted(std::string_view sentence);
 
   // relay.cc: requests that are passed on, and everything that flows beside the answers
   net::Task<void> relay();
@@ -225,6 +230,9 @@ class Exchange {
   crypto::Uuid call_uid_;
   std::string call_text_;
   base::Instant started_{};
+  base::Instant left_{};                // when the call was sent to the server
+  std::chrono::nanoseconds outside_{};  // time that server and people took
+  bool by_ladder_ = false;              // only the ladder refused it
   base::Time at_{};  // of the call, then of its answer: what policy and behaviour take for now
   std::uint64_t rows_ = 0;
   std::int64_t bytes_in_ = 0;

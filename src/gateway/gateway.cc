@@ -14,6 +14,9 @@
 #include "crypto/aead.h"
 #include "gateway/control.h"
 #include "gateway/custody.h"
+#include "gateway/halts.h"
+#include "gateway/meters.h"
+#include "gateway/metrics_page.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
 #include "store/log_keys.h"
@@ -34,14 +37,15 @@ constexpr std::chrono::seconds housekeeping_interval(30);
 
 std::string kill_text(const Kill& kill) {
   std::string out;
-  json::Writer(out)
-      .begin_object()
+  json::Writer w(out);
+  w.begin_object()
       .member("at", std::int64_t{kill.at.time_since_epoch().count()})
       .member("agent", kill.agent)
       .member("user", kill.user)
       .member("by", kill.by)
-      .member("reason", kill.reason)
-      .end_object();
+      .member("reason", kill.reason);
+  if (kill.until) w.member("until", std::int64_t{kill.until->time_since_epoch().count()});
+  w.end_object();
   return out;
 }
 
@@ -49,9 +53,22 @@ std::optional<Kill> kill_from(std::string_view text) {
   const auto document = json::Document::parse(text);
   if (!document) return std::nullopt;
   const json::Value root = document->root();
-  return Kill{base::Time(std::chrono::nanoseconds(root["at"].integer().value_or(0))),
-              std::string(root["agent"].text_or({})), std::string(root["user"].text_or({})),
-              std::string(root["by"].text_or({})), std::string(root["reason"].text_or({}))};
+  const auto time = [](std::int64_t since) { return base::Time(std::chrono::nanoseconds(since)); };
+  Kill kill{.at = time(root["at"].integer().value_or(0)),
+            .agent = std::string(root["agent"].text_or({})),
+            .user = std::string(root["user"].text_or({})),
+            .by = std::string(root["by"].text_or({})),
+            .reason = std::string(root["reason"].text_or({}))};
+  if (const auto until = root["until"].integer()) kill.until = time(*until);
+  return kill;
+}
+
+std::vector<std::pair<std::string, Kill>> remembered_kills(const Memory& memory,
+                                                           std::string_view space) {
+  std::vector<std::pair<std::string, Kill>> known;
+  for (const auto& entry : memory.remembered(space))
+    if (auto kill = kill_from(entry.value)) known.emplace_back(entry.key, *std::move(kill));
+  return known;
 }
 
 Result<void> make_directory(const fs::path& directory) {
@@ -85,10 +102,12 @@ struct Gateway::Parts {
   std::unique_ptr<Histories> histories;
   std::unique_ptr<Histories> shadow_histories;
   std::unique_ptr<Approvals> approvals;
+  std::unique_ptr<Halts> halts;
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Custody> custody;
   std::unique_ptr<Shared> shared;
+  std::unique_ptr<Meters> meters;
   std::vector<std::unique_ptr<Worker>> workers;
   std::shared_ptr<net::ConnectionLimits> limits;
   std::vector<std::unique_ptr<net::HttpServer>> servers;
@@ -96,6 +115,9 @@ struct Gateway::Parts {
   std::unique_ptr<Control> control;
   std::unique_ptr<net::HttpServer> control_server;
   std::unique_ptr<net::Acceptor> control_acceptor;
+  std::unique_ptr<MetricsPage> metrics_page;  // with listen.metrics
+  std::unique_ptr<net::HttpServer> metrics_server;
+  std::unique_ptr<net::Acceptor> metrics_acceptor;
   std::vector<std::unique_ptr<net::TaskGroup>> endings;  // one per loop: the tasks that end it
   std::vector<std::jthread> threads;
   bool log_works = true;  // as was told
@@ -134,10 +156,11 @@ Result<void> Gateway::Parts::open_state() {
         return {};
       },
       person_key);
-  std::vector<std::pair<std::string, Kill>> known;
-  for (const auto& entry : memory->remembered("kills"))
-    if (auto kill = kill_from(entry.value)) known.emplace_back(entry.key, *std::move(kill));
-  principals->restore(std::move(known));
+  principals->restore(remembered_kills(*memory, "kills"));
+  halts = std::make_unique<Halts>([this](const std::string& name, const std::optional<Kill>& halt) {
+    memory->put("halts", name, halt ? std::optional<std::string>(kill_text(*halt)) : std::nullopt);
+  });
+  halts->restore(remembered_kills(*memory, "halts"));
   watch = std::make_unique<behaviour::Watch>(config.behaviour.pairs);
   for (const auto& entry : memory->remembered("baselines"))
     if (auto loaded = watch->load(entry.value); !loaded)
@@ -208,6 +231,12 @@ Result<void> Gateway::Parts::open_loops() {
   shared = std::make_unique<Shared>(clock, log, *principals, sessions, *pins, *watch, *habits,
                                     *histories, *shadow_histories, *approvals, *recorder);
   shared->person_key = person_key;
+  shared->halts = halts.get();
+  meters = std::make_unique<Meters>(*shared);
+  shared->meters = meters.get();
+  for (const auto& entry : memory->remembered("ladder"))
+    if (auto loaded = shared->ladders.load(entry.value); !loaded)
+      log.warning("saved standings cannot be read", {{"reason", base::describe(loaded.error())}});
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
@@ -330,6 +359,22 @@ Result<void> Gateway::Parts::bind() {
       std::make_unique<net::Acceptor>(*loops[0], *fd, [this](int accepted, net::Peer peer) {
         control_server->accept(accepted, std::move(peer), nullptr);
       });
+  if (!config.listen.metrics) return {};
+  auto metrics_address = net::parse_address(config::describe(*config.listen.metrics));
+  if (!metrics_address) return base::within("listen.metrics", std::move(metrics_address).error());
+  auto metrics_fd = net::listen_on(*metrics_address, false);
+  if (!metrics_fd) return base::within("listen.metrics", std::move(metrics_fd).error());
+  log.info("metrics are served",
+           {{"address", config::describe(config::Address{config.listen.metrics->host,
+                                                         net::bound_port(*metrics_fd)})}});
+  metrics_page = std::make_unique<MetricsPage>(*shared);
+  options.limits.body = {0};
+  metrics_server = std::make_unique<net::HttpServer>(
+      *loops[0], *metrics_page, options, std::make_shared<net::ConnectionLimits>(16, 16), log);
+  metrics_acceptor =
+      std::make_unique<net::Acceptor>(*loops[0], *metrics_fd, [this](int accepted, net::Peer peer) {
+        metrics_server->accept(accepted, std::move(peer), nullptr);
+      });
   return {};
 }
 
@@ -373,6 +418,7 @@ Result<void> Gateway::Parts::reload() {
 void Gateway::Parts::save() {
   memory->put("baselines", "all", watch->save());
   memory->put("habits", "all", habits->save());
+  memory->put("ladder", "all", shared->ladders.save());
 }
 
 // An operator hears it when the log stops working, and when it works again.
@@ -400,6 +446,10 @@ Task<void> Gateway::Parts::housekeeping() {
       next_look = at + std::min<std::chrono::nanoseconds>(housekeeping_interval, idle);
       workers[0]->end_sessions(sessions.take_idle((at - idle).time_since_epoch().count()));
     }
+    const auto now = clock.now();
+    for (const auto& change :
+         shared->ladders.relax(now, shared->snapshot.load()->config->behaviour))
+      workers[0]->tell_ladder(change);
     if (at >= next_history) {
       next_history = at + std::chrono::seconds(1);
       histories->save(clock.now());
@@ -419,6 +469,7 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
   acceptors[index]->stop();
   if (index == 0) {
     control_acceptor->stop();
+    if (metrics_acceptor) metrics_acceptor->stop();
     while (sessions.busy() && loop.clock().instant() < deadline)
       co_await loop.sleep(std::chrono::milliseconds(10));
     principals->end_everything();
@@ -426,6 +477,10 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
         sessions.take_everything());  // also ends the streams that would never end by themselves
     control_server->abort();
     co_await control_server->drain();
+    if (metrics_server) {
+      metrics_server->abort();
+      co_await metrics_server->drain();
+    }
   }
   bool done = false;
   net::TaskGroup draining([](const std::exception_ptr&) {});
@@ -470,6 +525,7 @@ void Gateway::run() {
         [&parts, i] { parts.workers[i]->tasks().spawn(parts.acceptors[i]->run()); });
   parts.loops[0]->post([&parts] {
     parts.workers[0]->tasks().spawn(parts.control_acceptor->run());
+    if (parts.metrics_acceptor) parts.workers[0]->tasks().spawn(parts.metrics_acceptor->run());
     parts.workers[0]->tasks().spawn(parts.housekeeping());
   });
   for (std::size_t i = 1; i < parts.loops.size(); ++i)

@@ -42,6 +42,10 @@ Task<void> Exchange::post() {
     co_await killed_answer();
     co_return;
   }
+  if (const auto halt = halted()) {  // before a session, for which a process may have to begin
+    co_await refuse_halted(*halt);
+    co_return;
+  }
   if (modern()) {
     auto session = co_await worker_.modern_session(snapshot_, route_, admitted_->principal);
     if (!session) {
@@ -91,8 +95,26 @@ Task<void> Exchange::dispatch() {
                     "too many calls of this conversation are under way");
   } else if (needs_permit(message_->method())) {
     co_await call();
+  } else if (const auto halt = halted()) {
+    co_await refuse_halted(*halt);
   } else {
     co_await relay();
+  }
+}
+
+Task<void> Exchange::refuse_halted(std::string_view sentence) {
+  if (!message_->is_request()) {
+    co_await reject(403, mcp::denied_code, sentence);
+  } else if (needs_permit(message_->method())) {
+    started_ = worker_.loop().clock().instant();
+    at_ = now();
+    subject_ = mcp::subject_of(*message_);
+    call_uid_ = crypto::uuid_v7(at_, worker_.random());
+    findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
+    worker_.shared().counters.calls.fetch_add(1, std::memory_order_relaxed);
+    co_await refuse_call(sentence, "quarantine");
+  } else {
+    co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
   }
 }
 
@@ -531,6 +553,10 @@ Task<void> Exchange::listen() {
     co_await killed_answer();
     co_return;
   }
+  if (const auto halt = halted()) {
+    co_await reject(403, mcp::denied_code, *halt);
+    co_return;
+  }
   const auto id = head.find("mcp-session-id");
   if (!id) {
     (void)co_await request_.respond(
@@ -625,9 +651,7 @@ Task<void> Exchange::reject(int status, int code, std::string_view sentence,
 }
 
 Task<void> Exchange::killed_answer() {
-  const std::string sentence = std::format(
-      "Latticegate stopped this conversation ({}). Calls are refused until an operator releases it",
-      admitted_->principal->id());
+  const std::string sentence = stop_sentence(*admitted_->principal);
   if (message_ && !message_->is_request() && !streaming_) {
     co_await reject(403, mcp::killed_code, sentence);
   } else if (message_) {

@@ -172,6 +172,27 @@ std::vector<std::shared_ptr<Session>> Sessions::take_all(const Principal& princi
   return taken;
 }
 
+std::vector<std::shared_ptr<Session>> Sessions::take_all_at(std::string_view server) {
+  std::vector<std::shared_ptr<Session>> taken;
+  const std::scoped_lock lock(mutex_);
+  const auto take = [&](auto& table) {
+    std::erase_if(table, [&](auto& entry) {
+      if (entry.second->server != server) {
+        if (auto member = entry.second->members.find(server)) {
+          entry.second->members.drop(*member);
+          taken.push_back(std::move(member));
+        }
+        return false;
+      }
+      taken.push_back(entry.second);
+      return true;
+    });
+  };
+  take(by_id_);
+  take(modern_);
+  return taken;
+}
+
 std::vector<std::shared_ptr<Session>> Sessions::take_oldest(std::size_t most, const Principal* of) {
   struct Idle {
     std::int64_t used;

@@ -135,6 +135,8 @@ class Sessions {
 
   // Takes all sessions of a principal out, for a kill.
   std::vector<std::shared_ptr<Session>> take_all(const Principal& principal);
+  // Takes all sessions at a server out, members of doors' sessions among them.
+  std::vector<std::shared_ptr<Session>> take_all_at(std::string_view server);
   // Takes out those that were idle longest: of one principal, or of all (null). A session is in use
   // while a stream or a request of it is open.
   std::vector<std::shared_ptr<Session>> take_oldest(std::size_t most, const Principal* of);

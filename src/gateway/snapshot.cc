@@ -274,9 +274,18 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
   auto doors = make_doors(*config, snapshot->routes);
   if (!doors) return within("servers", std::move(doors).error());
   snapshot->doors = *std::move(doors);
+  for (const behaviour::Objective& objective : config->objectives) {
+    std::shared_ptr<behaviour::Budget> budget;
+    if (previous != nullptr)
+      for (const auto& known : previous->budgets)
+        if (known->objective() == objective) budget = known;
+    snapshot->budgets.push_back(budget ? budget : std::make_shared<behaviour::Budget>(objective));
+  }
   for (const std::string& host : config->listen.hosts)
     snapshot->hosts.push_back(base::to_lower(host));
   snapshot->hosts.push_back(base::to_lower(config->listen.address.host));
+  if (config->listen.metrics)
+    snapshot->hosts.push_back(base::to_lower(config->listen.metrics->host));
   snapshot->hosts.insert(snapshot->hosts.end(), {"localhost", "127.0.0.1", "[::1]", "::1"});
   return snapshot;
 }

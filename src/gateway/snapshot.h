@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "behaviour/objective.h"
 #include "config/config.h"
 #include "gateway/catalogue.h"
 #include "gateway/door.h"
@@ -47,6 +48,8 @@ struct Snapshot {
   std::shared_ptr<const net::TlsContext> tls;  // of the listener; null without TLS
   std::map<std::string, ServerRoute, std::less<>> routes;
   std::map<std::string, Door, std::less<>> doors;
+  // Of objectives; those that stay the same go on.
+  std::vector<std::shared_ptr<behaviour::Budget>> budgets;
   std::vector<std::string> hosts;  // lower-case names that a Host header may have
 };
 

@@ -7,8 +7,12 @@
 #include "base/ascii.h"
 #include "base/bytes.h"
 #include "gateway/doorway.h"
+#include "gateway/halts.h"
+#include "gateway/meters.h"
+#include "gateway/metrics_page.h"
 #include "gateway/ready.h"
 #include "gateway/request_state.h"
+#include "identity/pseudonym.h"
 #include "mcp/translate.h"
 
 namespace latticegate::gateway {
@@ -25,34 +29,17 @@ std::string_view without_query(std::string_view target) {
   return target.substr(0, target.find_first_of("?#"));
 }
 
-// "host:port" -> "host"; brackets stay.
-std::string_view without_port(std::string_view authority) {
-  const std::size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos || authority.ends_with(']')) return authority;
-  return authority.substr(0, colon);
-}
-
-// DNS rebinding: a browser page may reach us by a name of its own; then Host or Origin is not ours.
-bool from_here(const net::Head& head, const Snapshot& snapshot) {
-  const std::string host = base::to_lower(without_port(head.host));
-  if (std::ranges::find(snapshot.hosts, host) == snapshot.hosts.end()) return false;
-  const auto origin = head.find("origin");
-  if (!origin) return true;
-  if (std::ranges::find(snapshot.config->listen.origins, *origin) !=
-      snapshot.config->listen.origins.end())
-    return true;
-  const std::size_t scheme = origin->find("://");
-  if (scheme == std::string_view::npos) return false;
-  const std::string name = base::to_lower(without_port(origin->substr(scheme + 3)));
-  return std::ranges::find(snapshot.hosts, name) != snapshot.hosts.end();
-}
-
 Task<void> answer_json(net::ServerRequest& request, int status, std::string_view headers,
                        std::string_view body) {
   (void)co_await request.respond(status, headers, json_type, body);
 }
 
 }  // namespace
+
+bool is_any_open(const std::vector<std::shared_ptr<Principal>>& principals) {
+  return std::ranges::any_of(principals,
+                             [](const auto& principal) { return principal->open_count() > 0; });
+}
 
 Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared,
                                              std::string_view node) {
@@ -104,6 +91,13 @@ net::HttpPool& Worker::pool(const ServerRoute& route, const config::Limits& limi
     pool = std::make_unique<net::HttpPool>(loop_, route.url, route.tls, options);
   }
   return *pool;
+}
+
+const ServerMeters& Worker::meters_of(const ServerRoute& route) {
+  auto& known = meters_[route.key];
+  if (!known)
+    known = std::make_shared<const ServerMeters>(shared_.meters->of_server(route.config->name));
+  return *known;
 }
 
 Result<std::shared_ptr<Link>> Worker::make_link(const Snapshot& snapshot,
@@ -322,6 +316,7 @@ Task<Result<std::shared_ptr<Session>>> Worker::modern_session(
     std::shared_ptr<Principal> principal) {
   Sessions& sessions = shared_.sessions;
   const std::string& server = route.config->name;
+  if (shared_.halts->find(server)) co_return fail(Code::cancelled, "the server is in quarantine");
   if (auto known = sessions.modern(*principal, server)) {
     if (known->link->alive()) {
       known->last_used_ns.store(loop_.now().time_since_epoch().count(), std::memory_order_relaxed);
@@ -403,6 +398,7 @@ Task<Result<std::shared_ptr<Session>>> Worker::member_session(
     std::shared_ptr<const Snapshot> snapshot, const ServerRoute& route,
     std::shared_ptr<Session> door) {
   const std::string& server = route.config->name;
+  if (shared_.halts->find(server)) co_return fail(Code::cancelled, "the server is in quarantine");
   if (auto known = door->members.find(server)) {
     if (known->link->alive()) co_return known;
     door->members.drop(*known);
@@ -454,37 +450,81 @@ void Worker::end_sessions(std::vector<std::shared_ptr<Session>> sessions) {
 }
 
 void Worker::kill(Principal& principal, std::string by, std::string reason) {
-  if (!shared_.principals.kill(principal, {shared_.clock.now(), {}, {}, by, reason})) return;
-  record_kill(principal.id(), principal.agent(), by, reason);
+  const base::Instant begun = loop_.clock().instant();
+  const Kill kill{.at = shared_.clock.now(),
+                  .agent = principal.agent(),
+                  .user = principal.user(),
+                  .by = std::move(by),
+                  .reason = std::move(reason)};
+  if (!shared_.principals.kill(principal, kill)) return;
+  record_kill(audit::Type::session_killed, principal.id(), kill);
   finish_kill(principal);
+  if (auto known = shared_.principals.find_by_id(principal.id()))
+    tasks_.spawn(measure_stop({std::move(known)}, begun));
 }
 
-bool Worker::kill_agent(const std::string& agent, std::string by, std::string reason) {
-  if (!shared_.principals.kill_agent(agent, {shared_.clock.now(), {}, {}, by, reason}))
-    return false;
-  record_kill(Principals::agent_id(agent), agent, by, reason);
-  for (const auto& principal : shared_.principals.all())
-    if (principal->agent() == agent) finish_kill(*principal);
+bool Worker::kill_all_of(const std::string& id, audit::Type type, Kill kill) {
+  const base::Instant begun = loop_.clock().instant();
+  if (!shared_.principals.kill_all_of(id, kill)) return false;
+  record_kill(type, id, kill);
+  auto stopped = shared_.principals.named(id);
+  for (const auto& principal : stopped) finish_kill(*principal);
+  tasks_.spawn(measure_stop(std::move(stopped), begun));
   return true;
 }
 
-void Worker::record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
-                         std::string_view reason) {
+// Whoever is stopped while its own answer is written still has that open for a moment.
+Task<void> Worker::measure_stop(std::vector<std::shared_ptr<Principal>> stopped,
+                                base::Instant begun) {
+  const base::Instant patience = begun + std::chrono::seconds(10);
+  base::Instant at = loop_.clock().instant();
+  for (; at < patience && is_any_open(stopped); at = loop_.clock().instant()) {
+    // To the microsecond at first, and then without keeping a processor busy.
+    if (at - begun < std::chrono::milliseconds(3))
+      co_await loop_.yield();
+    else
+      co_await loop_.sleep(std::chrono::milliseconds(1));
+  }
+  shared_.meters->stopped(at - begun);
+}
+
+void Worker::record_kill(audit::Type type, std::string_view id, const Kill& kill) {
   shared_.counters.kills.fetch_add(1, std::memory_order_relaxed);
-  shared_.log.warning("conversation killed", {{"conversation", std::string(conversation)},
-                                              {"agent", std::string(agent)},
-                                              {"by", std::string(by)},
-                                              {"reason", std::string(reason)}});
+  const bool of_user = id.starts_with("user:");
+  const std::string person =
+      of_user ? identity::person_pseudonym(shared_.person_key, {}, kill.user) : std::string();
+  shared_.log.warning("conversation killed", {{"conversation", of_user ? person : std::string(id)},
+                                              {"agent", kill.agent},
+                                              {"by", kill.by},
+                                              {"reason", kill.reason}});
   audit::Record record;
-  record.type = audit::Type::session_killed;
+  record.type = type;
   record.time = shared_.clock.now();
   record.uid = crypto::uuid_v7(record.time, random_);
-  record.session = conversation;
-  record.agent.ref = agent;
+  if (!of_user) record.session = id;
+  record.principal.ref = person;
+  record.agent.ref = kill.agent;
   record.decision = audit::Decision::kill;
-  record.why = reason;
-  const std::string_view rules[] = {by};
+  record.why = kill.reason;
+  const std::string_view rules[] = {kill.by};
   record.rules = rules;
+  shared_.recorder.post(record_writer_.write(record));
+}
+
+void Worker::tell_ladder(const behaviour::Ladders::Change& change) {
+  const bool up = change.to > change.from;
+  const std::string why = std::format("from {} to {}: {}", behaviour::name(change.from),
+                                      behaviour::name(change.to), change.sentence);
+  shared_.log.warning(up ? "an agent may do less" : "an agent may do more again",
+                      {{"agent", change.agent},
+                       {"rung", std::string(behaviour::name(change.to))},
+                       {"reason", why}});
+  audit::Record record;
+  record.type = up ? audit::Type::agent_tightened : audit::Type::agent_relaxed;
+  record.time = shared_.clock.now();
+  record.uid = crypto::uuid_v7(record.time, random_);
+  record.agent.ref = change.agent;
+  record.why = why;
   shared_.recorder.post(record_writer_.write(record));
 }
 
@@ -547,7 +587,7 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
     }
   }
   // The same credential on the same connection was looked at before.
-  auto known = std::static_pointer_cast<Admitted>(request.slot());
+  auto& known = std::static_pointer_cast<Remembered>(request.slot())->admitted;
   if (known && known->generation == snapshot.generation && count <= 1 && !forwarded &&
       known->authorization == (count == 1 ? values[0] : std::string_view()))
     return known;
@@ -577,12 +617,16 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
     admitted->shadow_histories =
         shared_.shadow_histories.of(admitted->principal->id(), admitted->caller.profile(),
                                     snapshot.config->limits.conversations, shared_.clock.now());
-  if (!forwarded) request.slot() = admitted;
+  if (!forwarded) known = admitted;
   return admitted;
 }
 
 Task<void> Worker::handle(net::ServerRequest& request) {
   shared_.counters.requests.fetch_add(1, std::memory_order_relaxed);
+  if (!request.slot()) {  // the first on its connection
+    request.slot() = std::make_shared<Remembered>();
+    shared_.meters->connected(request.peer().tls_version, request.peer().tls_group);
+  }
   co_await serve(request, snapshot());
 }
 

@@ -9,6 +9,7 @@
 
 #include "audit/record.h"
 #include "behaviour/habits.h"
+#include "behaviour/ladder.h"
 #include "behaviour/watch.h"
 #include "gateway/approvals.h"
 #include "gateway/bridge.h"
@@ -27,6 +28,10 @@
 namespace latticegate::gateway {
 
 class Worker;
+class Meters;
+struct ServerMeters;
+class Alerts;
+class Halts;
 
 // Counted by all loops, read by the control socket.
 struct Counters {
@@ -77,10 +82,15 @@ struct Shared {
   std::string redaction_key;
   std::string person_key;  // of the pseudonyms in records
   std::string cursor_key;
-  std::string state_key;         // of requestState (gateway/request_state.h)
-  std::string replica;           // names this process in it
-  provenance::Key trail_key;     // of this process
-  std::vector<Worker*> workers;  // by loop index; set before they run
+  std::string state_key;      // of requestState (gateway/request_state.h)
+  std::string replica;        // names this process in it
+  provenance::Key trail_key;  // of this process
+  behaviour::Ladders ladders;
+  // Set before the workers run; they outlive them.
+  Meters* meters = nullptr;
+  Alerts* alerts = nullptr;
+  Halts* halts = nullptr;
+  std::vector<Worker*> workers;  // by loop index
   std::atomic<std::uint64_t> generation{
       0};  // of the snapshot; a worker that has an older one takes the new one
   std::atomic<std::shared_ptr<const Snapshot>> snapshot;
@@ -89,6 +99,9 @@ struct Shared {
   Outages outages;
   Counters counters;
 };
+
+// Whether a call or stream of one of them is open.
+bool is_any_open(const std::vector<std::shared_ptr<Principal>>& principals);
 
 // Who is behind a request, as found out once per connection and credential.
 struct Admitted {
@@ -105,6 +118,11 @@ struct Admitted {
   Seen seen{};
   SharedHistories histories{};  // when policies look back
   SharedHistories shadow_histories{};
+};
+
+// What a worker remembers of a connection.
+struct Remembered {
+  std::shared_ptr<Admitted> admitted;  // the latest; null before
 };
 
 class Worker final : public net::Handler {
@@ -129,6 +147,8 @@ class Worker final : public net::Handler {
   void give_append(std::unique_ptr<store::Append> append);
   // The pool of a server on this loop.
   net::HttpPool& pool(const ServerRoute& route, const config::Limits& limits);
+  // What is counted of a server.
+  const ServerMeters& meters_of(const ServerRoute& route);
   // Makes the link to a server: HTTP, or a new child process on this loop.
   base::Result<std::shared_ptr<Link>> make_link(const Snapshot& snapshot, const ServerRoute& route);
   // A link that speaks modern, to a server of either era, which is found out if need be.
@@ -161,8 +181,11 @@ class Worker final : public net::Handler {
   // Stops a principal: everything open ends, what comes is refused, what it taught lately is taken
   // back.
   void kill(Principal& principal, std::string by, std::string reason);
-  // The same for a whole agent, whether it was seen yet or not. False when it was killed already.
-  bool kill_agent(const std::string& agent, std::string by, std::string reason);
+  // The same for many, by an id of Principals, whether they were seen yet or not; `type` is that of
+  // the record. False when the same holds already.
+  bool kill_all_of(const std::string& id, audit::Type type, Kill kill);
+  // A step of an agent on the ladder: recorded, logged, told.
+  void tell_ladder(const behaviour::Ladders::Change& change);
   // Ends sessions in the background.
   void end_sessions(std::vector<std::shared_ptr<Session>> sessions);
   // True when there may be one more session; the longest idle ones may be ended for it. Requests
@@ -174,9 +197,10 @@ class Worker final : public net::Handler {
          std::string_view node);
   const std::shared_ptr<const Snapshot>& snapshot();
   void finish_kill(Principal& principal);
+  net::Task<void> measure_stop(std::vector<std::shared_ptr<Principal>> stopped,
+                               base::Instant begun);
   void record_given_up(std::string_view server, const Principal& principal);
-  void record_kill(std::string_view conversation, std::string_view agent, std::string_view by,
-                   std::string_view reason);
+  void record_kill(audit::Type type, std::string_view id, const Kill& kill);
   // `refused`: it answered with an error.
   net::Task<base::Result<bool>> speaks_modern(Link& link, bool pipe, bool& refused);
   net::Task<void> greet(Link& link, const Outgoing& message, Handshake& hands, net::Abort& abort);
@@ -196,6 +220,7 @@ class Worker final : public net::Handler {
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<store::Append>> appends_;
   std::unordered_map<std::uint64_t, std::unique_ptr<net::HttpPool>> pools_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<const ServerMeters>> meters_;  // by route
   struct Backoff {
     std::uint32_t failures = 0;
     base::Instant until{};

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import concurrent.futures
+import http.client
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import traceback
 sys.dont_write_bytecode = True  # nothing is left in the source tree
 
 import certificate
+import exposition
 from gateway import BINARY, HERE, LIMIT, SECRET, Folder, Gateway, default_headers, events, initialize
 from upstream import MODERN, at_path, wait_until
 
@@ -163,7 +165,7 @@ class Scenario:
 
     def step(self, step):
         kinds = ("start", "open", "rpc", "modern", "http", "listen", "wait", "touch", "write", "cli", "call", "signal", "stop", "restart",
-                 "limit_files", "answer", "hang_up", "certificate")
+                 "limit_files", "answer", "hang_up", "certificate", "metrics")
         kind = next((kind for kind in kinds if kind in step), None)
         if kind is None:
             raise Failed(f"no such step: {short(step)}")
@@ -238,6 +240,28 @@ class Scenario:
     def call(self, step):
         """Our own client: its words after the address."""
         self.keep(step, self.gateway.call(step.get("agent", "tester"), step.get("server", "tools"), step["call"]))
+
+    def metrics(self, step):
+        """What collectors get: from `listen.metrics` (GET of the path given), or true: by the command."""
+        if step["metrics"] is True:
+            done = self.gateway.command(["metrics"])
+            status, kind, text = (200 if done["code"] == 0 else done["code"]), "", done["stdout"]
+        else:
+            port = re.search(r"metrics are served.*?address=\S*?:(\d+)", self.gateway.text)
+            if not port:
+                raise Failed("nothing says where metrics are served")
+            connection = http.client.HTTPConnection("127.0.0.1", int(port[1]), timeout=LIMIT)
+            connection.request(step.get("method", "GET"), step["metrics"], headers=step.get("headers", {}))
+            response = connection.getresponse()
+            status, kind, text = response.status, response.getheader("Content-Type"), response.read().decode()
+            connection.close()
+        value = {"status": status, "type": kind, "text": text}
+        if status == 200:
+            try:
+                value["values"] = exposition.as_values(exposition.parse(text))
+            except ValueError as error:
+                raise Failed(f"a collector refuses it: {error}") from None
+        self.keep(step, value)
 
     def value_of(self, word):
         """$reply.path: a value out of an earlier reply."""
