@@ -17,6 +17,7 @@
 #include "log_reading.h"
 #include "net/http_client.h"
 #include "net/loop.h"
+#include "net/outlet.h"
 #include "policy_files.h"
 #include "store/tree_writer.h"
 
@@ -62,48 +63,22 @@ class SyslogSink final : public Sink {
  public:
   SyslogSink(net::Loop& loop, std::string host, std::uint16_t port,
              std::shared_ptr<const net::TlsContext> tls, audit::ExportForm form)
-      : loop_(loop), host_(std::move(host)), port_(port), tls_(std::move(tls)), form_(form) {}
+      : outlet_(loop, std::move(host), port, std::move(tls)), form_(form) {}
 
   void add(json::Value record, base::Time /*now*/) override {
     audit::write_syslog(record, form_, version, out_);
   }
   std::size_t size() const override { return out_.size(); }
   Task<Result<void>> send() override {
-    // Nothing is acknowledged: what was sent shortly before a connection broke is sent again.
-    const bool fresh = stream_ == nullptr;
-    if (fresh) CO_CHECK(co_await connect());
-    std::string text = fresh ? recent_ + out_ : out_;
-    auto sent = co_await stream_->write_one(text);
-    if (!sent) {
-      stream_.reset();
-      co_return sent;
-    }
-    recent_ = std::exchange(out_, {});
-    co_return Result<void>();
+    auto sent = co_await outlet_.send(out_);
+    if (sent) out_.clear();
+    co_return sent;
   }
 
  private:
-  Task<Result<void>> connect() {
-    CO_TRY(const auto addresses, co_await net::resolve(loop_, host_, port_));
-    CO_TRY(auto connected,
-           co_await net::connect_socket(loop_, addresses, std::chrono::seconds(10)));
-    if (tls_) {
-      CO_TRY(stream_,
-             co_await net::tls_handshake(loop_, tls_, connected.fd, std::move(connected.peer),
-                                         std::chrono::seconds(10)));
-    } else {
-      stream_ = net::socket_stream(loop_, connected.fd, std::move(connected.peer));
-    }
-    co_return Result<void>();
-  }
-  net::Loop& loop_;
-  std::string host_;
-  std::uint16_t port_;
-  std::shared_ptr<const net::TlsContext> tls_;
+  net::Outlet outlet_;
   audit::ExportForm form_;
-  std::unique_ptr<net::Stream> stream_;
   std::string out_;
-  std::string recent_;
 };
 
 class OtlpSink final : public Sink {

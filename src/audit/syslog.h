@@ -18,4 +18,15 @@ namespace latticegate::audit {
 // Appends one frame. `version` is the program's.
 void write_syslog(json::Value record, ExportForm form, std::string_view version, std::string& out);
 
+// Whatever else is told in the same frame. Fields are cut and cleaned as the format demands.
+struct SyslogHead {
+  int severity = 6;         // 0 emergency .. 7 debug
+  std::string_view time{};  // RFC 3339
+  std::string_view node{};
+  std::string_view type{};           // MSGID
+  std::string_view version{};        // the program's
+  std::string_view structured = {};  // further elements, ready to be written
+};
+void write_syslog(const SyslogHead& head, std::string_view message, std::string& out);
+
 }  // namespace latticegate::audit
