@@ -62,7 +62,7 @@ TEST_CASE("the built-in policies are valid under the model, with any tool") {
   const auto schema = cedar::parse_schema(schema_text({&*tool, 1}));
   const auto policies = cedar::parse_policies(built_in_policies());
   REQUIRE((schema && policies));
-  CHECK(policies->size() == 6);
+  CHECK(policies->size() == 8);
   for (const cedar::Finding& finding : cedar::validate(*policies, *schema).findings)
     FAIL_CHECK(cedar::describe(finding));
 }

@@ -258,7 +258,7 @@ TEST_CASE("built-in policies hold unless they are switched off") {
       CHECK(found == (built_in ? std::string(refused) : "permit"));
     };
     Bench bench{std::string(allow_all), built_in};
-    CHECK(bench.engine->policies() == (built_in ? 7 : 1));
+    CHECK(bench.engine->policies() == (built_in ? 9 : 1));
     CHECK(bench.outcome() == "permit");
     behaviour::Risk risk;
     risk.score = 89;
@@ -358,6 +358,41 @@ TEST_CASE("what is derived from arguments") {
   // A second address cannot stand in for the first.
   CHECK(bench.with(R"({"url":"http://10.0.0.1/","also":"http://93.184.216.34/"})")
             .starts_with("deny forbidden: denied by policy ssrf-guard"));
+}
+
+TEST_CASE("what an agent may do on each rung of the ladder") {
+  for (const bool reads : {true, false}) {
+    Bench bench{std::string(allow_all), true};
+    const auto remove =
+        tool(crm, "remove_customers", "", {.effects = {.write = true, .destructive = true}});
+    if (!reads) bench.facts.target = ToolTarget{.tool = remove.get()};
+    behaviour::Risk risk;
+    bench.facts.risk = &risk;
+    for (std::uint8_t rung = 0; rung <= 5; ++rung) {
+      CAPTURE(int{rung});
+      CAPTURE(reads);
+      risk.rung = rung;
+      const std::string outcome = bench.outcome();
+      if (rung == 3)
+        CHECK((outcome == "permit") == reads);
+      else
+        CHECK((outcome == "permit") == (rung < 3));
+      if (rung < 4) continue;
+      CHECK(std::holds_alternative<Challenge>(bench.decide()));
+      bench.facts.approval = Approval{"ana", 1, bench.facts.now + std::chrono::minutes(5)};
+      CHECK(bench.outcome() == "permit");
+      bench.facts.approval.reset();
+    }
+  }
+  // The rung is there for the operator's own policies, and only when there is one.
+  Bench own(
+      "@id(\"a\") permit (principal, action, resource)\n"
+      "when { context.risk has rung && context.risk.rung >= 2 };");
+  behaviour::Risk risk;
+  own.facts.risk = &risk;
+  CHECK(own.outcome().starts_with("deny not_permitted"));
+  risk.rung = 2;
+  CHECK(own.outcome() == "permit");
 }
 
 TEST_CASE("findings, totals and surroundings are what policies read") {

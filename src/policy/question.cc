@@ -30,7 +30,7 @@ constexpr RecordLayout context_layout({"approval", "derived", "env", "input", "o
                                        "session"});
 constexpr RecordLayout session_layout({"age", "bytesRead", "calls", "denied", "id", "recordsRead",
                                        "seen", "taint", "user"});
-constexpr RecordLayout risk_layout({"score", "signals"});
+constexpr RecordLayout risk_layout({"rung", "score", "signals"});
 constexpr RecordLayout env_layout({"deviceTrusted", "ip", "kex", "now", "region"});
 constexpr RecordLayout derived_layout({"destHost", "destIp", "estimatedRecords", "findings",
                                        "hosts", "provenance", "sql"});
@@ -198,6 +198,7 @@ Value risk_of(const Facts& facts, cedar::Arena& arena) {
   }
   RecordSlots<risk_layout> record(arena);
   record.set("score", Value::integer(facts.risk ? facts.risk->score : 0)).set("signals", signals);
+  if (facts.risk && facts.risk->rung > 0) record.set("rung", Value::integer(facts.risk->rung));
   return record.finish();
 }
 

@@ -66,7 +66,10 @@ constexpr std::string_view base_schema = R"cedar(namespace Mcp {
     seen: Set<String>,              // data domains that were read
     age: duration,
   };
-  type Risk = { score: Long, signals: Set<String> };   // 0 .. 100 and what is unusual
+  type Risk = {
+    score: Long, signals: Set<String>,   // 0 .. 100 and what is unusual
+    rung?: Long,                    // of the ladder, 1 .. 5, when the agent stands on one
+  };
   type Env = {
     now: datetime,
     ip?: ipaddr,
@@ -160,6 +163,29 @@ when {
   context.derived has provenance &&
   !context.derived.provenance.steered.isEmpty() &&
   (!(action in Mcp::Action::"read") || !context.session.seen.isEmpty())
+};
+
+// An agent that goes on being unusual may do less and less (behaviour.ladder). On the third rung it
+// only reads, and from outside only as long as nothing private was read ...
+@id("latticegate-ladder-read-only")
+forbid (principal, action in Mcp::Action::"call_tool", resource)
+when {
+  context.risk has rung &&
+  context.risk.rung == 3 &&
+  (!(action in Mcp::Action::"read") ||
+    action in Mcp::Action::"write" ||
+    (action in Mcp::Action::"egress" && !context.session.seen.isEmpty()))
+};
+
+// ... and on the fourth a person has to say yes to each call. On the fifth it is quarantined.
+@id("latticegate-ladder-step-up")
+@obligation("step_up:1")
+forbid (principal, action, resource)
+when { context.risk has rung && context.risk.rung >= 4 }
+unless {
+  context has approval &&
+  context.approval.level >= 1 &&
+  context.env.now < context.approval.expiresAt
 };
 
 // Private data, untrusted text and a way out in one conversation: a person has to say yes.
