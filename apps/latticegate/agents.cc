@@ -23,6 +23,9 @@ void print_agent(json::Value root) {
         text(tool["since"]).substr(0, 10),
         tool["mature"].boolean() == true ? "" : ", still learning");
   }
+  if (const json::Value ladder = root["ladder"]; ladder && ladder["rung"].text_or("") != "none")
+    std::println("  It may do less since {}: {} (pressure {}).", text(ladder["since"]),
+                 text(ladder["rung"]), text(ladder["pressure"]));
   if (root["deviations"].size() == 0) std::println("  Nothing unusual lately.");
   for (const json::Value one : root["deviations"].elements())
     std::println("  {} {} ({}): {}", text(one["at"]), text(one["signal"]), one["score"].digits(),
@@ -54,7 +57,8 @@ void add_agents(CLI::App& parser, Chosen& chosen) {
        {Order{"show", "An agent's normal and its last deviations, in sentences"},
         Order{"ratify", "What was seen is its normal: it has learnt enough"},
         Order{"lock", "Besides, nothing new becomes normal any more"},
-        Order{"unlock", "It learns again"}, Order{"forget", "It learns anew"}}) {
+        Order{"unlock", "It learns again"}, Order{"forget", "It learns anew"},
+        Order{"reset", "It may do all again that the ladder took from it"}}) {
     CLI::App* const command = with_where(agents->add_subcommand(word, sentence), where);
     command->add_option("agent", *name, "Its name")->required();
     command->callback([&chosen, where, name, order = std::string(word)] {

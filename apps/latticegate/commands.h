@@ -32,7 +32,8 @@ void add_call(CLI::App& parser, Chosen& chosen);     // call
 void add_connect(CLI::App& parser, Chosen& chosen);  // connect
 void add_wrap(CLI::App& parser, Chosen& chosen);     // wrap
 void add_operate(CLI::App& parser,
-                 Chosen& chosen);  // status, conversations, kill, release, tools, reload
+                 Chosen& chosen);  // status, conversations, tools, reload
+void add_response(CLI::App& parser, Chosen& chosen);   // kill, quarantine, stop-all, release
 void add_metrics(CLI::App& parser, Chosen& chosen);    // metrics
 void add_agents(CLI::App& parser, Chosen& chosen);     // agents show, ratify, lock, unlock, forget
 void add_approvals(CLI::App& parser, Chosen& chosen);  // approvals, approve, deny

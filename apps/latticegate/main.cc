@@ -39,13 +39,15 @@ int main(int argc, char** argv) try {
       "token\n"
       "  latticegate audit tail --config latticegate.yaml decision:deny\n"
       "  latticegate tools --config latticegate.yaml          what is held back, and why\n"
-      "  latticegate kill --config latticegate.yaml c-1f0a93b24c5d");
+      "  latticegate kill --config latticegate.yaml c-1f0a93b24c5d\n"
+      "  latticegate quarantine server crm --for 2h --reason \"strange answers\"");
   Chosen chosen;
   add_run(parser, chosen);
   add_call(parser, chosen);
   add_connect(parser, chosen);
   add_wrap(parser, chosen);
   add_operate(parser, chosen);
+  add_response(parser, chosen);
   add_metrics(parser, chosen);
   add_agents(parser, chosen);
   add_approvals(parser, chosen);

@@ -1,4 +1,4 @@
-// status, conversations, kill, release, tools, reload: the management socket of a running gateway.
+// status, conversations, tools, reload: the management socket of a running gateway.
 #include <print>
 
 #include "base/log.h"
@@ -75,40 +75,6 @@ void add_operate(CLI::App& parser, Chosen& chosen) {
       common(parser.add_subcommand("conversations", "Who talks, and what was killed"));
   conversations->callback([&chosen, where] {
     chosen = [where] { return ask(*where, "GET", "/v1/conversations", "", print_conversations); };
-  });
-
-  auto id = std::make_shared<std::string>();
-  auto agent = std::make_shared<std::string>();
-  auto reason = std::make_shared<std::string>();
-  CLI::App* const kill = common(parser.add_subcommand(
-      "kill", "Stop a conversation at once; it stays refused until released"));
-  kill->add_option("conversation", *id, "Its id, c-...");
-  kill->add_option("--agent", *agent, "All conversations of an agent");
-  kill->add_option("--reason", *reason, "Why, for the record");
-  kill->callback([&chosen, where, id, agent, reason] {
-    chosen = [where, id, agent, reason] {
-      return ask(*where, "POST", "/v1/kill",
-                 body_of({{"conversation", *id}, {"agent", *agent}, {"reason", *reason}}),
-                 [](json::Value root) { std::println("killed {}", root["killed"].digits()); });
-    };
-  });
-  auto by = std::make_shared<std::string>();
-  CLI::App* const release =
-      common(parser.add_subcommand("release", "Let a killed conversation go on"));
-  release->add_option("--by", *by, "Who you are; with control.four_eyes two people have to");
-  release->add_option("conversation", *id, "Its id, c-...");
-  release->add_option("--agent", *agent, "All conversations of an agent");
-  release->callback([&chosen, where, id, agent, by] {
-    chosen = [where, id, agent, by] {
-      return ask(*where, "POST", "/v1/release",
-                 body_of({{"conversation", *id}, {"agent", *agent}, {"by", *by}}),
-                 [](json::Value root) {
-                   if (root["waiting"].integer().value_or(0) > 0)
-                     std::println("{} wait for a second person", root["waiting"].digits());
-                   else
-                     std::println("released {}", root["released"].digits());
-                 });
-    };
   });
 
   CLI::App* const tools = common(parser.add_subcommand(

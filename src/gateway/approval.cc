@@ -1,6 +1,7 @@
 // The part of an exchange in which a person is asked (gateway/approvals.h).
 #include <format>
 
+#include "gateway/alerts.h"
 #include "gateway/exchange.h"
 #include "gateway/meters.h"
 #include "json/write.h"
@@ -75,6 +76,15 @@ void Exchange::ask_for_approval(const policy::Challenge& challenge) {
     }
     approval_ = *std::move(opened);
     worker_.shared().meters->approval("asked");
+    worker_.shared().alerts->tell(
+        {.event = config::Event::approval,
+         .sentence =
+             std::format("request {} waits until {} for an approval of level {}: {}", approval_->id,
+                         base::to_rfc3339(approval_->until), approval_->level, approval_->why),
+         .agent = approval_->agent,
+         .conversation = approval_->conversation,
+         .server = approval_->server,
+         .tool = approval_->subject});
   }
   if (approval_->state == State::refused)
     approval_words_ = std::format(" (an approval was refused: request {})", approval_->id);

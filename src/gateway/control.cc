@@ -6,20 +6,12 @@
 
 #include "gateway/desk_request.h"
 #include "gateway/meters.h"
-#include "identity/pseudonym.h"
-#include "inspect/redact.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
 namespace {
 
 using net::Task;
-
-std::string refusal(std::string_view sentence) {
-  std::string out;
-  json::Writer(out).begin_object().member("error", sentence).end_object();
-  return out;
-}
 
 }  // namespace
 
@@ -45,6 +37,8 @@ Task<void> Control::handle(net::ServerRequest& request) {
       answer = approvals();
     else if (target == "/v1/agents")
       answer = agents();
+    else if (target == "/v1/quarantines")
+      answer = response_.list();
   } else if (method == "POST") {
     const auto text = co_await request.body();
     if (!text) co_return;
@@ -52,9 +46,11 @@ Task<void> Control::handle(net::ServerRequest& request) {
     if (!document) {
       answer = {400, refusal(document.error().detail)};
     } else if (target == "/v1/kill") {
-      answer = kill(document->root());
+      answer = co_await response_.kill(document->root());
+    } else if (target == "/v1/quarantine") {
+      answer = co_await response_.quarantine(document->root());
     } else if (target == "/v1/release") {
-      answer = release(document->root());
+      answer = response_.release(document->root());
     } else if (target == "/v1/approve") {
       answer = approve(document->root());
     } else if (target == "/v1/approvals") {
@@ -75,21 +71,11 @@ Task<void> Control::handle(net::ServerRequest& request) {
   (void)co_await request.respond(answer.status, "", "application/json", answer.body);
 }
 
-std::string Control::mark(std::string_view person) const {
-  return person.empty() ? std::string()
-                        : identity::person_pseudonym(worker_.shared().person_key, {}, person);
-}
-
-std::string Control::without_secrets(std::string_view words) {
-  const inspect::Findings found =
-      inspect::scan_text(worker_.inspection().scanner(), inspect::Surface::arguments, words);
-  return inspect::redact_text(words, found, {.key = worker_.shared().redaction_key});
-}
-
 Task<Control::Answer> Control::at_desk(std::string_view what, json::Value body) {
   const auto snapshot = worker_.shared().snapshot.load();
-  const auto ask = desk_request(what, body, *snapshot->authenticator,
-                                [this](std::string_view words) { return without_secrets(words); });
+  const auto ask =
+      desk_request(what, body, *snapshot->authenticator,
+                   [this](std::string_view words) { return without_secrets(worker_, words); });
   if (!ask) co_return Answer{desk_status(ask.error()), refusal(ask.error().detail)};
   base::Result<std::string> outcome;
   co_await custody_.at_desk(worker_.loop(), [&](Desk& desk) { outcome = (*ask)(desk); });
@@ -225,77 +211,6 @@ Control::Answer Control::tools() const {
   return {200, out};
 }
 
-Control::Answer Control::kill(json::Value body) {
-  Shared& shared = worker_.shared();
-  const std::string reason = without_secrets(body["reason"].text_or("stopped by an operator"));
-  const std::string_view id = body["conversation"].text_or({});
-  const std::string_view agent = body["agent"].text_or({});
-  std::int64_t count = 0;
-  if (!id.empty()) {
-    if (const auto principal = shared.principals.find_by_id(id)) {
-      if (principal->is_killed()) return {409, refusal("this conversation is killed already")};
-      worker_.kill(*principal, "operator", reason);
-      ++count;
-    }
-  } else if (!agent.empty()) {
-    // Also when it was never seen: the name may be on its way.
-    if (!worker_.kill_all_of(Principals::agent_id(agent), audit::Type::session_killed,
-                             {.at = shared.clock.now(),
-                              .agent = std::string(agent),
-                              .user = {},
-                              .by = "operator",
-                              .reason = reason}))
-      return {409, refusal("this agent is killed already")};
-    ++count;
-  } else {
-    return {400, refusal("name a conversation or an agent")};
-  }
-  if (count == 0) return {404, refusal("no such conversation that is alive")};
-  return {200, std::format(R"({{"killed":{}}})", count)};
-}
-
-Control::Answer Control::release(json::Value body) {
-  Shared& shared = worker_.shared();
-  const std::string_view id = body["conversation"].text_or({});
-  const std::string_view agent = body["agent"].text_or({});
-  const std::string_view by = body["by"].text_or({});
-  if (id.empty() && agent.empty()) return {400, refusal("name a conversation or an agent")};
-  const bool two = shared.snapshot.load()->config->control.four_eyes;
-  if (two && (by.empty() || !knows(by)))
-    return {400, refusal("two people release: say who you are")};
-  std::int64_t count = 0;
-  std::int64_t waiting = 0;
-  for (const auto& [killed, kill] : shared.principals.kills()) {
-    if (killed != id && (agent.empty() || kill.agent != agent)) continue;
-    if (two) {
-      const auto [first, fresh] = releasing_.try_emplace(killed, by);
-      if (fresh || first->second == by) {
-        ++waiting;
-        continue;
-      }
-    }
-    const auto first = releasing_.find(killed);
-    const std::string one = mark(first == releasing_.end() ? by : first->second);
-    const std::string second = first == releasing_.end() ? std::string() : mark(by);
-    if (!shared.principals.release(killed)) continue;
-    if (first != releasing_.end()) releasing_.erase(first);
-    ++count;
-    audit::Record record;
-    record.type = audit::Type::session_released;
-    record.time = shared.clock.now();
-    record.uid = crypto::uuid_v7(record.time, worker_.random());
-    record.session = killed;
-    record.agent.ref = kill.agent;
-    record.principal.ref = one;
-    record.approved_by = second;
-    record.why = second.empty() ? "released by an operator" : "released by two people";
-    shared.recorder.post(worker_.record_writer().write(record));
-    shared.log.info("conversation released", {{"conversation", killed}});
-  }
-  if (count + waiting == 0) return {404, refusal("no killed conversation of this name")};
-  return {200, std::format(R"({{"released":{},"waiting":{}}})", count, waiting)};
-}
-
 Control::Answer Control::agents() const {
   std::string out;
   json::Writer w(out);
@@ -315,8 +230,11 @@ Control::Answer Control::agent(json::Value body) {
                               std::pair("forget", Order::forget)};
   const auto found =
       std::ranges::find_if(orders, [&](const auto& one) { return order == one.first; });
-  if (order != "show" && found == orders.end()) return {400, refusal("no such order")};
-  if (found != orders.end()) {
+  if (order != "show" && order != "reset" && found == orders.end())
+    return {400, refusal("no such order")};
+  if (order == "reset") {
+    if (const auto change = shared.ladders.reset(agent)) worker_.tell_ladder(*change);
+  } else if (found != orders.end()) {
     if (!shared.habits.order(agent, found->second, shared.clock.now()))
       return {404, refusal("no such agent is known")};
     shared.log.info("habits of an agent", {{"agent", std::string(agent)}, {"order", found->first}});
@@ -338,6 +256,13 @@ Control::Answer Control::agent(json::Value body) {
     w.end_array();
   });
   if (!known) return {404, refusal("no such agent is known")};
+  if (const auto standing = shared.ladders.show(agent, shared.clock.now()))
+    w.key("ladder")
+        .begin_object()
+        .member("rung", behaviour::name(standing->rung))
+        .member("pressure", std::format("{:.2f}", standing->pressure))
+        .member("since", base::to_rfc3339(standing->since))
+        .end_object();
   w.key("tools").begin_array();
   for (const auto& [name, usual] :
        shared.watch.usual_of(agent, shared.clock.now(), shared.snapshot.load()->config->behaviour))
@@ -353,13 +278,6 @@ Control::Answer Control::agent(json::Value body) {
         .end_object();
   w.end_array().end_object();
   return {200, out};
-}
-
-bool Control::knows(std::string_view person) const {
-  const auto snapshot = worker_.shared().snapshot.load();
-  const auto& users = snapshot->config->users;
-  return users.empty() ||
-         std::ranges::any_of(users, [&](const auto& user) { return user.id.value() == person; });
 }
 
 Control::Answer Control::approvals() const {
@@ -395,7 +313,7 @@ Control::Answer Control::answer_approval(json::Value body) {
   const std::string_view by = body["by"].text_or({});
   const std::optional<bool> yes = body["approve"].boolean();
   if (by.empty() || !yes) return {400, refusal("say who answers, and what")};
-  if (!knows(by))
+  if (!knows(shared, by))
     return {404, refusal(std::format("'users' has nobody named '{}'", base::printable(by)))};
   const auto answered = shared.approvals.answer(
       body["id"].text_or({}), *yes, std::string(by), std::string(body["reason"].text_or({})),
@@ -411,12 +329,12 @@ Control::Answer Control::answer_approval(json::Value body) {
   record.agent.ref = answered->agent;
   record.server.id = answered->server;
   record.decision = *yes ? audit::Decision::allow : audit::Decision::deny;
-  const std::string person = mark(by);
+  const std::string person = mark_of(shared, by);
   record.principal.ref = person;
   const std::string why =
       std::format("request {} for {} of {}, level {}, answered{}{}", answered->id,
                   answered->subject, answered->server, answered->level,
-                  answered->reason.empty() ? "" : ": ", without_secrets(answered->reason));
+                  answered->reason.empty() ? "" : ": ", without_secrets(worker_, answered->reason));
   record.why = why;
   shared.recorder.post(worker_.record_writer().write(record));
   shared.meters->approval(*yes ? "approved" : "refused");

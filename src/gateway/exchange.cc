@@ -4,6 +4,7 @@
 #include <format>
 
 #include "behaviour/records.h"
+#include "gateway/alerts.h"
 #include "gateway/meters.h"
 #include "gateway/ready.h"
 #include "inspect/redact.h"
@@ -936,6 +937,14 @@ void Exchange::carry_out(std::span<const policy::Obligation> obligations, std::s
                                              {"conversation", admitted_->principal->id()},
                                              {"policy", obligation.policy},
                                              {"reason", std::string(reason)}});
+    if (obligation.kind == Kind::alert)
+      worker_.shared().alerts->tell({.event = config::Event::policy,
+                                     .sentence = std::format("{}: {}", by, reason),
+                                     .agent = admitted_->caller->agent.value(),
+                                     .conversation = admitted_->principal->id(),
+                                     .server = route_.config->name,
+                                     .tool = std::string(named()),
+                                     .channel = obligation.text});
     if (!snapshot_->config->behaviour.kill) continue;
     if (obligation.kind == Kind::kill_session)
       worker_.kill(*admitted_->principal, by, std::string(reason));

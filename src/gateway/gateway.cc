@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "crypto/aead.h"
+#include "gateway/alerts.h"
 #include "gateway/control.h"
 #include "gateway/custody.h"
 #include "gateway/halts.h"
@@ -106,12 +107,15 @@ struct Gateway::Parts {
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Custody> custody;
+  net::TaskGroup telling{[](const std::exception_ptr&) {}};  // of alerts; on the first loop
   std::unique_ptr<Shared> shared;
   std::unique_ptr<Meters> meters;
   std::vector<std::unique_ptr<Worker>> workers;
   std::shared_ptr<net::ConnectionLimits> limits;
   std::vector<std::unique_ptr<net::HttpServer>> servers;
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
+  std::unique_ptr<Alerts> alerts;
+  std::unique_ptr<Response> response;
   std::unique_ptr<Control> control;
   std::unique_ptr<net::HttpServer> control_server;
   std::unique_ptr<net::Acceptor> control_acceptor;
@@ -134,6 +138,7 @@ struct Gateway::Parts {
   Task<void> drain(std::size_t index);
   Task<void> housekeeping();
   void tell_about_log();
+  void look_at_objectives(base::Time now);
   void save();
 };
 
@@ -273,6 +278,17 @@ Result<void> Gateway::Parts::open_loops() {
   if (!snapshot) return std::unexpected(std::move(snapshot).error());
   shared->snapshot.store(*std::move(snapshot));
   shared->generation.store(1);
+  // Its tasks are on the first loop, and end with it.
+  auto channels_ready = [this]() -> Result<void> {
+    alerts = std::make_unique<Alerts>(*loops[0], telling, *meters, clock, log,
+                                      first_config->audit.origin);
+    shared->alerts = alerts.get();
+    auto channels = alerts->prepare(first_config);
+    if (!channels) return std::unexpected(std::move(channels).error());
+    alerts->use(first_config, *std::move(channels));
+    return {};
+  }();
+  if (!channels_ready) return channels_ready;
   for (const auto& loop : loops) {
     endings.push_back(std::make_unique<net::TaskGroup>([](const std::exception_ptr&) {}));
     auto worker = Worker::make(*loop, *shared, config.audit.origin);
@@ -352,7 +368,9 @@ Result<void> Gateway::Parts::bind() {
   if (!control_address) return base::within("control.socket", std::move(control_address).error());
   auto fd = net::listen_on(*control_address, false);
   if (!fd) return base::within("control.socket", std::move(fd).error());
-  control = std::make_unique<Control>(*workers[0], *custody, [this] { return reload(); });
+  response = std::make_unique<Response>(*workers[0]);
+  control =
+      std::make_unique<Control>(*workers[0], *custody, *response, [this] { return reload(); });
   control_server = std::make_unique<net::HttpServer>(
       *loops[0], *control, options, std::make_shared<net::ConnectionLimits>(64, 64), log);
   control_acceptor =
@@ -383,6 +401,7 @@ Result<void> Gateway::Parts::reload() {
   auto config = read();
   std::shared_ptr<const Snapshot> made;
   Result<void> outcome;
+  Result<Alerts::Channels> channels;
   const auto current = shared->snapshot.load();
   if (config) {
     auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins, clock, log,
@@ -391,6 +410,8 @@ Result<void> Gateway::Parts::reload() {
       made = *std::move(snapshot);
     else
       outcome = std::unexpected(std::move(snapshot).error());
+    if (made) channels = alerts->prepare(made->config);
+    if (!channels) outcome = std::unexpected(channels.error());
   } else {
     outcome = std::unexpected(std::move(config).error());
   }
@@ -399,6 +420,7 @@ Result<void> Gateway::Parts::reload() {
               {{"reason", base::describe(outcome.error())}});
     return outcome;
   }
+  alerts->use(made->config, *std::move(channels));
   shared->snapshot.store(made);
   shared->generation.store(made->generation, std::memory_order_release);
   log.info("configuration reloaded", {{"epoch", std::to_string(made->generation)},
@@ -425,12 +447,54 @@ void Gateway::Parts::save() {
 void Gateway::Parts::tell_about_log() {
   const store::Journal::Status status = recorder->status();
   if (status.working == std::exchange(log_works, status.working)) return;
+  alerts->tell({.event = config::Event::log,
+                .severity = status.working ? Alert::Severity::info : Alert::Severity::critical,
+                .sentence = status.working ? std::string("the audit log can be written again")
+                                           : "the audit log cannot be written: " + status.trouble});
   if (status.working)
     log.info("the audit log can be written again");
   else
     log.error("the audit log cannot be written",
               {{"reason", status.trouble},
                {"calls", std::string(config::name(first_config->audit.on_failure))}});
+}
+
+// What began or ceased to burn is recorded and told.
+void Gateway::Parts::look_at_objectives(base::Time now) {
+  const auto snapshot = shared->snapshot.load();
+  for (const auto& budget : snapshot->budgets) {
+    const behaviour::Objective& objective = budget->objective();
+    for (const behaviour::Budget::Change& change : budget->look(now)) {
+      const std::string why =
+          change.burning
+              ? std::format(
+                    "objective {} ({}) burns its budget {}: {} of {} calls were bad lately, "
+                    "{:.3g} times as many as allowed",
+                    objective.name, behaviour::name(objective.of), behaviour::name(change.pace),
+                    change.shorter.bad, change.shorter.calls, change.shorter.burn)
+              : std::format("objective {} ({}) does not burn {} any more", objective.name,
+                            behaviour::name(objective.of), behaviour::name(change.pace));
+      if (change.burning)
+        log.warning(why);
+      else
+        log.info(why);
+      audit::RecordWriter writer(first_config->audit.origin);
+      crypto::SystemRandom random;
+      audit::Record record;
+      record.type = change.burning ? audit::Type::objective_burns : audit::Type::objective_holds;
+      record.time = now;
+      record.uid = crypto::uuid_v7(now, random);
+      record.why = why;
+      recorder->post(writer.write(record));
+      alerts->tell({.event = config::Event::objective,
+                    .severity = change.burning && change.pace == behaviour::Budget::Pace::fast
+                                    ? Alert::Severity::critical
+                                : change.burning ? Alert::Severity::warning
+                                                 : Alert::Severity::info,
+                    .sentence = why,
+                    .topic = objective.name});
+    }
+  }
 }
 
 Task<void> Gateway::Parts::housekeeping() {
@@ -447,6 +511,8 @@ Task<void> Gateway::Parts::housekeeping() {
       workers[0]->end_sessions(sessions.take_idle((at - idle).time_since_epoch().count()));
     }
     const auto now = clock.now();
+    response->end_what_is_over();
+    look_at_objectives(now);
     for (const auto& change :
          shared->ladders.relax(now, shared->snapshot.load()->config->behaviour))
       workers[0]->tell_ladder(change);
@@ -475,6 +541,7 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
     principals->end_everything();
     workers[0]->end_sessions(
         sessions.take_everything());  // also ends the streams that would never end by themselves
+    alerts->stop();
     control_server->abort();
     co_await control_server->drain();
     if (metrics_server) {
@@ -492,7 +559,8 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
     co_await loop.sleep(std::chrono::milliseconds(10));
   if (!done) servers[index]->abort();
   const base::Instant last = loop.clock().instant() + std::chrono::seconds(5);
-  while ((!done || workers[index]->tasks().size() > 0) && loop.clock().instant() < last)
+  while ((!done || workers[index]->tasks().size() > 0 || (index == 0 && telling.size() > 0)) &&
+         loop.clock().instant() < last)
     co_await loop.sleep(std::chrono::milliseconds(10));
   if (!done) log.error("connections did not end in time");
   co_await draining.empty();
@@ -538,7 +606,7 @@ void Gateway::run() {
   const auto busy = [](const auto& worker) { return worker->tasks().size() > 0; };
   const auto connected = [](const auto& server) { return server->connections() > 0; };
   if (std::ranges::any_of(parts.workers, busy) || std::ranges::any_of(parts.servers, connected) ||
-      std::ranges::any_of(parts.endings, unfinished)) {
+      std::ranges::any_of(parts.endings, unfinished) || parts.telling.size() > 0) {
     // Something outside did not let go in time. What is recorded and remembered is written; then
     // the process ends without taking its loops apart under what still waits in them.
     parts.log.warning("some connections did not end in time");

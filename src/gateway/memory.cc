@@ -29,8 +29,8 @@ Memory::~Memory() {
 }
 
 base::Result<void> Memory::read(store::State& state) {
-  for (const std::string_view space :
-       {"keys", "kills", "halts", "pins", "approvals", "baselines", "habits", "ladder", "histories"}) {
+  for (const std::string_view space : {"keys", "kills", "halts", "pins", "approvals", "baselines",
+                                       "habits", "ladder", "histories"}) {
     auto entries = state.list(space);
     if (!entries) return std::unexpected(std::move(entries).error());
     remembered_.emplace(space, *std::move(entries));

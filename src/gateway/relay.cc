@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <format>
 
+#include "gateway/alerts.h"
 #include "gateway/exchange.h"
 #include "gateway/incoming.h"
 #include "inspect/redact.h"
@@ -440,6 +441,10 @@ void Exchange::observe_tools(json::Value result) {
           record.tool_pin_was = approved;
           record.why = entry.why_held;
           worker_.shared().recorder.post(worker_.record_writer().write(record));
+          worker_.shared().alerts->tell({.event = config::Event::hold,
+                                         .sentence = "held back until approved: " + entry.why_held,
+                                         .server = route_.config->name,
+                                         .tool = entry.name});
         });
   }
   route_.catalogue->keep_news();

@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/bytes.h"
+#include "gateway/alerts.h"
 #include "gateway/doorway.h"
 #include "gateway/halts.h"
 #include "gateway/meters.h"
@@ -509,6 +510,12 @@ void Worker::record_kill(audit::Type type, std::string_view id, const Kill& kill
   const std::string_view rules[] = {kill.by};
   record.rules = rules;
   shared_.recorder.post(record_writer_.write(record));
+  shared_.alerts->tell({.event = type == audit::Type::session_killed ? config::Event::kill
+                                                                     : config::Event::quarantine,
+                        .severity = Alert::Severity::critical,
+                        .sentence = std::format("stopped by {}: {}", kill.by, kill.reason),
+                        .agent = kill.agent,
+                        .conversation = of_user ? person : std::string(id)});
 }
 
 void Worker::tell_ladder(const behaviour::Ladders::Change& change) {
@@ -526,6 +533,11 @@ void Worker::tell_ladder(const behaviour::Ladders::Change& change) {
   record.agent.ref = change.agent;
   record.why = why;
   shared_.recorder.post(record_writer_.write(record));
+  shared_.alerts->tell({.event = config::Event::ladder,
+                        .severity = up ? Alert::Severity::warning : Alert::Severity::info,
+                        .sentence = why,
+                        .agent = change.agent,
+                        .topic = std::string(behaviour::name(change.to))});
 }
 
 // Sessions end, and what was learnt lately is taken back.
