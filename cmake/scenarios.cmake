@@ -12,6 +12,9 @@ endforeach()
 add_test(NAME faults COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/run.py)
 set_tests_properties(faults PROPERTIES TIMEOUT 120 LABELS scenario SKIP_RETURN_CODE 77
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
+add_test(NAME stops COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/behaviour/stops.py 20)
+set_tests_properties(stops PROPERTIES TIMEOUT 120 LABELS scenario
+  ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
 # Hostile load beside other tests measures the other tests.
 set_tests_properties(faults PROPERTIES RUN_SERIAL ON)
 # tests/conformance: what others can ask of us, and the public answers to it.
