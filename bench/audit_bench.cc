@@ -2,7 +2,8 @@
 // latency of one synced call beside a bare fdatasync, verification, a proof out of a large tree,
 // bytes per record. All in one run on one disk; meaningful in the release preset only.
 //
-//   bench.audit [FOLDER [RECORDS]]     FOLDER: on the disk to measure; RECORDS of the verified log
+//   bench.audit [FOLDER [RECORDS [PART...]]]     FOLDER: on the disk to measure; RECORDS of the
+//                                                verified log; PART: only these (see main)
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -32,6 +33,7 @@
 #include "store/body_keys.h"
 #include "store/journal.h"
 #include "store/log_index.h"
+#include "store/packer.h"
 #include "store/query_reader.h"
 #include "store/tree_writer.h"
 #include "store/verify.h"
@@ -109,7 +111,8 @@ struct Log {
          .origin = origin,
          .homes = homes,
          .queue = {std::uint64_t{32} * 1024 * 1024},
-         .keys = sealed ? keys() : nullptr},
+         .keys = sealed ? keys() : nullptr,
+         .pack = false},  // packing() measures it
         clock, files,
         [this](std::uint32_t home, store::Append* list) { windows[home].done(list); });
     must(opened.has_value(), opened ? "" : opened.error().detail);
@@ -384,6 +387,7 @@ void bodies(const fs::path& folder, std::uint64_t records) {
     auto journal = store::Journal::open({.directory = log,
                                          .origin = origin,
                                          .keys = keys(),
+                                         .pack = false,
                                          .wrapping_keys = keks,
                                          .body_keys = folder / "keys"},
                                         clock, files, awaited.notifier());
@@ -424,6 +428,94 @@ void bodies(const fs::path& folder, std::uint64_t records) {
       std::println("each takes {} B on disk", bytes / records);
     }
   }
+}
+
+// What complete segments take once they are packed, and what packing and reading them costs.
+// Records as a gateway writes them: two a call, with what was asked.
+void packing(const fs::path& folder, std::uint64_t records) {
+  audit::RecordWriter writer("node-1");
+  crypto::SeededRandom random(9);
+  store::SystemFiles files;
+  {
+    Log log(folder, 1, true);
+    base::Time at{std::chrono::seconds(1'795'356'131)};
+    std::string hash;
+    for (std::uint64_t n = 0; n < records; ++n) {
+      at += std::chrono::microseconds(731 + n % 97);
+      const std::string agent = std::format("bot-{}", n / 2 * 7919 % 97);
+      const std::string tool = std::format("tool-{}", n / 2 % 53);
+      const std::string session = std::format("s-{:016x}", n / 200 * 0x9E3779B97F4A7C15);
+      const std::string asked = std::format(
+          R"({{"action":"{}","arguments":{{"customer":"c-{}","limit":{},"query":"open invoices of {}"}},"context":{{"hour":{},"risk":{}}},"principal":"{}","resource":"crm"}})",
+          tool, n * 104'729 % 100'003, n % 50, n * 31 % 9973, n / 4000 % 24, n % 13, agent);
+      const std::vector<std::string_view> rules{"agents-may-read"};
+      const std::vector<std::string_view> labels{"pii", "finance"};
+      const bool first = n % 2 == 0;
+      if (n % 100 == 0) hash = crypto::to_hex(crypto::sha256(session));
+      const audit::Record record{
+          .type = first ? audit::Type::call_decided : audit::Type::call_finished,
+          .time = at,
+          .added_ns = static_cast<std::int64_t>(20'000 + n * 7919 % 9000),
+          .agent = {.name = "billing assistant", .ref = agent, .version = "1.4.2"},
+          .asked = first ? std::string_view(asked) : std::string_view(),
+          .call_uid = crypto::uuid_v7(at, random),
+          .client = {.addr = "10.3.7.21",
+                     .port = static_cast<std::int64_t>(40'000 + n % 20'000),
+                     .tls_group = "X25519MLKEM768",
+                     .tls_version = "TLSv1.3"},
+          .decision = n % 17 == 0 ? audit::Decision::deny : audit::Decision::allow,
+          .dur_ns = static_cast<std::int64_t>(n * 48'271 % 90'000'000),
+          .effect = "read",
+          .labels_out = labels,
+          .method = "tools/call",
+          .policy_hash = hash,
+          .principal = {.auth = "bearer",
+                        .cred = hash,
+                        .kind = "user",
+                        .ref = "p:k3jq7samplesample"},
+          .res = {.kept = false, .len = static_cast<std::int64_t>(n * 7 % 4000)},
+          .rows_out = static_cast<std::int64_t>(n % 50),
+          .rpc_id = "7",
+          .rules = rules,
+          .server = {.id = "crm", .segment = "internal"},
+          .session = session,
+          .tool = tool,
+          .tool_pin = hash,
+          .uid = crypto::uuid_v7(at, random),
+          .why = "agents-may-read: context.risk < 40"};
+      while (!log.journal->post(writer.write(record))) std::this_thread::yield();
+    }
+  }
+  const auto walk = [&] {
+    const double start = thread_us();
+    auto reader = store::LogReader::open(folder);
+    must(reader.has_value(), "read");
+    std::uint64_t count = 0;
+    for (auto entry = reader->next(); entry && *entry; entry = reader->next()) ++count;
+    return (thread_us() - start) / static_cast<double>(count);
+  };
+  const double plain = walk();
+  const double start = thread_us();
+  const auto segments = store::list_segments(folder);
+  must(segments.has_value(), "segments");
+  for (const store::SegmentName& name : *segments)
+    if (name.number < segments->back().number)
+      must(store::pack_segment(folder, name.number, files).has_value(), "pack");
+  const double took = thread_us() - start;
+  const auto size = store::size_of(folder);
+  must(size && size->packed_records > 0, "more records are needed to complete a segment");
+  const auto each = [&](std::uint64_t bytes) {
+    return static_cast<double>(bytes) / static_cast<double>(size->packed_records);
+  };
+  std::println(
+      "packed segments, records as of a gateway: {:.0f} B a record before, {:.0f} B after "
+      "(1/{:.1f}); "
+      "{:.2f} us a record with reading back; read in {:.2f} us a record before, {:.2f} us after",
+      each(size->unpacked_bytes), each(size->packed_bytes),
+      static_cast<double>(size->unpacked_bytes) / static_cast<double>(size->packed_bytes),
+      took / static_cast<double>(size->packed_records), plain, walk());
+  const auto report = store::verify_log({.directory = folder});
+  must(report && report->verdict() == store::Verdict::unwitnessed, "the packed log is good");
 }
 
 // How fast the index takes records in, and what one asks it.
@@ -480,14 +572,20 @@ int main(int argc, char** argv) {
   const fs::path folder = fs::path(argc > 1 ? argv[1] : fs::temp_directory_path().string()) /
                           std::format("latticegate-bench-audit-{}", ::getpid());
   const std::uint64_t records = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1'000'000;
-  pieces();
-  throughput(folder / "log");
-  latency(folder / "one");
-  writers(folder / "writers", static_cast<int>(std::min<std::uint64_t>(100'000, records)));
-  proof(folder / "proof");
-  verification(folder / "verified", records);
-  bodies(folder / "bodies", std::min<std::uint64_t>(records, 64'000));
-  indexing(folder / "indexed", std::min<std::uint64_t>(records, 500'000));
+  const auto wanted = [&](std::string_view part) {
+    return argc <= 3 ||
+           std::any_of(argv + 3, argv + argc, [&](const char* p) { return p == part; });
+  };
+  const auto at_most = [&](std::uint64_t most) { return std::min(records, most); };
+  if (wanted("pieces")) pieces();
+  if (wanted("throughput")) throughput(folder / "log");
+  if (wanted("latency")) latency(folder / "one");
+  if (wanted("writers")) writers(folder / "writers", static_cast<int>(at_most(100'000)));
+  if (wanted("proof")) proof(folder / "proof");
+  if (wanted("verify")) verification(folder / "verified", records);
+  if (wanted("packing")) packing(folder / "packed", at_most(400'000));
+  if (wanted("bodies")) bodies(folder / "bodies", at_most(64'000));
+  if (wanted("index")) indexing(folder / "indexed", at_most(500'000));
   fs::remove_all(folder);
   return 0;
 }

@@ -1,17 +1,11 @@
 #include "store/body_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <format>
 #include <system_error>
 #include <utility>
 
 #include "crypto/crc32c.h"
-#include "store/detail/read_at.h"
 
 namespace latticegate::store {
 namespace {
@@ -93,50 +87,28 @@ Result<void> BodyFile::commit() {
     fs::create_directories(body_folder(log_), error);
     const fs::path path = body_path(log_, segment_);
     // One that is left from an attempt that failed holds nothing that a record refers to.
-    if (auto removed = files_->remove(path); !removed) return removed;
-    auto made = files_->create(path);
+    auto made = files_->create_anew(path);
     if (!made) return std::unexpected(std::move(made).error());
     if (auto synced = files_->sync_folder(body_folder(log_)); !synced) return synced;
     file_ = *std::move(made);
     size_ = 0;
   }
-  std::string_view rest = bytes;
-  for (std::uint64_t at = size_; !rest.empty();) {
-    const auto n = file_->write(base::bytes_of(rest), at);
-    if (!n) return std::unexpected(n.error());
-    rest.remove_prefix(*n);
-    at += *n;
-  }
+  if (auto done = file_->write_all(bytes, size_); !done) return done;
   if (auto done = file_->sync(); !done) return done;
   size_ += bytes.size();
   return {};
 }
 
-BodyReader::BodyReader(BodyReader&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      path_(std::move(other.path_)),
-      size_(other.size_),
-      offset_(other.offset_) {}
-
-BodyReader::~BodyReader() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 Result<BodyReader> BodyReader::open(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
-    return fail(errno == ENOENT ? Code::not_found : Code::io,
-                std::format("cannot open {}: {}", path.string(), base::os_reason(errno)));
-  struct stat about{};
-  if (::fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
-    ::close(descriptor);
-    return fail(Code::io, std::format("{} is no file", path.string()));
-  }
-  return BodyReader(descriptor, path, static_cast<std::uint64_t>(about.st_size));
+  auto file = OpenFile::open(path);
+  if (!file) return std::unexpected(std::move(file).error());
+  const auto size = file->size();
+  if (!size) return std::unexpected(size.error());
+  return BodyReader(*std::move(file), *size);
 }
 
 Result<std::optional<BodyReader::Frame>> BodyReader::next() {
-  const auto head = read_at(descriptor_, offset_, head_size, path_);
+  const auto head = file_.read(offset_, head_size);
   if (!head) return std::unexpected(head.error());
   if (head->size() < head_size) return std::optional<Frame>();
   const Frame frame{.seq = number_in(std::string_view(*head).substr(8, 8)),
@@ -150,13 +122,13 @@ Result<std::optional<BodyReader::Frame>> BodyReader::next() {
 }
 
 Result<std::string> BodyReader::envelope(const Frame& frame) const {
-  auto whole = read_at(descriptor_, frame.offset - head_size, head_size + frame.size, path_);
+  auto whole = file_.read(frame.offset - head_size, head_size + frame.size);
   if (!whole) return whole;
   const std::string_view bytes = *whole;
   if (bytes.size() != head_size + frame.size ||
       crypto::crc32c(base::bytes_of(bytes.substr(4))) != number_in(bytes.substr(0, 4)))
-    return fail(Code::malformed,
-                std::format("{}: the body of record {} is damaged", path_.string(), frame.seq));
+    return fail(Code::malformed, std::format("{}: the body of record {} is damaged",
+                                             file_.path().string(), frame.seq));
   return whole->substr(head_size);
 }
 

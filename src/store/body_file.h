@@ -16,10 +16,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "store/file.h"
+#include "store/open_file.h"
 
 namespace latticegate::store {
 
@@ -63,12 +65,6 @@ class BodyReader {
  public:
   // Code::not_found: no bodies are kept for that segment.
   [[nodiscard]] static base::Result<BodyReader> open(const std::filesystem::path& path);
-  BodyReader(BodyReader&& other) noexcept;
-  BodyReader& operator=(BodyReader&&) = delete;
-  BodyReader(const BodyReader&) = delete;
-  BodyReader& operator=(const BodyReader&) = delete;
-  ~BodyReader();
-
   struct Frame {
     std::uint64_t seq = 0;
     std::uint64_t offset = 0;  // of the envelope
@@ -81,10 +77,8 @@ class BodyReader {
   std::uint64_t valid() const { return offset_; }  // bytes up to the last whole frame's end
 
  private:
-  BodyReader(int descriptor, std::filesystem::path path, std::uint64_t size)
-      : descriptor_(descriptor), path_(std::move(path)), size_(size) {}
-  int descriptor_ = -1;
-  std::filesystem::path path_;
+  BodyReader(OpenFile file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
+  OpenFile file_;
   std::uint64_t size_ = 0;
   std::uint64_t offset_ = 0;
 };

@@ -81,6 +81,23 @@ class SystemFile final : public File {
 
 }  // namespace
 
+Result<void> File::write_all(std::string_view bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const auto taken = write(base::bytes_of(bytes), offset);
+    if (!taken) return std::unexpected(taken.error());
+    bytes.remove_prefix(*taken);
+    offset += *taken;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<File>> Files::create_anew(const std::filesystem::path& path) {
+  auto made = create(path);
+  if (made || made.error().code != Code::conflict) return made;
+  if (auto removed = remove(path); !removed) return std::unexpected(std::move(removed).error());
+  return create(path);
+}
+
 Result<std::unique_ptr<File>> SystemFiles::create(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) {

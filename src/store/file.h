@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -24,6 +25,8 @@ class File {
   // Writes at the offset; how many bytes were taken may be fewer than were given, but not none.
   [[nodiscard]] virtual base::Result<std::size_t> write(base::ByteView bytes,
                                                         std::uint64_t offset) = 0;
+  // All of them.
+  [[nodiscard]] base::Result<void> write_all(std::string_view bytes, std::uint64_t offset);
   // Returns when the data, and the size if it changed, are on stable storage.
   [[nodiscard]] virtual base::Result<void> sync() = 0;
   [[nodiscard]] virtual base::Result<void> truncate(std::uint64_t size) = 0;
@@ -44,6 +47,8 @@ class Files {
   // A new file for the owner only; Code::conflict when the name exists.
   [[nodiscard]] virtual base::Result<std::unique_ptr<File>> create(
       const std::filesystem::path& path) = 0;
+  // The same in place of one that exists.
+  [[nodiscard]] base::Result<std::unique_ptr<File>> create_anew(const std::filesystem::path& path);
   // An existing file, to go on writing.
   [[nodiscard]] virtual base::Result<std::unique_ptr<File>> open(
       const std::filesystem::path& path) = 0;

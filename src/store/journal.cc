@@ -1,13 +1,9 @@
 #include "store/journal.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <format>
@@ -24,7 +20,9 @@
 #include "audit/envelope.h"
 #include "audit/segment.h"
 #include "store/body_file.h"
+#include "store/detail/lock.h"
 #include "store/pace.h"
+#include "store/packer.h"
 #include "store/query_reader.h"
 #include "store/recovery.h"
 #include "store/sealer.h"
@@ -43,38 +41,6 @@ constexpr std::uint64_t reserve_step = std::uint64_t{1} * 1024 * 1024;
 
 constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t post_soon = 65'536;  // posted bytes that are worth a commit of their own
-
-// A lock on a file of the log's folder, gone when the process is.
-class Lock {
- public:
-  static Result<Lock> take(const std::filesystem::path& log) {
-    const std::filesystem::path path = log / "lock";
-    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (descriptor < 0)
-      return fail(Code::io,
-                  std::format("cannot open {}: {}", path.string(), base::os_reason(errno)));
-    Lock lock(descriptor);
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return lock;
-    if (errno == EWOULDBLOCK)
-      return fail(Code::conflict,
-                  std::format("another process writes the audit log in {}", log.string()));
-    return fail(Code::io, std::format("cannot lock {}: {}", path.string(), base::os_reason(errno)));
-  }
-  explicit Lock(int descriptor) : descriptor_(descriptor) {}
-  Lock(Lock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  Lock& operator=(Lock&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-  ~Lock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
- private:
-  int descriptor_ = -1;
-};
 
 // Leaves that nobody waits for, one behind the other in one buffer.
 struct Posted {
@@ -245,6 +211,7 @@ class Journal::Writer {
   Status status_;
 
   std::unique_ptr<Sealer> sealer_;
+  std::unique_ptr<Packer> packer_;
   std::jthread thread_;  // last: ends before anything that it uses
 };
 
@@ -289,6 +256,10 @@ Result<void> Journal::Writer::start() {
   if (auto taken = take_spilled(); !taken) return taken;
   status_.next_seq = next_seq_;
   status_.segment = segment_;
+  if (options_.pack) {
+    packer_ = std::make_unique<Packer>(options_.directory, files_);
+    packer_->complete(segment_);
+  }
 
   // Signals are for the main thread; a blocked SIGXFSZ lets a write beyond the file size limit fail
   // instead of killing.
@@ -308,6 +279,7 @@ Journal::Writer::~Writer() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  packer_.reset();
   sealer_.reset();
 }
 
@@ -375,6 +347,7 @@ Journal::Status Journal::Writer::status() const {
   const std::scoped_lock lock(mutex_);
   Status status = status_;
   status.queued_bytes = queued_bytes_;
+  if (packer_ != nullptr) status.pack_trouble = packer_->trouble();
   if (sealer_ == nullptr) return status;
   Sealer::Status sealed = sealer_->status();
   status.signed_records = sealed.signed_leaves;
@@ -662,13 +635,7 @@ Result<void> Journal::Writer::write_out() {
     // An earlier attempt may have failed and records been written all the same: never over those.
     if (file_->reserve(std::max(reserved_, size_), wanted)) reserved_ = wanted;
   }
-  std::string_view rest = out_;
-  for (std::uint64_t at = size_; !rest.empty();) {
-    const auto n = file_->write(base::bytes_of(rest), at);
-    if (!n) return std::unexpected(n.error());
-    rest.remove_prefix(*n);
-    at += *n;
-  }
+  if (auto done = file_->write_all(out_, size_); !done) return done;
   if (auto done = file_->sync(); !done) return done;
   size_ += out_.size();
   return {};
@@ -683,17 +650,12 @@ Result<void> Journal::Writer::new_segment() {
   const std::uint64_t number = segment_ + 1;
   const std::filesystem::path path = segment_path(options_.directory, number);
   // A file of that name is left from an attempt that failed; nobody was told of anything in it.
-  if (auto done = files_.remove(path); !done) return done;
-  auto made = files_.create(path);
+  auto made = files_.create_anew(path);
   if (!made) return std::unexpected(std::move(made).error());
   const std::string header = audit::write_header(
       {.number = number, .first = next_seq_, .origin = options_.origin, .created = clock_.now()});
   const auto fill = [&]() -> Result<void> {
-    for (std::uint64_t at = 0; at < header.size();) {
-      const auto n = (*made)->write(base::bytes_of(std::string_view(header).substr(at)), at);
-      if (!n) return std::unexpected(n.error());
-      at += *n;
-    }
+    if (auto done = (*made)->write_all(header, 0); !done) return done;
     if (auto done = (*made)->sync(); !done) return done;
     return files_.sync_folder(path.parent_path());
   };
@@ -703,6 +665,7 @@ Result<void> Journal::Writer::new_segment() {
   }
   file_ = *std::move(made);
   segment_ = number;
+  if (packer_ != nullptr) packer_->complete(number);
   body_file_.begin(number);
   first_seq_ = next_seq_;
   size_ = header.size();
@@ -768,7 +731,10 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, const bas
   if (error)
     return fail(Code::io,
                 std::format("cannot create {}: {}", options.directory.string(), error.message()));
-  auto lock = Lock::take(options.directory);
+  auto lock = Lock::take(options.directory / "lock");
+  if (!lock && lock.error().code == Code::conflict)
+    return fail(Code::conflict, std::format("another process writes the audit log in {}",
+                                            options.directory.string()));
   if (!lock) return std::unexpected(std::move(lock).error());
   auto writer = std::make_unique<Writer>(std::move(options), clock, files, std::move(notifier),
                                          *std::move(lock));

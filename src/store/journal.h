@@ -21,6 +21,8 @@
 // With keys, the log is sealed as it grows: tree, tiles and signed checkpoints (store/sealer.h), on
 // a thread of its own that no commit waits for.
 //
+// A segment that is complete is compressed (store/packer.h), on a thread with low priority.
+//
 // A process that dies at any moment leaves at most a torn tail of records that nobody was told
 // about; the next open() puts the torn bytes aside in a file beside the segment and goes on after
 // the last valid leaf.
@@ -141,6 +143,7 @@ struct JournalOptions {
   std::chrono::milliseconds checkpoint_age{1000};  // the longest that a record stays unsigned
   // After so long without being able to seal, calls are refused.
   std::chrono::milliseconds seal_patience{10'000};
+  bool pack = true;  // compress complete segments
   // What wraps the data keys of bodies, and their folder. None: no body is kept.
   std::shared_ptr<const WrappingKeys> wrapping_keys{};
   std::filesystem::path body_keys{};
@@ -197,6 +200,7 @@ class Journal {
     std::uint64_t signed_records = 0;  // under the last checkpoint
     base::Time signed_at{};            // when that was signed; 1970: not since open()
     std::string seal_trouble;          // why no checkpoint can be made, if so
+    std::string pack_trouble;          // why a complete segment is not compressed, if so
   };
   Status status() const;
 

@@ -1,24 +1,18 @@
 #include "store/query_reader.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <concepts>
 #include <format>
+#include <iterator>
 #include <system_error>
 #include <utility>
-
-#include "store/detail/read_at.h"
 
 namespace latticegate::store {
 namespace {
 
 using base::Code;
 using base::fail;
-using base::os_reason;
 using base::Result;
 
 constexpr std::size_t chunk = 65'536;
@@ -40,27 +34,14 @@ SegmentName last_segment(const std::vector<SegmentName>& segments,
 
 }  // namespace
 
-Result<std::string> read_at(int descriptor, std::uint64_t offset, std::size_t size,
-                            const std::filesystem::path& path) {
-  std::string bytes(size, '\0');
-  std::size_t got = 0;
-  while (got < size) {
-    const ssize_t n =
-        ::pread(descriptor, bytes.data() + got, size - got, static_cast<off_t>(offset + got));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      return fail(Code::io, std::format("cannot read {}: {}", path.string(), os_reason(errno)));
-    if (n == 0) break;
-    got += static_cast<std::size_t>(n);
-  }
-  bytes.resize(got);
-  return bytes;
-}
-
 std::filesystem::path segment_folder(const std::filesystem::path& log) { return log / "seg"; }
 
 std::filesystem::path segment_path(const std::filesystem::path& log, std::uint64_t number) {
   return segment_folder(log) / std::format("{:06}.log", number);
+}
+
+std::filesystem::path packed_path(const std::filesystem::path& log, std::uint64_t number) {
+  return segment_folder(log) / std::format("{:06}.log.zst", number);
 }
 
 Result<std::vector<SegmentName>> list_segments(const std::filesystem::path& log) {
@@ -71,64 +52,67 @@ Result<std::vector<SegmentName>> list_segments(const std::filesystem::path& log)
   if (error == std::errc::no_such_file_or_directory) return found;
   for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
     const std::string name = entries->path().filename().string();
-    if (!name.ends_with(".log")) continue;
-    const std::string_view digits = std::string_view(name).substr(0, name.size() - 4);
+    const bool packed = name.ends_with(".log.zst");
+    if (!packed && !name.ends_with(".log")) continue;
+    const std::string_view digits =
+        std::string_view(name).substr(0, name.size() - (packed ? 8 : 4));
     std::uint64_t number = 0;
     const auto [end, bad] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (bad != std::errc() || end != digits.data() + digits.size()) continue;
-    if (segment_path(log, number).filename() != name) continue;
-    found.push_back({.number = number, .path = entries->path()});
+    const auto path = packed ? packed_path(log, number) : segment_path(log, number);
+    if (path.filename() != name) continue;
+    found.push_back({.number = number, .path = entries->path(), .packed = packed});
   }
   if (error)
     return fail(Code::io, std::format("cannot read {}: {}", folder.string(), error.message()));
-  std::ranges::sort(found, {}, &SegmentName::number);
+  std::ranges::sort(found, {}, [](const SegmentName& n) { return std::pair(n.number, n.packed); });
+  for (std::size_t i = 1; i < found.size(); ++i)
+    if (found[i].number == found[i - 1].number) found[i - 1].twice = true;
+  const auto beside = std::ranges::unique(found, {}, &SegmentName::number);
+  found.erase(beside.begin(), beside.end());
   return found;
 }
 
-SegmentFile::SegmentFile(SegmentFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      path_(std::move(other.path_)),
-      header_(std::move(other.header_)),
-      buffer_(std::move(other.buffer_)),
-      buffered_at_(other.buffered_at_),
-      at_end_(other.at_end_),
-      offset_(other.offset_),
-      seq_(other.seq_),
-      stop_(other.stop_) {}
-
-SegmentFile& SegmentFile::operator=(SegmentFile&& other) noexcept {
-  if (this == &other) return *this;
-  if (descriptor_ >= 0) ::close(descriptor_);
-  descriptor_ = std::exchange(other.descriptor_, -1);
-  path_ = std::move(other.path_);
-  header_ = std::move(other.header_);
-  buffer_ = std::move(other.buffer_);
-  buffered_at_ = other.buffered_at_;
-  at_end_ = other.at_end_;
-  offset_ = other.offset_;
-  seq_ = other.seq_;
-  stop_ = other.stop_;
-  return *this;
-}
-
-SegmentFile::~SegmentFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 Result<SegmentFile> SegmentFile::open(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
-    return fail(errno == ENOENT ? Code::not_found : Code::io,
-                std::format("cannot open {}: {}", path.string(), os_reason(errno)));
-  SegmentFile file(descriptor, path);
-  auto start = read_at(descriptor, 0, largest_header, path);
+  auto opened = OpenFile::open(path);
+  if (!opened && opened.error().code == Code::not_found && path.extension() == ".log")
+    if (auto packed = OpenFile::open(path.string() + ".zst")) opened = std::move(packed);
+  if (!opened) return std::unexpected(std::move(opened).error());
+  SegmentFile file(*std::move(opened));
+  const std::string name = file.file_.path().string();
+  Result<std::string> start;
+  if (file.file_.path().extension() == ".zst") {
+    // The first chunk is the header.
+    if (auto read = file.find_chunks().and_then([&] { return file.fill(); }); !read)
+      return base::within(name, std::move(read).error());
+    start = file.buffer_;
+  } else {
+    start = file.file_.read(0, largest_header);
+  }
   if (!start) return std::unexpected(std::move(start).error());
   auto found = audit::read_header(*start);
-  if (!found) return base::within(path.string(), std::move(found).error());
+  if (!found) return base::within(name, std::move(found).error());
   file.offset_ = found->size;
   file.seq_ = found->header.first;
   file.header_ = std::move(found->header);
   return file;
+}
+
+Result<void> SegmentFile::find_chunks() {
+  const auto size = file_.size();
+  if (!size) return std::unexpected(size.error());
+  const auto tail = file_.read(*size - std::min<std::uint64_t>(*size, audit::packed_tail_size),
+                               audit::packed_tail_size);
+  if (!tail) return std::unexpected(tail.error());
+  const auto index_size = audit::packed_index_size(*tail, *size);
+  if (!index_size) return fail(Code::malformed, "the index of its chunks is damaged");
+  const auto index = file_.read(*size - *index_size, *index_size);
+  if (!index) return std::unexpected(index.error());
+  auto chunks = audit::read_packed_index(*index, *size);
+  if (!chunks) return std::unexpected(std::move(chunks).error());
+  chunks_ = *std::move(chunks);
+  unpacker_.emplace();
+  return {};
 }
 
 void SegmentFile::go_to(std::uint64_t offset, std::uint64_t seq) {
@@ -142,7 +126,8 @@ void SegmentFile::go_to(std::uint64_t offset, std::uint64_t seq) {
 }
 
 Result<void> SegmentFile::fill() {
-  auto bytes = read_at(descriptor_, offset_, chunk, path_);
+  if (packed()) return fill_from_chunk();
+  auto bytes = file_.read(offset_, chunk);
   if (!bytes) return std::unexpected(std::move(bytes).error());
   at_end_ = bytes->size() < chunk;
   buffer_ = *std::move(bytes);
@@ -150,9 +135,24 @@ Result<void> SegmentFile::fill() {
   return {};
 }
 
+Result<void> SegmentFile::fill_from_chunk() {
+  buffer_.clear();
+  buffered_at_ = offset_;
+  at_end_ = true;
+  const auto after = std::ranges::upper_bound(chunks_, offset_, {}, &audit::PackedChunk::plain_at);
+  const audit::PackedChunk& wanted = *std::prev(after);
+  if (offset_ - wanted.plain_at >= wanted.plain_size) return {};
+  const auto bytes = file_.read(wanted.at, wanted.size);
+  if (!bytes) return std::unexpected(bytes.error());
+  if (auto unpacked = unpacker_->unpack(wanted, *bytes, buffer_); !unpacked) return unpacked;
+  buffered_at_ = wanted.plain_at;
+  at_end_ = after == chunks_.end();
+  return {};
+}
+
 Result<bool> SegmentFile::zeros_from(std::uint64_t offset) {
   for (;;) {
-    const auto bytes = read_at(descriptor_, offset, chunk, path_);
+    const auto bytes = file_.read(offset, chunk);
     if (!bytes) return std::unexpected(bytes.error());
     if (bytes->find_first_not_of('\0') != std::string::npos) return false;
     if (bytes->size() < chunk) return true;
@@ -176,9 +176,14 @@ Result<std::optional<audit::Entry>> SegmentFile::next() {
     // Whatever the reason, the buffer may be old or too short: only a fresh look at the file
     // decides.
     if (fresh) break;
-    if (auto filled = fill(); !filled) return std::unexpected(std::move(filled).error());
+    if (auto filled = fill(); !filled) {
+      if (filled.error().code != Code::malformed) return std::unexpected(std::move(filled).error());
+      stop_ = audit::Stop::checksum;  // of a chunk
+      return std::optional<audit::Entry>();
+    }
     fresh = true;
   }
+  if (stop_ == audit::Stop::padding && packed()) stop_ = audit::Stop::length;
   if (stop_ == audit::Stop::padding && !at_end_) {
     const auto zeros = zeros_from(offset_ + buffer_.size());
     if (!zeros) return std::unexpected(zeros.error());
@@ -235,9 +240,12 @@ Result<std::optional<audit::Entry>> LogReader::next() {
     }
     // The end of this segment for now. A next one means that this one is complete, so look at it
     // once more.
-    const std::filesystem::path next = segment_path(log_, file_.header().number + 1);
+    const std::uint64_t number = file_.header().number + 1;
+    const std::filesystem::path next = segment_path(log_, number);
     std::error_code error;
-    if (!std::filesystem::exists(next, error)) return entry;
+    if (!std::filesystem::exists(next, error) &&
+        !std::filesystem::exists(packed_path(log_, number), error))
+      return entry;
     entry = file_.next();
     if (!entry) return entry;
     if (*entry) {
@@ -247,7 +255,8 @@ Result<std::optional<audit::Entry>> LogReader::next() {
     auto file = SegmentFile::open(next);
     if (!file) {
       // Created a moment ago, its header not yet written: not there yet.
-      if (std::filesystem::file_size(next, error) == 0) return std::optional<audit::Entry>();
+      if (std::filesystem::file_size(next, error) == 0 && !error)
+        return std::optional<audit::Entry>();
       return std::unexpected(std::move(file).error());
     }
     const SegmentFile old = std::exchange(file_, *std::move(file));

@@ -1,32 +1,39 @@
 // Reading a log's folder, also while a gateway writes to it: for tail, query, show, and for
 // recovery.
 //
-// Takes no lock and writes nothing. What a reader sees at the end may not be durable yet. Memory is
-// one buffer of about 64 KiB, however large the log. Errors: Code::not_found (no such folder or no
-// segment), Code::io, Code::malformed for a segment that is damaged before its end (the sentence
-// names the file, the offset and the reason). Lifetimes: an Entry's leaf is valid until the next
-// call of next().
+// Segments that are complete may be packed (audit/packed.h): readers see no difference, offsets are
+// those of the plain bytes. Takes no lock and writes nothing. What a reader sees at the end may not
+// be durable yet. Memory is one buffer of about 256 KiB, however large the log. Errors:
+// Code::not_found (no such folder or no segment), Code::io, Code::malformed for a segment that is
+// damaged before its end (the sentence names the file, the offset and the reason). Lifetimes: an
+// Entry's leaf is valid until the next call of next().
 #pragma once
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "audit/packed.h"
 #include "audit/segment.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "store/open_file.h"
 
 namespace latticegate::store {
 
 struct SegmentName {
   std::uint64_t number = 0;
   std::filesystem::path path;
+  bool packed = false;
+  bool twice = false;  // plain, and packed beside it: left from a crash in between
 };
 
-// The folder of the segments, and the path of one.
+// The folder of the segments, and the path of one, plain and packed.
 std::filesystem::path segment_folder(const std::filesystem::path& log);
 std::filesystem::path segment_path(const std::filesystem::path& log, std::uint64_t number);
+std::filesystem::path packed_path(const std::filesystem::path& log, std::uint64_t number);
 // The segments of a log by number, other files ignored; empty when there is no folder yet.
 [[nodiscard]] base::Result<std::vector<SegmentName>> list_segments(
     const std::filesystem::path& log);
@@ -34,12 +41,8 @@ std::filesystem::path segment_path(const std::filesystem::path& log, std::uint64
 // One segment's file, frame by frame.
 class SegmentFile {
  public:
+  // Where a plain one is gone, the packed one beside it.
   [[nodiscard]] static base::Result<SegmentFile> open(const std::filesystem::path& path);
-  SegmentFile(SegmentFile&& other) noexcept;
-  SegmentFile& operator=(SegmentFile&& other) noexcept;
-  SegmentFile(const SegmentFile&) = delete;
-  SegmentFile& operator=(const SegmentFile&) = delete;
-  ~SegmentFile();
 
   // Goes on at a frame that is known to begin there.
   void go_to(std::uint64_t offset, std::uint64_t seq);
@@ -47,21 +50,29 @@ class SegmentFile {
   [[nodiscard]] base::Result<std::optional<audit::Entry>> next();
 
   const audit::SegmentHeader& header() const { return header_; }
+  bool packed() const { return !chunks_.empty(); }
+  const std::filesystem::path& path() const [[clang::lifetimebound]] { return file_.path(); }
+  // Of a packed one: the bytes that it had.
+  std::uint64_t unpacked_size() const {
+    return packed() ? chunks_.back().plain_at + chunks_.back().plain_size : 0;
+  }
   audit::Stop stop() const { return stop_; }
   bool clean() const { return stop_ == audit::Stop::end || stop_ == audit::Stop::padding; }
   std::uint64_t valid() const { return offset_; }  // bytes up to the last leaf's end
   std::uint64_t next_seq() const { return seq_; }
 
  private:
-  SegmentFile(int descriptor, std::filesystem::path path)
-      : descriptor_(descriptor), path_(std::move(path)) {}
+  explicit SegmentFile(OpenFile file) : file_(std::move(file)) {}
+  [[nodiscard]] base::Result<void> find_chunks();
   [[nodiscard]] base::Result<void> fill();
+  [[nodiscard]] base::Result<void> fill_from_chunk();
   [[nodiscard]] base::Result<bool> zeros_from(std::uint64_t offset);
 
-  int descriptor_ = -1;
-  std::filesystem::path path_;
+  OpenFile file_;
+  std::vector<audit::PackedChunk> chunks_;  // of a packed one
+  std::optional<audit::SegmentUnpacker> unpacker_;
   audit::SegmentHeader header_;
-  std::string buffer_;  // bytes of the file from buffered_at_ on
+  std::string buffer_;  // bytes of the segment from buffered_at_ on
   std::uint64_t buffered_at_ = 0;
   bool at_end_ = false;  // the buffer reaches the end of the file
   std::uint64_t offset_ = 0;

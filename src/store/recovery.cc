@@ -78,15 +78,12 @@ Result<Aside> put_aside(const std::filesystem::path& path, std::uint64_t from, s
   crypto::Sha256 hash;
   for (std::uint64_t at = from; at < to;) {
     in.read(bytes.data(), static_cast<std::streamsize>(std::min(piece, to - at)));
-    std::string_view rest(bytes.data(), static_cast<std::size_t>(in.gcount()));
-    if (rest.empty()) return fail(Code::io, std::format("cannot read {}", path.string()));
-    hash.update(rest);
-    while (!rest.empty()) {
-      const auto n = out->write(base::bytes_of(rest), at - from);
-      if (!n) return std::unexpected(n.error());
-      rest.remove_prefix(*n);
-      at += *n;
-    }
+    const std::string_view got(bytes.data(), static_cast<std::size_t>(in.gcount()));
+    if (got.empty()) return fail(Code::io, std::format("cannot read {}", path.string()));
+    hash.update(got);
+    if (auto done = out->write_all(got, at - from); !done)
+      return std::unexpected(std::move(done).error());
+    at += got.size();
   }
   if (auto done = out->sync(); !done) return std::unexpected(std::move(done).error());
   if (auto done = files.sync_folder(path.parent_path()); !done)
@@ -143,7 +140,8 @@ Result<Recovered> recover(const std::filesystem::path& log, std::string_view ori
       walked.emplace(*std::move(read));
       break;
     }
-    if (read.error().code != Code::malformed) return std::unexpected(std::move(read).error());
+    if (read.error().code != Code::malformed || segments->back().packed)
+      return std::unexpected(std::move(read).error());
     // A header is durable before the first leaf is written, so a crash can spoil it only in a file
     // without leaves.
     const auto end = end_of_bytes(path, 0);
@@ -183,6 +181,8 @@ Result<Recovered> recover(const std::filesystem::path& log, std::string_view ori
                                                path.string(), found.next_seq - 1));
     found.last_type = leaf->root()["type"].text_or("");
   }
+  // A packed one is complete: the log goes on in the next.
+  if (file.packed()) return found;
   if (auto cut = cut_tail(found, path, files); !cut) return std::unexpected(std::move(cut).error());
   return found;
 }

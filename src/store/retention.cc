@@ -10,6 +10,7 @@
 #include "audit/checkpoint.h"
 #include "audit/note.h"
 #include "store/body_file.h"
+#include "store/detail/lock.h"
 #include "store/query_reader.h"
 #include "store/sealer.h"
 #include "store/tree_writer.h"
@@ -41,6 +42,21 @@ std::optional<base::Time> end_of(std::string_view month) {
   return base::Time(std::chrono::sys_days((last + std::chrono::months(1)) / 1));
 }
 
+// Those before that one, plain and packed.
+Result<void> prune_segments(const fs::path& log, std::uint64_t before, Files& files) {
+  const auto lock = Lock::wait_for(segment_folder(log));  // no segment is packed meanwhile
+  if (!lock) return std::unexpected(lock.error());
+  const auto segments = list_segments(log);
+  if (!segments) return std::unexpected(segments.error());
+  for (const SegmentName& name : *segments) {
+    if (name.number >= before) continue;
+    for (const fs::path& path : {body_path(log, name.number), segment_path(log, name.number),
+                                 packed_path(log, name.number)})
+      if (auto removed = files.remove(path); !removed) return removed;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::optional<Prune>> prunable(const fs::path& log, std::chrono::seconds age,
@@ -67,13 +83,7 @@ Result<std::optional<Prune>> prunable(const fs::path& log, std::chrono::seconds 
 }
 
 Result<void> prune(const fs::path& log, const Prune& what, Files& files) {
-  const auto segments = list_segments(log);
-  if (!segments) return std::unexpected(segments.error());
-  for (const SegmentName& name : *segments) {
-    if (name.number >= what.segment) continue;
-    if (auto removed = files.remove(body_path(log, name.number)); !removed) return removed;
-    if (auto removed = files.remove(name.path); !removed) return removed;
-  }
+  if (auto removed = prune_segments(log, what.segment, files); !removed) return removed;
   // Bundles that hold nothing else; from the back, so that what is there always begins at one
   // place.
   for (std::uint64_t index = what.minimum / audit::tile_width; index-- > 0;) {

@@ -230,7 +230,7 @@ TEST_CASE("verification tells what was given up from what is missing") {
   bench.open();
   bench.write_many(300);
   bench.journal.reset();
-  fs::remove(store::segment_path(bench.log(), 1));
+  fs::remove(store::list_segments(bench.log()).value().front().path);
   CHECK(problems_of(bench.verify()).contains("does not say that they were given up"));
 }
 

@@ -324,11 +324,7 @@ Result<void> Sealer::put(const std::filesystem::path& path, std::string_view tex
       if (auto cut = (*file)->truncate(text.size()); !cut) return cut;
   }
   if (!file) return std::unexpected(std::move(file).error());
-  for (std::uint64_t at = 0; at < text.size();) {
-    const auto n = (*file)->write(base::bytes_of(text.substr(at)), at);
-    if (!n) return std::unexpected(n.error());
-    at += *n;
-  }
+  if (auto written = (*file)->write_all(text, 0); !written) return written;
   // So that the name never stands for less than a whole note, whatever happens to the machine.
   if (auto synced = (*file)->sync(); !synced) return synced;
   return often ? files_.exchange(fresh, path) : files_.rename(fresh, path);

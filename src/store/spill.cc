@@ -52,23 +52,13 @@ Result<void> Spill::commit() {
   if (file_ == nullptr) {
     std::error_code ignored;  // then the file cannot be made, which is told
     std::filesystem::create_directories(folder_, ignored);
-    auto made = files_->create(path());
-    if (!made && made.error().code == Code::conflict) {
-      if (auto removed = files_->remove(path()); !removed) return removed;
-      made = files_->create(path());
-    }
+    auto made = files_->create_anew(path());
     if (!made) return std::unexpected(std::move(made).error());
     if (auto synced = files_->sync_folder(folder_); !synced) return synced;
     file_ = *std::move(made);
     size_ = 0;
   }
-  std::string_view rest = bytes;
-  for (std::uint64_t at = size_; !rest.empty();) {
-    const auto n = file_->write(base::bytes_of(rest), at);
-    if (!n) return std::unexpected(n.error());
-    rest.remove_prefix(*n);
-    at += *n;
-  }
+  if (auto done = file_->write_all(bytes, size_); !done) return done;
   if (auto done = file_->sync(); !done) return done;
   size_ += bytes.size();
   return {};

@@ -1,11 +1,8 @@
 #include "store/tree_writer.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <format>
 #include <system_error>
 #include <utility>
@@ -48,38 +45,6 @@ std::uint64_t full_count(std::uint64_t size, unsigned level) {
 }
 
 }  // namespace
-
-Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
-    return fail(errno == ENOENT || errno == ENOTDIR ? Code::not_found : Code::io,
-                std::format("cannot open {}: {}", path.string(), base::os_reason(errno)));
-  struct stat about{};
-  const bool known = ::fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode);
-  std::string bytes;
-  int error = known ? 0 : EINVAL;
-  if (known && static_cast<std::uint64_t>(about.st_size) <= limit) {
-    std::size_t got = 0;
-    bytes.resize_and_overwrite(static_cast<std::size_t>(about.st_size),
-                               [&](char* out, std::size_t size) {
-                                 while (got < size) {
-                                   const ssize_t n = ::read(descriptor, out + got, size - got);
-                                   if (n < 0 && errno == EINTR) continue;
-                                   if (n < 0) error = errno;
-                                   if (n <= 0) break;
-                                   got += static_cast<std::size_t>(n);
-                                 }
-                                 return got;
-                               });
-  }
-  ::close(descriptor);
-  if (error != 0)
-    return fail(Code::io, std::format("cannot read {}: {}", path.string(), base::os_reason(error)));
-  if (static_cast<std::uint64_t>(about.st_size) > limit)
-    return fail(Code::too_large, std::format("{} has {} bytes; at most {} make sense",
-                                             path.string(), about.st_size, limit));
-  return bytes;
-}
 
 Result<std::string> FolderTiles::tile(const audit::Tile& tile) const {
   auto bytes = read_file(log_ / audit::tile_path(tile), audit::full_tile_size);
@@ -201,24 +166,14 @@ Result<void> TreeWriter::write(const std::string& path, std::string_view bytes) 
   if (auto made = make_folder(path); !made) return made;
   std::unique_ptr<File> file = path.contains(".p/") ? reuse(path) : nullptr;
   if (file == nullptr) {
-    auto made = files_->create(whole);
-    if (!made && made.error().code == Code::conflict) {
-      if (auto removed = files_->remove(whole); !removed) return removed;
-      made = files_->create(whole);
-    }
+    auto made = files_->create_anew(whole);
     if (!made) {
       std::ranges::fill(made_, std::string());  // somebody may have removed the folder
       return std::unexpected(std::move(made).error());
     }
     file = *std::move(made);
   }
-  for (std::uint64_t at = 0; !bytes.empty();) {
-    const auto n = file->write(base::bytes_of(bytes), at);
-    if (!n) return std::unexpected(n.error());
-    bytes.remove_prefix(*n);
-    at += *n;
-  }
-  return {};
+  return file->write_all(bytes, 0);
 }
 
 Result<void> TreeWriter::flush() {

@@ -21,12 +21,9 @@
 #include "audit/tile_builder.h"
 #include "base/result.h"
 #include "store/file.h"
+#include "store/open_file.h"
 
 namespace latticegate::store {
-
-// Reads a whole file of at most `limit` bytes. Code::not_found, Code::too_large, Code::io.
-[[nodiscard]] base::Result<std::string> read_file(const std::filesystem::path& path,
-                                                  std::size_t limit);
 
 // The tiles of a log's folder. Where a partial one is gone, the full one serves.
 class FolderTiles final : public audit::TileReader {

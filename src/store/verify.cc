@@ -48,15 +48,24 @@ Result<void> Verifier::look_through_rest() {
     std::error_code unused;
     if (file == "lock" && fs::file_size(entry->path(), unused) != 0)
       problem(file, {}, "is not empty");
-    if (file == "checkpoint.new") {
+    if (file == "checkpoint.new" || file == "segment.new") {
       // The one before, or one half-written: nobody reads it.
-      if (!options_.live) remark("checkpoint.new is left from a process that was killed");
+      if (!options_.live) remark(std::format("{} is left from a process that was killed", file));
     } else if (!ours.contains(file)) {
       remark(std::format("{} is no part of the log", file));
     }
   }
   if (error)
     return fail(Code::io, std::format("cannot read {}: {}", log_.string(), error.message()));
+  const auto segments = list_segments(log_);
+  if (!segments) return std::unexpected(segments.error());
+  std::set<std::string, std::less<>> segment_files;
+  std::set<std::string, std::less<>> body_files;
+  for (const SegmentName& segment : *segments) {
+    segment_files.insert(segment_path(log_, segment.number).filename());
+    segment_files.insert(packed_path(log_, segment.number).filename());
+    body_files.insert(body_path(log_, segment.number).filename());
+  }
   for (fs::directory_iterator entry(segment_folder(log_), error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string file = entry->path().filename().string();
@@ -70,24 +79,16 @@ Result<void> Verifier::look_through_rest() {
       cut_files_.erase(cut);
     } else if (file.contains(".cut-")) {
       remark(std::format("{}: put aside by a recovery that was itself cut short", path));
-    } else {
-      const auto segments = list_segments(log_);
-      if (segments &&
-          !std::ranges::contains(*segments, entry->path().filename(),
-                                 [](const SegmentName& s) { return s.path.filename(); }))
-        problem(path, {}, "does not belong there");
+    } else if (!segment_files.contains(file)) {
+      problem(path, {}, "does not belong there");
     }
   }
   if (!from_bundles_)
     for (const auto& [file, unused] : cut_files_) problem("seg/" + file, {}, "is missing");
   for (fs::directory_iterator entry(body_folder(log_), error), end; !error && entry != end;
        entry.increment(error)) {
-    const auto segments = list_segments(log_);
     const std::string file = entry->path().filename().string();
-    if (segments && std::ranges::none_of(*segments, [&](const SegmentName& segment) {
-          return body_path(log_, segment.number).filename() == file;
-        }))
-      problem("blob/" + file, {}, "does not belong there");
+    if (!body_files.contains(file)) problem("blob/" + file, {}, "does not belong there");
   }
   return {};
 }

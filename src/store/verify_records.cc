@@ -113,6 +113,7 @@ Result<bool> Verifier::walk_segment(const SegmentName& segment, bool last) {
     leaf((*entry)->leaf);
   }
   rest_of_bodies();
+  if (segment.twice) packed_beside(segment.number);
   const std::string where =
       std::format("at byte {} ({})", file->valid(), audit::name(file->stop()));
   closed_ = contains(last_leaf_, R"("type":"log.closed")");
@@ -139,6 +140,26 @@ Result<bool> Verifier::walk_segment(const SegmentName& segment, bool last) {
                     path, where));
   ++report_.segments;
   return true;
+}
+
+void Verifier::packed_beside(std::uint64_t number) {
+  auto plain = SegmentFile::open(segment_path(log_, number));
+  auto packed = SegmentFile::open(packed_path(log_, number));
+  if (!packed && packed.error().code == Code::not_found) return;  // the log is being written
+  bool same = plain && packed && plain->header().first == packed->header().first &&
+              plain->header().created == packed->header().created &&
+              plain->header().origin == packed->header().origin;
+  while (same) {
+    const auto here = plain->next();
+    const auto there = packed->next();
+    same = here && there && here->has_value() == there->has_value() &&
+           (!*here || (*here)->leaf == (*there)->leaf);
+    if (!same || !*here) break;
+  }
+  if (same && packed->stop() == audit::Stop::end && packed->valid() == plain->valid())
+    remark(std::format("seg/{:06}.log is there plain and packed: left from a crash", number));
+  else
+    problem(std::format("seg/{:06}.log.zst", number), {}, "is not what lies plain beside it");
 }
 
 Result<void> Verifier::walk_segments() {

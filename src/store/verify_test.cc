@@ -22,6 +22,7 @@
 #include "store/detail/test_log.h"
 #include "store/journal.h"
 #include "store/log_keys.h"
+#include "store/packer.h"
 #include "store/query_reader.h"
 #include "store/sealer.h"
 #include "store/tree_writer.h"
@@ -175,6 +176,10 @@ TEST_CASE("every byte of every file, changed, is found") {
   const fs::path log = scratch.path() / "log";
   write_log(log, {.records = 130, .segment = 9'000});
   write_log(log, {.records = 130, .segment = 9'000});  // a second run: over one full tile
+  for (const std::uint64_t number : {1UL, 2UL}) {          // the others may be either
+    store::SystemFiles files;
+    REQUIRE(store::pack_segment(log, number, files).has_value());
+  }
   const store::Anchor anchor{.from = "now", .checkpoint = head_of(log)};
   REQUIRE(judged(log, {anchor}).verdict() == Verdict::verified);
   std::uint64_t bytes = 0;

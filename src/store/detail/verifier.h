@@ -59,6 +59,8 @@ class Verifier {
   base::Result<void> walk_segments();
   // True when the walk can go on with the next segment.
   base::Result<bool> walk_segment(const SegmentName& name, bool last);
+  // Holds the packed form of a segment against the plain one, where a crash left both.
+  void packed_beside(std::uint64_t number);
   base::Result<void> walk_bundles();
   // Takes the hashes of the records before `first` from the tiles: retention gave the records up.
   // False when they are not there.
