@@ -351,6 +351,7 @@ void log(Emit& out, const Record& record) {
   out.number(",\"minimum\":", record.log_minimum);
   out.number(",\"refused\":", record.log_refused);
   out.number(",\"segment\":", record.log_segment);
+  out.raw(",\"signers\":", record.log_signers);
 }
 
 void two_digits(unsigned number, char* out) {
@@ -411,6 +412,7 @@ std::string_view name(Type type) {
     case Type::bodies_expired: return "bodies.expired";
     case Type::erasure_decided: return "erasure.decided";
     case Type::erasure_done: return "erasure.done";
+    case Type::log_rekeyed: return "log.rekeyed";
   }
   std::unreachable();
 }

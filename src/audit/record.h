@@ -63,6 +63,7 @@ enum class Type : std::uint8_t {
   bodies_expired,  // keys were destroyed by retention
   erasure_decided,
   erasure_done,  // keys were destroyed
+  log_rekeyed,   // checkpoints have other keys from here on
 };
 // "call.decided", ...
 std::string_view name(Type type);
@@ -218,6 +219,9 @@ struct Record {
       -1;  // records that were to be posted and were not, while the disk failed
   std::int64_t log_refused = -1;  // appends refused meanwhile
   std::int64_t log_segment = -1;
+  // log.rekeyed: {"after":[...],"before":[...]}, verifier keys as canonical JSON of at most
+  // asked_limit bytes. Such a record holds little else.
+  std::string_view log_signers{};
 };
 
 // A leaf whose seq is still missing: the journal knows it and puts the digits in at `seq_at`. Where

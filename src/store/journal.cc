@@ -25,6 +25,7 @@
 #include "store/packer.h"
 #include "store/query_reader.h"
 #include "store/recovery.h"
+#include "store/rotation.h"
 #include "store/sealer.h"
 #include "store/spill.h"
 
@@ -122,6 +123,12 @@ class Journal::Writer {
   Result<void> start();
   Result<void> submit(Append& append);
   Result<void> post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body);
+  void use_keys(std::shared_ptr<const LogKeys> keys) {
+    if (sealer_ != nullptr) sealer_->use(std::move(keys));
+  }
+  void prove_rotation(std::uint64_t record) {
+    if (sealer_ != nullptr) sealer_->prove_rotation(record);
+  }
   void forget_body_keys() { keys_changed_.store(true, std::memory_order_relaxed); }
   Status status() const;
 
@@ -158,6 +165,8 @@ class Journal::Writer {
   // Puts the appends of a batch that cannot be written now to what is kept for later; false when
   // they have to be refused.
   bool set_aside(const Batch& batch);
+  // Where next keys sign and no receipt says so: names them in a record.
+  Result<void> say_rotation();
   // What an earlier process spilled comes first.
   Result<void> take_spilled();
   // Gives the durable frames in out_ to the tree.
@@ -253,6 +262,7 @@ Result<void> Journal::Writer::start() {
   if (!found->last_type.empty() && found->last_type != audit::name(audit::Type::log_closed))
     opened.why = "the last run did not close the log";
   if (auto written = write_own(opened); !written) return written;
+  if (auto said = say_rotation(); !said) return said;
   if (auto taken = take_spilled(); !taken) return taken;
   status_.next_seq = next_seq_;
   status_.segment = segment_;
@@ -585,6 +595,20 @@ bool Journal::Writer::set_aside(const Batch& batch) {
   return true;
 }
 
+Result<void> Journal::Writer::say_rotation() {
+  if (sealer_ == nullptr || !options_.keys->changing()) return {};
+  const auto known = read_rotations(options_.directory);
+  if (!known) return std::unexpected(known.error());
+  if (!known->rotations.empty() && known->rotations.back().after == options_.keys->public_text())
+    return {};
+  const std::string signers = signers_json(*options_.keys);
+  if (auto written = write_own({.type = audit::Type::log_rekeyed, .log_signers = signers});
+      !written)
+    return written;
+  sealer_->prove_rotation(next_seq_ - 1);
+  return {};
+}
+
 Result<void> Journal::Writer::take_spilled() {
   if (options_.spill.empty()) return {};
   const auto left = spill_.read();
@@ -748,6 +772,8 @@ Result<void> Journal::submit(Append& append) { return writer_->submit(append); }
 Result<void> Journal::post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body) {
   return writer_->post(leaf, std::move(body));
 }
+void Journal::use_keys(std::shared_ptr<const LogKeys> keys) { writer_->use_keys(std::move(keys)); }
+void Journal::prove_rotation(std::uint64_t record) { writer_->prove_rotation(record); }
 void Journal::forget_body_keys() { writer_->forget_body_keys(); }
 Journal::Status Journal::status() const { return writer_->status(); }
 

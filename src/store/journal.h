@@ -180,6 +180,12 @@ class Journal {
   [[nodiscard]] base::Result<void> post(audit::Leaf leaf,
                                         std::unique_ptr<const KeptBody> body = nullptr);
 
+  // Other keys for the log (store/rotation.h): first they sign, then a record log.rekeyed says so,
+  // then that record is proved. Journal::open does all of it where next keys lie beside the former
+  // ones and the log does not say so yet. Any thread.
+  void use_keys(std::shared_ptr<const LogKeys> keys);
+  void prove_rotation(std::uint64_t record);
+
   // Data keys were destroyed: from the next batch on none of them is used. Any thread.
   void forget_body_keys();
 

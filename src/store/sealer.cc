@@ -8,12 +8,15 @@
 #include <system_error>
 #include <utility>
 
+#include "audit/receipt.h"
 #include "audit/segment.h"
 #include "store/query_reader.h"
+#include "store/rotation.h"
 
 namespace latticegate::store {
 namespace {
 
+namespace fs = std::filesystem;
 using base::Code;
 using base::fail;
 using base::Result;
@@ -161,11 +164,11 @@ std::filesystem::path old_checkpoints_path(const std::filesystem::path& log) {
 Sealer::Sealer(SealerOptions options, TreeWriter tree, std::shared_ptr<const LogKeys> keys,
                const base::Clock& clock, Files& files)
     : options_(std::move(options)),
-      keys_(std::move(keys)),
       clock_(clock),
       files_(files),
       tree_(std::move(tree)),
-      durable_(tree_.size()) {}
+      durable_(tree_.size()),
+      keys_(std::move(keys)) {}
 
 Result<std::unique_ptr<Sealer>> Sealer::open(SealerOptions options, std::uint64_t next_seq,
                                              std::shared_ptr<const LogKeys> keys,
@@ -177,10 +180,13 @@ Result<std::unique_ptr<Sealer>> Sealer::open(SealerOptions options, std::uint64_
   std::unique_ptr<Sealer> sealer;
   // tidy: the constructor is private
   sealer.reset(new Sealer(std::move(options), *std::move(tree), std::move(keys), clock, files));
+  const fs::path public_keys = public_keys_path(sealer->options_.directory);
+  const auto there = read_file(public_keys, 64 * 1024);
   const std::string text = sealer->keys_->public_text();
-  const auto there = read_file(public_keys_path(sealer->options_.directory), 64 * 1024);
-  if (!there || *there != text)
-    if (auto written = sealer->put(public_keys_path(sealer->options_.directory), text); !written)
+  // Next keys stand there as soon as a receipt says where they come from.
+  const bool announced = there && *there == sealer->keys_->former_text();
+  if (!announced && (!there || *there != text))
+    if (auto written = sealer->put(public_keys, text); !written)
       return std::unexpected(std::move(written).error());
   sealer->signed_ = *checkpoint ? (*checkpoint)->size : 0;
   sealer->status_.signed_leaves = sealer->signed_;
@@ -220,6 +226,16 @@ void Sealer::offer(std::uint64_t first, std::uint64_t count, std::string& frames
   }
   frames.clear();
   wake_.notify_one();
+}
+
+void Sealer::use(std::shared_ptr<const LogKeys> keys) {
+  const std::scoped_lock lock(mutex_);
+  keys_ = std::move(keys);
+}
+
+void Sealer::prove_rotation(std::uint64_t record) {
+  const std::scoped_lock lock(mutex_);
+  rotation_ = record;
 }
 
 Sealer::Status Sealer::status() const {
@@ -330,15 +346,49 @@ Result<void> Sealer::put(const std::filesystem::path& path, std::string_view tex
   return often ? files_.exchange(fresh, path) : files_.rename(fresh, path);
 }
 
+Result<void> Sealer::write_rotation(std::uint64_t record, const std::string& note) {
+  const FolderTiles tiles(options_.directory);
+  auto proof = audit::prove_inclusion(record, tree_.size(), audit::TileSource(tiles, tree_.size()));
+  if (!proof) return std::unexpected(std::move(proof).error());
+  std::string leaf;
+  const auto take = [&](std::string_view text) -> Result<void> {
+    leaf = text;
+    return {};
+  };
+  if (auto read = read_leaves(options_.directory, record, record + 1, take); !read) return read;
+  std::error_code error;
+  std::filesystem::create_directories(rotations_path(options_.directory), error);
+  const std::string receipt = audit::write_receipt(
+      {.extra = leaf, .index = record, .proof = *std::move(proof), .checkpoint = note});
+  if (auto written = put(rotation_path(options_.directory, record), receipt); !written)
+    return written;
+  return files_.sync_folder(rotations_path(options_.directory));
+}
+
 Result<void> Sealer::publish() {
   if (auto prepared = tree_.prepare(); !prepared) return prepared;
   const audit::Checkpoint checkpoint{
       .origin = options_.origin, .size = tree_.size(), .root = tree_.root()};
   const base::Time now = clock_.now();
   const auto seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+  std::shared_ptr<const LogKeys> keys;
+  std::optional<std::uint64_t> rotation;
+  {
+    const std::scoped_lock lock(mutex_);
+    keys = keys_;
+    rotation = rotation_;
+  }
   const auto note =
-      keys_->sign(checkpoint, static_cast<std::uint64_t>(std::max<std::int64_t>(0, seconds)));
+      keys->sign(checkpoint, static_cast<std::uint64_t>(std::max<std::int64_t>(0, seconds)));
   if (!note) return std::unexpected(note.error());
+  // Before the checkpoint: a log that has one over such a record has its receipt.
+  if (rotation && *rotation < checkpoint.size) {
+    if (auto written = write_rotation(*rotation, *note); !written) return written;
+    if (auto written = put(public_keys_path(options_.directory), keys->public_text()); !written)
+      return written;
+    const std::scoped_lock lock(mutex_);
+    if (rotation_ == rotation) rotation_.reset();
+  }
   if (auto written = put(checkpoint_path(options_.directory), *note, true); !written)
     return written;
   tree_.settle();

@@ -67,6 +67,13 @@ class Sealer {
   // Takes the bytes and leaves an empty buffer. Never waits.
   void offer(std::uint64_t first, std::uint64_t count, std::string& frames);
 
+  // From the next checkpoint on these sign. Any thread.
+  void use(std::shared_ptr<const LogKeys> keys);
+  // The record that names the keys that sign now is durable and has that number: the first
+  // checkpoint over it gets a receipt of it (store/rotation.h), and log.pub holds the latest keys.
+  // Any thread.
+  void prove_rotation(std::uint64_t record);
+
   // Whether nothing could be sealed for too long. Any thread.
   bool blocked() const { return blocked_.load(std::memory_order_relaxed); }
 
@@ -93,13 +100,13 @@ class Sealer {
   // From the segments, up to that leaf.
   [[nodiscard]] base::Result<void> catch_up(std::uint64_t until);
   [[nodiscard]] base::Result<void> publish();
+  [[nodiscard]] base::Result<void> write_rotation(std::uint64_t record, const std::string& note);
   // A small file, whole or not at all. `often`: one that is replaced again and again.
   [[nodiscard]] base::Result<void> put(const std::filesystem::path& path, std::string_view text,
                                        bool often = false);
   void failed(const base::Error& error);
 
   const SealerOptions options_;
-  const std::shared_ptr<const LogKeys> keys_;
   const base::Clock& clock_;
   Files& files_;
 
@@ -117,6 +124,8 @@ class Sealer {
   std::vector<std::string> spare_;
   std::uint64_t backlog_ = 0;
   std::uint64_t durable_ = 0;
+  std::shared_ptr<const LogKeys> keys_;
+  std::optional<std::uint64_t> rotation_;  // that has no receipt yet
   bool stopping_ = false;
   Status status_;
 

@@ -100,8 +100,13 @@ Result<void> write_secret_file(const std::filesystem::path& path, std::string_vi
 Result<void> replace_secret_file(const std::filesystem::path& path, std::string_view text) {
   const auto fresh = write_beside(path, text);
   if (!fresh) return std::unexpected(fresh.error());
-  if (::rename(fresh->c_str(), path.c_str()) != 0) return refused("replace", path);
-  return sync_folder_of(path);
+  return rename_secret_file(*fresh, path);
+}
+
+Result<void> rename_secret_file(const std::filesystem::path& from,
+                                const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return refused("replace", to);
+  return sync_folder_of(to);
 }
 
 Result<void> destroy_secret_file(const std::filesystem::path& path) {

@@ -23,6 +23,9 @@ namespace latticegate::store {
 // The same in place of one that exists.
 [[nodiscard]] base::Result<void> replace_secret_file(const std::filesystem::path& path,
                                                      std::string_view text);
+// Gives it another name, durably, in place of what had that name.
+[[nodiscard]] base::Result<void> rename_secret_file(const std::filesystem::path& from,
+                                                    const std::filesystem::path& to);
 // Overwrites the bytes, as far as the file system does that in place, and takes the name away,
 // durably. Fine if there is none.
 [[nodiscard]] base::Result<void> destroy_secret_file(const std::filesystem::path& path);

@@ -44,7 +44,7 @@ Result<void> Verifier::look_through_rest() {
        entry.increment(error)) {
     const std::string file = entry->path().filename().string();
     static const std::set<std::string, std::less<>> ours{
-        "checkpoint", "checkpoints", "lock", "log.pub", "seg", "tile", "blob"};
+        "checkpoint", "checkpoints", "lock", "log.pub", "seg", "tile", "blob", "rotations"};
     std::error_code unused;
     if (file == "lock" && fs::file_size(entry->path(), unused) != 0)
       problem(file, {}, "is not empty");
@@ -124,6 +124,7 @@ Result<VerifyReport> Verifier::run() {
     if (auto done = look_through_tiles(); !done) return std::unexpected(std::move(done).error());
   if (auto done = look_through_rest(); !done) return std::unexpected(std::move(done).error());
   judge_given_up();
+  judge_rotations();
   judge_end();
   return std::move(report_);
 }

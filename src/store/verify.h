@@ -33,7 +33,8 @@ struct Anchor {
 
 struct VerifyOptions {
   std::filesystem::path directory{};
-  // All of these must have signed. None: those in the folder itself, which proves less.
+  // All of these must have signed, or those that they handed over to (store/rotation.h). None:
+  // those in the folder itself, which proves less.
   std::vector<audit::VerifierKey> keys{};
   // Cosigners; each that signed is told.
   std::vector<audit::VerifierKey> witnesses{};
@@ -62,6 +63,7 @@ struct VerifyReport {
   std::string note;             // its bytes
   std::uint64_t signed_at = 0;  // POSIX seconds; 0: no key said so
   bool own_keys = false;        // the keys come from the folder itself
+  std::string keys;             // the log's latest, as the given ones lead to them; one a line
   std::uint64_t records = 0;    // that were read and hashed
   std::string first_time;       // of the records
   std::string last_time;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <format>
 #include <utility>
 
@@ -63,8 +64,9 @@ bool Verifier::take_given_up(std::uint64_t first) {
 }
 
 void Verifier::take_custody(std::string_view leaf) {
-  if (!leaf.contains(R"("type":"log.pruned")") && !leaf.contains(R"("type":"erasure.done")") &&
-      !leaf.contains(R"("type":"bodies.expired")"))
+  if (std::ranges::none_of(std::array{R"("type":"log.pruned")", R"("type":"erasure.done")",
+                                      R"("type":"bodies.expired")", R"("type":"log.rekeyed")"},
+                           [&](std::string_view type) { return leaf.contains(type); }))
     return;
   const auto record = json::Document::parse(leaf);
   if (!record) return;
@@ -73,6 +75,9 @@ void Verifier::take_custody(std::string_view leaf) {
   if (type == "log.pruned")
     given_up_ =
         std::max(given_up_, static_cast<std::uint64_t>(log["minimum"].integer().value_or(0)));
+  if (type == "log.rekeyed")
+    for (const json::Value key : log["signers"]["after"].elements())
+      rekeyed_[tree_.size()] += std::string(key.text_or("")) + "\n";
   if (type == "erasure.done" || type == "bodies.expired")
     for (const json::Value key : log["keys"].elements()) destroyed_.emplace(key.text_or(""));
 }
@@ -136,6 +141,19 @@ void Verifier::rest_of_bodies() {
   if (bodies_ && next_body_ && !options_.live)
     remark(std::format("{} holds bodies behind those of its records: left from a failure",
                        bodies_path_));
+}
+
+void Verifier::judge_rotations() {
+  for (const Rotation& rotation : rotations_)
+    if (!options_.live && rotation.checkpoint.size > tree_.size())
+      problem(rotation.file, rotation.record,
+              std::format("the log had {} records when it got other keys: rolled back",
+                          rotation.checkpoint.size));
+  for (const auto& [record, keys] : rekeyed_)
+    if (is_signed(record + 1) && std::ranges::none_of(rotations_, [&](const Rotation& rotation) {
+          return rotation.after == keys;
+        }))
+      problem("rotations", record, "the receipt of this change of keys is missing");
 }
 
 void Verifier::judge_given_up() {

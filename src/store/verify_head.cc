@@ -1,6 +1,7 @@
 #include "store/detail/verifier.h"
 
 #include <algorithm>
+#include <charconv>
 #include <format>
 #include <system_error>
 
@@ -15,46 +16,67 @@ using base::Code;
 using base::fail;
 using base::Result;
 
+Result<void> Verifier::follow_keys(const std::string& known) {
+  auto found = read_rotations(log_);
+  if (!found) return std::unexpected(std::move(found).error());
+  for (const RotationsFound::Bad& bad : found->bad) problem(bad.file, {}, bad.why);
+  rotations_ = std::move(found->rotations);
+  for (const KeyEpoch& epoch : epochs_of(rotations_, known)) {
+    Signers signers{.from = epoch.from, .keys = {}, .required = 0};
+    if (!epoch.keys.empty()) {
+      auto keys = read_verifier_keys(epoch.keys);
+      if (!keys) return std::unexpected(std::move(keys).error());
+      signers.keys = *std::move(keys);
+    }
+    signers.required = signers.keys.size();
+    for (const audit::VerifierKey& key : options_.witnesses) {
+      auto copied = audit::VerifierKey::from_text(key.text());
+      if (!copied) return std::unexpected(std::move(copied).error());
+      signers.keys.push_back(*std::move(copied));
+    }
+    report_.keys = epoch.keys;
+    epochs_.push_back(std::move(signers));
+  }
+  for (const Rotation& rotation : rotations_)
+    expected_.emplace(rotation.checkpoint.size, Expected{.kind = Expected::Kind::kept,
+                                                         .from = rotation.file,
+                                                         .root = rotation.checkpoint.root});
+  return {};
+}
+
+const Verifier::Signers& Verifier::signers_of(std::uint64_t size) const {
+  const auto after = std::ranges::find_if(epochs_.rbegin(), epochs_.rend(), [&](const auto& epoch) {
+    return epoch.from == 0 || size >= epoch.from;
+  });
+  return *after;
+}
+
 Result<void> Verifier::read_keys() {
   const auto own = read_file(public_keys_path(log_), 64 * 1024);
-  std::optional<std::vector<audit::VerifierKey>> found;
+  std::string there;
   if (own) {
-    auto keys = read_verifier_keys(*own);
-    std::string again;
-    if (keys)
-      for (const audit::VerifierKey& key : *keys) again += key.text() + "\n";
+    const auto keys = read_verifier_keys(*own);
+    if (keys) there = text_of(*keys);
     if (!keys)
       problem("log.pub", {}, std::format("is damaged: {}", keys.error().detail));
-    else if (again != *own)
+    else if (there != *own)
       problem("log.pub", {}, "holds more than keys");
-    if (keys) found = *std::move(keys);
   } else if (own.error().code != Code::not_found) {
     not_checked(own.error().detail);
   }
-  const auto copy = [&](const audit::VerifierKey& key) -> Result<void> {
-    auto copied = audit::VerifierKey::from_text(key.text());
-    if (!copied) return std::unexpected(std::move(copied).error());
-    keys_.push_back(*std::move(copied));
-    return {};
+  report_.own_keys = options_.keys.empty();
+  if (auto done = follow_keys(report_.own_keys ? there : text_of(options_.keys)); !done)
+    return done;
+  if (there.empty()) return {};
+  // While the log is getting other keys the former ones may still stand there.
+  const auto stands = [&](const Signers& epoch) {
+    for (const audit::VerifierKey& key : std::span(epoch.keys).first(epoch.required))
+      if (!there.contains(key.text() + "\n")) return false;
+    return true;
   };
-  if (options_.keys.empty()) {
-    report_.own_keys = true;
-    if (found) keys_ = *std::move(found);
-  } else {
-    for (const audit::VerifierKey& key : options_.keys)
-      if (auto copied = copy(key); !copied) return copied;
-    if (found) {
-      const auto known = [&](const audit::VerifierKey& key) {
-        return std::ranges::any_of(options_.keys,
-                                   [&](const auto& k) { return k.text() == key.text(); });
-      };
-      if (!std::ranges::all_of(*found, known))
-        problem("log.pub", {}, "names other keys than those that were given");
-    }
-  }
-  required_ = keys_.size();
-  for (const audit::VerifierKey& key : options_.witnesses)
-    if (auto copied = copy(key); !copied) return copied;
+  const std::size_t first = epochs_.size() < 2 ? 0 : epochs_.size() - 2;
+  if (std::ranges::none_of(std::span(epochs_).subspan(first), stands))
+    problem("log.pub", {}, "names other keys than those that were given");
   return {};
 }
 
@@ -82,20 +104,20 @@ Result<void> Verifier::read_head() {
       has_head_ = true;
     }
   }
-  if (required_ == 0) {
+  const auto& [from, keys, required] = signers_of(report_.head.size);
+  if (required == 0) {
     not_checked("there is no key to verify the checkpoint with");
   } else {
-    const auto opened = audit::open_checkpoint(*note, keys_, options_.origin);
+    const auto opened = audit::open_checkpoint(*note, keys, options_.origin);
     if (!opened) {
       problem("checkpoint", {}, opened.error().detail);
     } else {
-      for (std::size_t key = 0; key < keys_.size(); ++key) {
+      for (std::size_t key = 0; key < keys.size(); ++key) {
         if (opened->endorsed_by(key)) {
-          if (key >= required_) report_.witnesses.push_back(keys_[key].name());
-        } else if (key < required_) {
-          problem(
-              "checkpoint", {},
-              std::format("is not signed by key {}+{:08x}", keys_[key].name(), keys_[key].id()));
+          if (key >= required) report_.witnesses.push_back(keys[key].name());
+        } else if (key < required) {
+          problem("checkpoint", {},
+                  std::format("is not signed by key {}+{:08x}", keys[key].name(), keys[key].id()));
         }
       }
       for (const audit::Endorsement& endorsement : opened->endorsements)
@@ -117,18 +139,23 @@ Result<void> Verifier::read_kept() {
     const std::string path = "checkpoints/" + entry->path().filename().string();
     const auto note = contents(path, audit::note_limit.count, {}, false);
     if (!note) continue;
+    // Its name says which keys; that it is not its size is told below.
+    std::uint64_t named = 0;
+    const std::string digits = entry->path().filename().string();
+    std::from_chars(digits.data(), digits.data() + digits.size(), named);
+    const auto& [from, keys, required] = signers_of(named);
     const auto opened = audit::open_checkpoint(
-        *note, std::span(keys_).first(required_),
+        *note, std::span(keys).first(required),
         options_.origin.empty() && has_head_ ? report_.head.origin : options_.origin);
-    if (required_ == 0) continue;
+    if (required == 0) continue;
     if (!opened) {
       problem(path, {}, opened.error().detail);
       continue;
     }
-    for (std::size_t key = 0; key < required_; ++key)
+    for (std::size_t key = 0; key < required; ++key)
       if (!opened->endorsed_by(key))
         problem(path, {},
-                std::format("is not signed by key {}+{:08x}", keys_[key].name(), keys_[key].id()));
+                std::format("is not signed by key {}+{:08x}", keys[key].name(), keys[key].id()));
     const audit::Checkpoint& checkpoint = opened->checkpoint;
     if (entry->path().filename() != std::format("{:020}", checkpoint.size))
       problem(path, {}, std::format("is the checkpoint of {} records", checkpoint.size));

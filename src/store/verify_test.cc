@@ -176,7 +176,7 @@ TEST_CASE("every byte of every file, changed, is found") {
   const fs::path log = scratch.path() / "log";
   write_log(log, {.records = 130, .segment = 9'000});
   write_log(log, {.records = 130, .segment = 9'000});  // a second run: over one full tile
-  for (const std::uint64_t number : {1UL, 2UL}) {          // the others may be either
+  for (const std::uint64_t number : {1UL, 2UL}) {      // the others may be either
     store::SystemFiles files;
     REQUIRE(store::pack_segment(log, number, files).has_value());
   }

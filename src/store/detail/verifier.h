@@ -16,6 +16,7 @@
 #include "audit/tile_builder.h"
 #include "store/body_file.h"
 #include "store/query_reader.h"
+#include "store/rotation.h"
 #include "store/verify.h"
 
 namespace latticegate::store {
@@ -52,7 +53,17 @@ class Verifier {
   void not_checked(std::string what) { report_.not_checked.push_back(std::move(what)); }
   void remark(std::string what) { report_.remarks.push_back(std::move(what)); }
 
+  // Who must sign checkpoints of more than `from` records; the witnesses behind them.
+  struct Signers {
+    std::uint64_t from = 0;
+    std::vector<audit::VerifierKey> keys;
+    std::size_t required = 0;
+  };
+
   base::Result<void> read_keys();
+  base::Result<void> follow_keys(const std::string& known);
+  const Signers& signers_of(std::uint64_t size) const;
+  void judge_rotations();
   base::Result<void> read_head();
   base::Result<void> read_kept();
   void add_anchors();
@@ -92,8 +103,9 @@ class Verifier {
   const VerifyOptions& options_;
   const std::filesystem::path log_;
   VerifyReport report_;
-  std::vector<audit::VerifierKey> keys_;  // required ones first, witnesses behind
-  std::size_t required_ = 0;
+  std::vector<Signers> epochs_;
+  std::vector<Rotation> rotations_;
+  std::map<std::uint64_t, std::string> rekeyed_;  // what records say of next keys
   bool has_head_ = false;
   bool has_tiles_ = false;
   bool from_bundles_ = false;
