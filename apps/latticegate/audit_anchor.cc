@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <print>
 
 #include "add_checkpoint.h"
 #include "audit/witness.h"
 #include "base/log.h"
+#include "client/bucket.h"
 #include "client/client.h"
 #include "commands.h"
 #include "crypto/hash.h"
@@ -38,8 +40,33 @@ struct Arguments {
   std::string ca;
   std::string file;
   std::string git;
+  std::string bucket;
+  std::string region = "us-east-1";
+  std::string credentials;
+  std::string profile = "default";
+  std::uint64_t days = 400;
+  bool governance = false;
   std::vector<std::string> keys;
 };
+
+// The endpoint of a URL, over TLS where it says so.
+struct Endpoint {
+  net::Url url;
+  std::shared_ptr<const net::TlsContext> tls;
+};
+Result<Endpoint> endpoint_of(const std::string& text, const std::string& ca) {
+  auto url = net::parse_url(text);
+  if (!url) return std::unexpected(std::move(url).error());
+  client::Options options;
+  if (!ca.empty()) {
+    auto pem = file_text(ca);
+    if (!pem) return std::unexpected(std::move(pem).error());
+    options.ca_pem = *std::move(pem);
+  }
+  auto tls = client::tls_for(*url, options);
+  if (!tls) return std::unexpected(std::move(tls).error());
+  return Endpoint{.url = *std::move(url), .tls = *std::move(tls)};
+}
 
 struct Asked {
   int status = 0;
@@ -84,26 +111,14 @@ int cosign(const Arguments& given) {
   if (!log) return complain("audit log", log.error());
   const auto witnesses = keys_given(given.keys);
   if (!witnesses) return complain("--witness", witnesses.error());
-  auto url = net::parse_url(given.to);
-  if (!url) return complain("--to", url.error());
-  if (!url->path.ends_with("/add-checkpoint"))
-    url->path += url->path.ends_with('/') ? "add-checkpoint" : "/add-checkpoint";
-  std::shared_ptr<const net::TlsContext> tls;
-  if (url->tls) {
-    net::TlsClientOptions options;
-    options.server_name = url->host;
-    if (!given.ca.empty()) {
-      auto ca = file_text(given.ca);
-      if (!ca) return complain("--ca", ca.error());
-      options.ca_pem = *std::move(ca);
-    }
-    auto made = net::TlsContext::client(options);
-    if (!made) return complain("--to", made.error());
-    tls = *std::move(made);
-  }
+  auto endpoint = endpoint_of(given.to, given.ca);
+  if (!endpoint) return complain("--to", endpoint.error());
+  std::string& path = endpoint->url.path;
+  if (!path.ends_with("/add-checkpoint"))
+    path += path.ends_with('/') ? "add-checkpoint" : "/add-checkpoint";
   const base::SystemClock clock;
   net::Loop loop(0, clock);
-  net::HttpPool pool(loop, *std::move(url), std::move(tls), net::ClientOptions{});
+  net::HttpPool pool(loop, std::move(endpoint->url), std::move(endpoint->tls), {});
   const auto note = client::run_alone(loop, cosigned(pool, log->directory));
   if (!note) {
     std::println(stderr, "latticegate: {}", base::printable(note.error().detail));
@@ -155,9 +170,59 @@ int run_git(std::vector<std::string> words) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+Result<client::BucketCredentials> bucket_credentials(const Arguments& given) {
+  if (!given.credentials.empty()) {
+    const auto text = file_text(given.credentials);
+    if (!text) return std::unexpected(text.error());
+    return client::read_bucket_credentials(*text, given.profile);
+  }
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  client::BucketCredentials found{.key_id = variable("AWS_ACCESS_KEY_ID"),
+                                  .secret = crypto::Secret(variable("AWS_SECRET_ACCESS_KEY")),
+                                  .session = variable("AWS_SESSION_TOKEN")};
+  if (found.key_id.empty() || found.secret.empty())
+    return fail(Code::invalid,
+                "give --credentials, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+  return found;
+}
+
+// The name of a log where names are short and plain.
+std::string short_name(const audit::Checkpoint& head) {
+  return crypto::to_hex(crypto::sha256(head.origin)).substr(0, 16);
+}
+
+int anchor_in_bucket(const Arguments& given, const audit::Checkpoint& head, std::string_view note) {
+  auto endpoint = endpoint_of(given.bucket, given.ca);
+  if (!endpoint) return complain("--bucket", endpoint.error());
+  const auto credentials = bucket_credentials(given);
+  if (!credentials) return complain("--credentials", credentials.error());
+  const base::SystemClock clock;
+  const std::string key = std::format("{}/{:020}.checkpoint", short_name(head), head.size);
+  net::Loop loop(0, clock);
+  net::HttpPool pool(loop, std::move(endpoint->url), std::move(endpoint->tls), {});
+  const client::LockedObject object{
+      .key = key,
+      .body = note,
+      .until = clock.now() + std::chrono::days(given.days),
+      .mode = given.governance ? client::LockMode::governance : client::LockMode::compliance};
+  const auto put = client::run_alone(
+      loop, client::put_locked(pool, *credentials, given.region, object, clock.now()));
+  if (!put) {
+    std::println(stderr, "latticegate: {}", base::printable(put.error().detail));
+    return put.error().code == Code::forbidden ? wrong : unreachable;
+  }
+  std::println(stderr, "{} {}, locked for {} days", key,
+               *put ? "is in the bucket" : "was in the bucket already", given.days);
+  return done;
+}
+
 int anchor(const Arguments& given) {
-  if (given.file.empty() == given.git.empty()) {
-    std::println(stderr, "latticegate: audit anchor takes --file or --git");
+  if ((given.file.empty() ? 0 : 1) + (given.git.empty() ? 0 : 1) + (given.bucket.empty() ? 0 : 1) !=
+      1) {
+    std::println(stderr, "latticegate: audit anchor takes --file, --git or --bucket");
     return usage;
   }
   const auto log = choose_log(given.log);
@@ -174,14 +239,15 @@ int anchor(const Arguments& given) {
     return wrong;
   }
   const audit::Checkpoint& head = opened->checkpoint;
-  if (!given.file.empty()) {
+  if (!given.bucket.empty()) {
+    if (const int outcome = anchor_in_bucket(given, head, *note); outcome != done) return outcome;
+  } else if (!given.file.empty()) {
     if (auto done = append_to(given.file, *note + "\n"); !done) {
       (void)complain("--file", done.error());
       return unknown;
     }
   } else {
-    const std::string name =
-        crypto::to_hex(crypto::sha256(head.origin)).substr(0, 16) + ".checkpoint";
+    const std::string name = short_name(head) + ".checkpoint";
     if (auto written = write_whole(std::filesystem::path(given.git) / name, *note); !written) {
       (void)complain("--git", written.error());
       return unknown;
@@ -222,10 +288,29 @@ void add_audit_anchor(CLI::App& audit, Chosen& chosen) {
   CLI::App* const anchor_command = audit.add_subcommand(
       "anchor", "Put the log's checkpoint where the gateway cannot take it back");
   add_log_options(*anchor_command, given->log);
-  anchor_command->add_option(
-      "--file", given->file,
-      "Append it to this file, which only grows (chattr +a, a locked bucket)");
+  anchor_command->add_option("--file", given->file,
+                             "Append it to this file, which only grows (chattr +a)");
   anchor_command->add_option("--git", given->git, "Commit it in this working copy");
+  anchor_command->add_option(
+      "--bucket", given->bucket,
+      "Put it into this bucket, locked: https://s3.eu-central-1.amazonaws.com/acme-anchors/gate-1");
+  anchor_command->add_option("--region", given->region, "With --bucket: where that is")
+      ->capture_default_str();
+  anchor_command->add_option(
+      "--credentials", given->credentials,
+      "With --bucket: a file with aws_access_key_id and aws_secret_access_key; without it, the "
+      "environment's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+  anchor_command->add_option("--profile", given->profile, "Of that file")->capture_default_str();
+  anchor_command->add_option("--days", given->days, "How long it is locked")->capture_default_str();
+  anchor_command->add_flag("--governance", given->governance,
+                           "Lock it so that accounts with a special right may end that");
+  anchor_command->add_option("--ca", given->ca,
+                             "PEM file of the authority to trust instead of the system's");
+  anchor_command->footer(
+      "The bucket has object lock (S3 API, signatures of version 4); an object's name is the log's "
+      "and the\nnumber of its records, and what is there stays. Exit codes: 0 anchored, 1 the log "
+      "is not what its keys\nsigned, or the bucket refuses, 2 usage, 3 it cannot be written, 5 "
+      "not reachable.");
   anchor_command->callback([&chosen, given] { chosen = [given] { return anchor(*given); }; });
 }
 
