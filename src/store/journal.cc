@@ -541,7 +541,7 @@ void Journal::Writer::commit(Batch& batch) {
       if (piece.body != nullptr) freed += piece.body->text.size();
     kept_.clear();
     if (spilled_ > 0) {
-      // One that stays is read again by the next open(), and its records are there twice.
+      // One that stays is read again by the next open(), which finds its records in the log.
       static_cast<void>(spill_.clear().has_value());
       spilled_ = 0;
     }
@@ -611,9 +611,11 @@ Result<void> Journal::Writer::say_rotation() {
 
 Result<void> Journal::Writer::take_spilled() {
   if (options_.spill.empty()) return {};
-  const auto left = spill_.read();
+  auto left = spill_.read();
   if (!left) return base::within("what was spilled", left.error());
   if (left->empty()) return {};
+  if (auto dropped = Spill::drop_known(options_.directory, *left); !dropped) return dropped;
+  if (left->empty()) return spill_.clear();
   if (auto written = write_own({.type = audit::Type::log_resumed,
                                 .why = "an earlier process set records aside",
                                 .log_aside = static_cast<std::int64_t>(left->size())});

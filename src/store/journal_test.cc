@@ -546,10 +546,33 @@ TEST_CASE("what was spilled is durable, and in the log after a crash, once") {
     CHECK(store::Spill(options.spill, bench.files).read().value().size() == 5);
   }  // and ends while the disk fails, as a crash would
   full = false;
+  const std::filesystem::path spilled = options.spill / "spill.log";
+  const std::filesystem::path kept = bench.scratch.path() / "kept";
+  std::filesystem::copy_file(spilled, kept);
   for (int run = 0; run < 2; ++run) {
     const auto journal = bench.open(options, bench.files);
     const auto all = read_all(log);
     CHECK(all.names == Names{"before", "spilled", "spilled", "spilled", "spilled", "spilled"});
     CHECK(std::ranges::count(all.types, "log.resumed") == 1);
   }
+  // The process died when all of it was in the log and the spill not yet removed; and when half of
+  // it was: what is in the log already does not come twice.
+  const auto put_back = [&](std::uintmax_t bytes) {
+    std::filesystem::copy_file(kept, spilled, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(spilled, bytes);
+  };
+  put_back(std::filesystem::file_size(kept));
+  (void)bench.open(options, bench.files);
+  CHECK(read_all(log).names.size() == 6);
+  CHECK_FALSE(std::filesystem::exists(spilled));
+  const std::filesystem::path cut = bench.scratch.path() / "cut";
+  {
+    const auto journal =
+        bench.open({.directory = cut, .origin = "acme/test/node-1", .homes = 2}, bench.files);
+    for (int i = 0; i < 2; ++i) REQUIRE(journal->post(bench.named("spilled")).has_value());
+  }
+  put_back(std::filesystem::file_size(kept));
+  options.directory = cut;
+  (void)bench.open(options, bench.files);
+  CHECK(read_all(cut).names.size() == 5);
 }

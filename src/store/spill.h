@@ -28,6 +28,11 @@ class Spill {
   // What an earlier process left; empty when there is nothing.
   [[nodiscard]] base::Result<std::vector<Kept>> read() const;
 
+  // Takes out of these what is in the log already: a process that died between the log and
+  // clear() left it in both.
+  [[nodiscard]] static base::Result<void> drop_known(const std::filesystem::path& log,
+                                                     std::vector<Kept>& kept);
+
   // Collects; text with the place of a body still in it.
   void add(audit::Leaf leaf);
   // Makes what was added since the last time durable. After an error nothing of it counts.
