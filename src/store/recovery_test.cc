@@ -10,6 +10,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -199,6 +200,57 @@ TEST_CASE("killed before or in the middle of any single file operation, the log 
   }
   CHECK(operations > 20);
   MESSAGE(operations, " operations");
+}
+
+TEST_CASE("cut at any length, the log keeps every whole record and goes on") {
+  const store::Scratch scratch;
+  const std::filesystem::path log = scratch.path() / "log";
+  const base::SystemClock clock;
+  store::SystemFiles files;
+  store::Named named;
+  // Not synced: what counts here is what is in the file, and there are thousands of them.
+  store::FaultyFiles quick([](std::string_view, std::size_t&) -> base::Result<void> { return {}; });
+  const auto run = [&](bool sealed) {
+    JournalOptions with = options(log);
+    if (!sealed) with.keys = nullptr;
+    const auto journal = Journal::open(with, clock, quick, [](std::uint32_t, Append*) {});
+    REQUIRE_MESSAGE(journal.has_value(), journal.error().detail);
+    for (int i = 0; i < 3; ++i) REQUIRE((*journal)->post(named(std::to_string(i))).has_value());
+  };
+  run(false);
+  run(false);
+  const std::string whole = slurp(store::segment_path(log, 1));
+  // Where each record ends.
+  std::vector<std::uint64_t> ends;
+  {
+    auto file = store::SegmentFile::open(store::segment_path(log, 1));
+    REQUIRE(file.has_value());
+    while (file->next().value()) ends.push_back(file->valid());
+  }
+  const bool all = std::getenv("LATTICEGATE_EVERY_BYTE") != nullptr;
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    CAPTURE(size);
+    const auto kept = static_cast<std::uint64_t>(
+        std::ranges::count_if(ends, [&](std::uint64_t end) { return end <= size; }));
+    for (const bool zeros : {false, true}) {  // also with reserved space behind it
+      std::filesystem::remove_all(log);
+      std::filesystem::create_directories(store::segment_folder(log));
+      spill(store::segment_path(log, 1),
+            whole.substr(0, size) + std::string(zeros ? 3000 : 0, '\0'));
+      const auto found = store::recover(log, origin, quick);
+      REQUIRE_MESSAGE(found.has_value(), found.error().detail);
+      CHECK(found->next_seq == kept);
+      CHECK(slurp(store::segment_path(log, 1)) ==
+            whole.substr(0, kept == 0 ? found->size : ends[kept - 1]));
+    }
+    // The whole way, with tree and signature: goes on, holds together.
+    if (!all && size % 40 != 0 && size != whole.size()) continue;
+    run(true);
+    const auto read = store::read_all(log);
+    CHECK(read.leaves == kept + 5);
+    CHECK(judged(log) == store::Verdict::unwitnessed);
+  }
+  MESSAGE("up to ", whole.size(), " bytes");
 }
 
 TEST_CASE("a torn tail is cut and kept beside the segment, reserved space is only cut") {
