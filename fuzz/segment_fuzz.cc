@@ -1,12 +1,14 @@
 // The audit log: whatever bytes a segment holds, the valid part is read and the end is told;
 // whatever text a record carries, its leaf is canonical JSON within its limit; whatever a query
 // says, it is understood or refused.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "audit/packed.h"
 #include "audit/query.h"
 #include "audit/record.h"
 #include "audit/segment.h"
@@ -33,6 +35,29 @@ void read_segment(std::string_view bytes) {
               "what is read is what was written");
   base::check((reader->stop() == audit::Stop::end) == (reader->valid() == bytes.size()),
               "the end is told where it is");
+}
+
+// A packed segment gives its bytes back, and no bytes are taken for one that are none.
+void unpack(std::string_view bytes) {
+  audit::SegmentUnpacker unpacker;
+  std::string plain;
+  const auto tail = bytes.substr(bytes.size() - std::min(bytes.size(), audit::packed_tail_size));
+  if (const auto size = audit::packed_index_size(tail, bytes.size()))
+    if (const auto chunks =
+            audit::read_packed_index(bytes.substr(bytes.size() - *size), bytes.size()))
+      for (const audit::PackedChunk& chunk : *chunks)
+        if (unpacker.unpack(chunk, bytes.substr(chunk.at, chunk.size), plain))
+          base::check(plain.size() == chunk.plain_size, "a chunk is as long as its index says");
+  if (bytes.empty() || bytes.size() > audit::packed_chunk_limit.count) return;
+  audit::SegmentPacker packer;
+  std::string packed;
+  packer.add(bytes, packed);
+  packer.finish(packed);
+  const auto& chunk = packer.chunks().front();
+  base::check(
+      unpacker.unpack(chunk, std::string_view(packed).substr(0, chunk.size), plain).has_value() &&
+          plain == bytes,
+      "what is packed is unpacked");
 }
 
 void write_record(std::string_view text) {
@@ -71,6 +96,7 @@ void ask(std::string_view text) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text =
       size == 0 ? "" : std::string_view(reinterpret_cast<const char*>(data), size);
+  unpack(text);
   read_segment(text);
   write_record(text);
   ask(text);

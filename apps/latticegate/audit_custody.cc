@@ -1,5 +1,5 @@
-// audit show --reveal, audit erase, audit retain: what is done to the record by people, and
-// recorded.
+// audit show --reveal, audit erase, audit retain, audit rotate: what is done to the record by
+// people, and recorded.
 #include "audit_custody.h"
 
 #include <print>
@@ -82,6 +82,29 @@ int retain(const RetainArguments& given) {
   const auto answer = ask(given.config, "retain", given.dry_run ? "{}" : R"({"carry_out":true})");
   if (!answer) return answer.error();
   std::println("{}", *answer);
+  return done;
+}
+
+struct RotateArguments {
+  std::string config = "latticegate.yaml";
+  bool finish = false;
+};
+
+int rotate(const RotateArguments& given) {
+  const auto answer = ask(given.config, "rotate", given.finish ? R"({"finish":true})" : "{}");
+  if (!answer) return answer.error();
+  const auto document = json::Document::parse(*answer);
+  if (!document) return complain("answer", document.error());
+  std::print("{}", document->root()["keys"].text_or(""));
+  const std::string_view record = document->root()["record"].digits();
+  if (given.finish)
+    std::println(stderr, "the former keys are destroyed; record {} names these", record);
+  else
+    std::println(stderr,
+                 "record {} names these keys, and both sign from now on; give them (log.pub) to "
+                 "whoever verifies,\nwitnesses above all, then run `latticegate audit rotate "
+                 "--finish`",
+                 record);
   return done;
 }
 
@@ -174,6 +197,21 @@ void add_audit_custody(CLI::App& audit, Chosen& chosen) {
       "without the old one.");
   rekey_command->callback(
       [&chosen, rekeying] { chosen = [rekeying] { return rekey(*rekeying); }; });
+
+  auto rotating = std::make_shared<RotateArguments>();
+  CLI::App* const rotate_command =
+      audit.add_subcommand("rotate", "Give the log other keys to sign its checkpoints with");
+  rotate_command->add_option("-c,--config", rotating->config, "The gateway's configuration file")
+      ->capture_default_str();
+  rotate_command->add_flag("--finish", rotating->finish,
+                           "End the time in which both sign: destroy the former keys");
+  rotate_command->footer(
+      "Prints the latest verifier keys. A record names them, and a receipt in the log's folder "
+      "rotations/,\nsigned by both, proves it: audit check FILE --key FORMER.pub. Verification "
+      "follows from the keys of any\ntime to those of any other. Exit codes: 0 done, 1 not now, "
+      "3 it cannot be done.");
+  rotate_command->callback(
+      [&chosen, rotating] { chosen = [rotating] { return rotate(*rotating); }; });
 
   auto retaining = std::make_shared<RetainArguments>();
   CLI::App* const retain_command = audit.add_subcommand(

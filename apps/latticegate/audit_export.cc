@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "json/write.h"
 #include "log_reading.h"
+#include "store/packer.h"
 
 namespace latticegate::app {
 namespace {
@@ -124,6 +125,9 @@ int stats(const Arguments& given) {
     return true;
   });
   if (outcome == usage) return outcome;
+  const auto log = choose_log(given.log);
+  const auto size = log ? store::size_of(log->directory) : std::unexpected(log.error());
+  if (!size) return complain("audit log", size.error());
   const std::vector<std::pair<std::string_view, const Counts*>> tables{
       {"types", &types}, {"decisions", &decisions}, {"outcomes", &outcomes}, {"agents", &agents},
       {"tools", &tools}, {"rules", &rules},         {"findings", &findings}, {"labels", &labels}};
@@ -138,6 +142,19 @@ int stats(const Arguments& given) {
         .member("bytes_in", bytes_in)
         .member("bytes_out", bytes_out)
         .member("without_outcome", static_cast<std::int64_t>(open.size()));
+    const auto number = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
+    w.key("disk")
+        .begin_object()
+        .member("segments", number(size->segments))
+        .member("segment_bytes", number(size->bytes))
+        .member("packed_segments", number(size->packed_segments))
+        .member("packed_records", number(size->packed_records))
+        .member("packed_bytes", number(size->packed_bytes))
+        .member("unpacked_bytes", number(size->unpacked_bytes))
+        .member("tile_bytes", number(size->tile_bytes))
+        .member("bundle_bytes", number(size->bundle_bytes))
+        .member("body_bytes", number(size->body_bytes))
+        .end_object();
     for (const auto& [name, counts] : tables) {
       w.key(name).begin_object();
       for (const auto& [what, count] : counts->top(given.top))
@@ -153,6 +170,13 @@ int stats(const Arguments& given) {
   std::println("{:<16} {}", "rows out", rows);
   std::println("{:<16} {} in, {} out", "bytes", bytes_in, bytes_out);
   std::println("{:<16} {}", "without outcome", open.size());
+  std::println("{:<16} {} in {} segments, {} in tiles, {} in bundles, {} of bodies",
+               "bytes on disk", size->bytes, size->segments, size->tile_bytes, size->bundle_bytes,
+               size->body_bytes);
+  if (size->packed_records > 0)
+    std::println("{:<16} {} of {} segments: {} bytes a record, {} before", "packed",
+                 size->packed_segments, size->segments, size->packed_bytes / size->packed_records,
+                 size->unpacked_bytes / size->packed_records);
   for (const auto& [name, counts] : tables)
     for (bool leading = true; const auto& [what, count] : counts->top(given.top)) {
       std::println("{:<16} {:>10} {}", leading ? name : "", count, base::printable(what));

@@ -14,6 +14,7 @@
 #include "log_reading.h"
 #include "seen.h"
 #include "store/log_keys.h"
+#include "store/rotation.h"
 #include "store/sealer.h"
 #include "store/tree_writer.h"
 #include "store/verify.h"
@@ -190,15 +191,16 @@ Result<void> add_checkpoints(const Arguments& given, store::VerifyOptions& optio
       if (!keys) return fail(Code::invalid, std::format("there is no key to verify {} with", file));
       own = *std::move(keys);
     }
-    // The log's keys and the witnesses': who of them signed is told.
-    std::vector<audit::VerifierKey> known;
-    for (const std::vector<audit::VerifierKey>* list :
-         {options.keys.empty() ? &own : &options.keys, &options.witnesses})
-      for (const audit::VerifierKey& key : *list) {
-        auto copy = audit::VerifierKey::from_text(key.text());
-        if (!copy) return std::unexpected(std::move(copy).error());
-        known.push_back(*std::move(copy));
-      }
+    // The log's keys of all times and the witnesses': who of them signed is told.
+    auto rotations = store::read_rotations(options.directory);
+    if (!rotations) return std::unexpected(std::move(rotations).error());
+    std::string all;
+    for (const store::KeyEpoch& epoch : store::epochs_of(
+             rotations->rotations, store::text_of(options.keys.empty() ? own : options.keys)))
+      all += epoch.keys;
+    auto every = store::read_verifier_keys(all + store::text_of(options.witnesses));
+    if (!every) return std::unexpected(std::move(every).error());
+    const std::vector<audit::VerifierKey> known = *std::move(every);
     for (const std::string& note : notes_in(*text)) {
       const auto opened = audit::open_checkpoint(note, known);
       if (!opened) return base::within(file, opened.error());
@@ -267,10 +269,8 @@ int verify(const Arguments& given) {
   const store::Verdict verdict = report->verdict();
   if (memory && verdict != store::Verdict::tampered && report->head.size >= remembered &&
       report->head.size > 0 && report->records >= report->head.size) {
-    std::vector<audit::VerifierKey> trusted = std::move(options.keys);
-    if (trusted.empty())
-      if (const auto text = store::read_file(store::public_keys_path(options.directory), 64 * 1024))
-        if (auto own = store::read_verifier_keys(*text)) trusted = *std::move(own);
+    std::vector<audit::VerifierKey> trusted;
+    if (auto latest = store::read_verifier_keys(report->keys)) trusted = *std::move(latest);
     if (!trusted.empty())
       if (auto kept = remember(*memory, trusted, report->note); !kept)
         (void)complain("remembering", kept.error());

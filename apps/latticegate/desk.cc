@@ -95,13 +95,16 @@ Result<std::string> ask_log(const config::Config& config, std::string_view what,
     if (!ticket) return std::unexpected(ticket.error());
     return ticket->seq();
   };
-  gateway::Desk desk({.audit = audit,
-                      .keys = *std::move(ring),
-                      .person_key = std::string(person_key->reveal()),
-                      .write = write,
-                      .keys_changed = nullptr,
-                      .index = {}},
-                     clock, files);
+  gateway::Desk desk(
+      {.audit = audit,
+       .keys = *std::move(ring),
+       .person_key = std::string(person_key->reveal()),
+       .write = write,
+       .keys_changed = nullptr,
+       .sign_with = [&](auto log_keys) { (*journal)->use_keys(std::move(log_keys)); },
+       .prove_rotation = [&](std::uint64_t r) { (*journal)->prove_rotation(r); },
+       .index = {}},
+      clock, files);
   return (*ask)(desk);
 }
 

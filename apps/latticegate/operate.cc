@@ -20,6 +20,8 @@ void print_status(json::Value root) {
   if (const auto aside = root["audit"]["aside"].integer(); aside.value_or(0) > 0)
     std::println("{:16} {} records wait for the log", "audit aside", *aside);
   std::println("{:16} {}", "audit signed", root["audit"]["signed"].digits());
+  if (const auto trouble = root["audit"]["pack_trouble"].text_or(""); !trouble.empty())
+    std::println("log files stay as large as they are: {}", base::printable(trouble));
   if (const auto trouble = root["audit"]["seal_trouble"].text_or(""); !trouble.empty())
     std::println("{:16} {}", "", base::printable(trouble));
   std::println("{:16} epoch {}, {} policies, {}", "policy", root["policy"]["epoch"].digits(),

@@ -37,7 +37,7 @@ std::int64_t number(std::uint64_t count) { return static_cast<std::int64_t>(coun
 std::uint64_t not_compared(const ReplayReport& report) { return report.calls - report.compared(); }
 
 std::string_view reason(std::string_view word) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 9> words{{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> words{{
       {"question", "were refused before any policy was asked, or recorded without their question"},
       {"unreadable", "are recorded in a way that cannot be read"},
       {"size", "are too large to be recorded whole"},
@@ -46,6 +46,7 @@ std::string_view reason(std::string_view word) {
       {"redaction", "are no question without the secrets in them"},
       {"arguments", "have arguments that no policy could judge"},
       {"off", "were recorded with audit.context none"},
+      {"sealed", "were recorded with audit.context sealed"},
       {"unsure", "depend on what happened before, and that is not known"},
   }};
   for (const auto& [known, sentence] : words)

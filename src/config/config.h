@@ -272,7 +272,7 @@ struct Inspect {
 };
 
 // What of a call's question is recorded, for deciding it again.
-enum class Context : std::uint8_t { full, none };
+enum class Context : std::uint8_t { full, sealed, none };
 
 // Whose bodies are kept, sealed, beside the log.
 enum class Bodies : std::uint8_t { none, requests, answers, all };

@@ -330,7 +330,14 @@ std::string_view name(Era era) {
   std::unreachable();
 }
 
-std::string_view name(Context context) { return context == Context::full ? "full" : "none"; }
+std::string_view name(Context context) {
+  switch (context) {
+    case Context::full: return "full";
+    case Context::sealed: return "sealed";
+    case Context::none: return "none";
+  }
+  std::unreachable();
+}
 std::string_view name(Mode mode) {
   switch (mode) {
     case Mode::observe: return "observe";

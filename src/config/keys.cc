@@ -751,9 +751,11 @@ constexpr auto table = std::to_array<Key>({
     {.path = "audit.context",
      .type = Type::word,
      .fallback = "full",
-     .words = "full|none",
+     .words = "full|sealed|none",
      .sentence = "full: what each decision read is recorded, without the secrets that were found "
-                 "in it, so that `policy replay` can decide it again; none: it is not."},
+                 "in it, so that `policy replay` can decide it again; sealed: that is kept like "
+                 "bodies are, encrypted and erasable, and the record quotes no argument; none: it "
+                 "is not kept."},
     {.path = "audit.bodies",
      .type = Type::word,
      .fallback = "none",

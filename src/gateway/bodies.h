@@ -16,6 +16,9 @@ enum class BodyKind : std::uint8_t { request, answer };
 // Whether the configuration keeps such bodies.
 bool keeps(config::Bodies bodies, BodyKind kind);
 
+// What the key is for that seals bodies of that subject; a label that is empty is "general".
+audit::KeyPurpose body_purpose(std::string_view subject, std::string_view label, base::Time at);
+
 struct BodyOrder {
   const inspect::Findings* findings = nullptr;  // of all of it
   std::string_view redaction_key{};

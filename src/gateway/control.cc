@@ -113,6 +113,7 @@ Control::Answer Control::status() const {
       .member("bodies_left_out", static_cast<std::int64_t>(journal.bodies_left_out))
       .member("signed", static_cast<std::int64_t>(journal.signed_records))
       .member("seal_trouble", journal.seal_trouble)
+      .member("pack_trouble", journal.pack_trouble)
       .end_object();
   const auto snapshot = shared.snapshot.load();
   w.key("policy").begin_object().member("epoch",

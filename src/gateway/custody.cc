@@ -12,6 +12,8 @@
 #include "store/body_file.h"
 #include "store/log_index.h"
 #include "store/query_reader.h"
+#include "store/rotation.h"
+#include "store/sealer.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -247,6 +249,47 @@ Result<GivenUp> Desk::retain(bool carry_out) {
     }
   }
   return given;
+}
+
+Result<Rotated> Desk::rotate(bool finish) {
+  const config::Audit& audit = parts_.audit;
+  const auto keys_now = [&]() -> Result<std::shared_ptr<const store::LogKeys>> {
+    auto keys = store::LogKeys::open(audit.keys, audit.origin, false);
+    if (!keys) return base::within("audit.keys", std::move(keys).error());
+    return std::make_shared<const store::LogKeys>(*std::move(keys));
+  };
+  if (!finish) {
+    if (auto made = store::LogKeys::make_next(audit.keys); !made)
+      return std::unexpected(std::move(made).error());
+    const auto both = keys_now();
+    if (!both) return std::unexpected(both.error());
+    parts_.sign_with(*both);
+    const std::string signers = store::signers_json(**both);
+    const auto record = write({.type = audit::Type::log_rekeyed, .log_signers = signers});
+    if (!record) return std::unexpected(record.error());
+    parts_.prove_rotation(*record);
+    return Rotated{.record = *record, .keys = (*both)->public_text()};
+  }
+  const auto both = keys_now();
+  if (!both) return std::unexpected(both.error());
+  if (!(*both)->changing()) return fail(Code::not_found, "the log is not getting other keys");
+  // Nobody could follow to keys that nothing signed names, nor we go on under them.
+  const auto found = store::read_rotations(audit.directory);
+  if (!found) return std::unexpected(found.error());
+  const auto next = store::read_verifier_keys((*both)->public_text());
+  const auto note =
+      store::read_file(store::checkpoint_path(audit.directory), audit::note_limit.count);
+  if (!next || !note || found->rotations.empty() ||
+      found->rotations.back().after != (*both)->public_text() ||
+      !audit::open_checkpoint(*note, *next, audit.origin))
+    return fail(Code::conflict, "nothing is signed by the next keys yet: ask again in a second");
+  const std::uint64_t record = found->rotations.back().record;
+  if (auto dropped = store::LogKeys::drop_former(audit.keys); !dropped)
+    return std::unexpected(std::move(dropped).error());
+  const auto latest = keys_now();
+  if (!latest) return std::unexpected(latest.error());
+  parts_.sign_with(*latest);
+  return Rotated{.record = record, .keys = (*latest)->public_text()};
 }
 
 Result<void> Desk::refresh_index() {

@@ -1,5 +1,5 @@
 // Custody: what people and retention do to the record, each time with a record of it: reading a
-// body, erasing a person's bodies, giving up what is too old.
+// body, erasing a person's bodies, giving up what is too old, exchanging the log's keys.
 //
 // Reading takes a person with the role (audit.role) and a reason; erasing takes two different ones.
 // Who they are, the caller has found out by their credentials. The record of a reading is durable
@@ -31,6 +31,7 @@
 #include "net/task.h"
 #include "store/body_keys.h"
 #include "store/file.h"
+#include "store/log_keys.h"
 #include "store/retention.h"
 
 namespace latticegate::gateway {
@@ -55,6 +56,11 @@ struct Erased {
   base::Time at{};
 };
 
+struct Rotated {
+  std::uint64_t record = 0;  // that names the next keys
+  std::string keys;          // the latest, one a line
+};
+
 struct GivenUp {
   std::uint64_t keys = 0;
   std::uint64_t records = 0;
@@ -68,7 +74,10 @@ class Desk {
     std::string person_key;
     WriteRecord write;
     std::function<void()> keys_changed;  // after keys were destroyed
-    std::filesystem::path index{};       // empty: none
+    // Of the journal: other keys sign from now on; the record that says so.
+    std::function<void(std::shared_ptr<const store::LogKeys>)> sign_with;
+    std::function<void(std::uint64_t)> prove_rotation;
+    std::filesystem::path index{};  // empty: none
   };
   // Clock and files outlive it.
   Desk(Parts parts, const base::Clock& clock, store::Files& files)
@@ -89,6 +98,10 @@ class Desk {
   // Brings the index of the log up to date, if there is to be one. Code::unavailable and others:
   // the log itself is as good as before.
   [[nodiscard]] base::Result<void> refresh_index();
+  // Gives the log other keys (store/rotation.h): `finish` false makes them, and from now on both
+  // sign; true ends that, when the former ones have signed a checkpoint that names the next, and
+  // destroys the former. Code::conflict, Code::not_found: not now.
+  [[nodiscard]] base::Result<Rotated> rotate(bool finish);
   // What retention demands now; without `carry_out` only what that would be.
   [[nodiscard]] base::Result<GivenUp> retain(bool carry_out);
 

@@ -64,6 +64,18 @@ Result<DeskRequest> desk_request(std::string_view what, json::Value body,
       return std::format(R"({{"keys":{},"records":{},"carried_out":{}}})", given->keys,
                          given->records, carry_out);
     };
+  if (what == "rotate")
+    return [finish = body["finish"].boolean() == true](Desk& desk) -> Result<std::string> {
+      const auto rotated = desk.rotate(finish);
+      if (!rotated) return std::unexpected(rotated.error());
+      std::string out;
+      json::Writer(out)
+          .begin_object()
+          .member("record", static_cast<std::int64_t>(rotated->record))
+          .member("keys", rotated->keys)
+          .end_object();
+      return out;
+    };
   if (what != "reveal" && what != "erase") return fail(Code::not_found, "no such resource");
   auto who = person(body["token"].text_or(""), authenticator);
   if (!who) return std::unexpected(std::move(who).error());

@@ -4,6 +4,7 @@
 //   reveal {"token", "record", "reason"}            -> {"bodies": [{"seq", "kind", "body" or
 //   "error"}]} erase  {"token", "approval", "subject" or "user" (and "tenant"), "basis"}   -> the
 //   certificate retain {"carry_out"}                            -> {"keys", "records"}
+//   rotate {"finish"}                                           -> {"record", "keys"}
 //
 // Tokens are credentials of people, as clients of the gateway have them.
 #pragma once

@@ -332,7 +332,7 @@ std::string_view Exchange::named() const {
 }
 
 std::string Exchange::explain(const policy::Denial& denial) const {
-  std::string why = policy::explanation(denial, !holds_secret());
+  std::string why = policy::explanation(denial, !holds_secret() && !seals_questions());
   // The numbers alone explain little; and what stands at the end may be cut off.
   if (why.contains("derived.provenance") && !origins_.marks.empty())
     why = std::format("{}; {}", provenance::sentence(origins_.marks.front()), why);
@@ -345,8 +345,8 @@ std::string Exchange::explain(const policy::Denial& denial) const {
 
 void Exchange::note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due) {
   log_full_ = log_full_ || wants_all(due);
-  const bool full = snapshot_->config->audit.context == config::Context::full;
-  policy::Recording recording{.context = full || log_full_,
+  const bool recorded = snapshot_->config->audit.context != config::Context::none;
+  policy::Recording recording{.context = recorded || log_full_,
                               .bytes = audit::asked_limit,
                               .scanned = message_->params(),
                               .findings = &findings_,
@@ -358,7 +358,13 @@ void Exchange::note_asked(const policy::Facts& facts, std::span<const policy::Ob
                             task_call_->params());
     recording.findings = &of_task;
   }
-  question_.reserve(2048);
+  sealed_question_.clear();
+  std::string& whole = seals_questions() ? sealed_question_ : question_;
+  whole.reserve(2048);
+  snapshot_->engine->write_asked(facts, recording, worker_.scratch(), whole);
+  if (!seals_questions()) return;
+  recording.context = false;
+  recording.without = "sealed";
   snapshot_->engine->write_asked(facts, recording, worker_.scratch(), question_);
 }
 
@@ -399,8 +405,9 @@ void Exchange::add_question(audit::Record& record) const {
 }
 
 void Exchange::add_shadow(audit::Record& record) const {
-  record.shadow = {
-      .decision = decision_of(shadow_.kind), .rules = shadow_.policies, .why = shadow_why_};
+  record.shadow = {.decision = decision_of(shadow_.kind),
+                   .rules = shadow_.policies,
+                   .why = seals_questions() ? std::string_view() : std::string_view(shadow_why_)};
 }
 
 behaviour::Who Exchange::who() const {
@@ -991,25 +998,43 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
   call_is_over(outcome);
 }
 
-std::unique_ptr<const store::KeptBody> Exchange::keep(BodyKind kind, json::Value body,
-                                                      const inspect::Findings& findings) const {
-  const config::Audit& audit = snapshot_->config->audit;
-  if (!log_full_ && !keeps(audit.bodies, kind)) return nullptr;
+bool Exchange::seals_questions() const {
+  return snapshot_->config->audit.context == config::Context::sealed;
+}
+
+std::string_view Exchange::domain() const {
   const auto configured =
       tool_ ? route_.config->tools.find(std::string_view(tool_->name)) : route_.config->tools.end();
   const auto& domains = configured != route_.config->tools.end() && configured->second.domains
                             ? *configured->second.domains
                             : route_.config->domains;
+  return domains.empty() ? std::string_view() : std::string_view(domains.front());
+}
+
+std::unique_ptr<const store::KeptBody> Exchange::keep(BodyKind kind, json::Value body,
+                                                      const inspect::Findings& findings) const {
+  const config::Audit& audit = snapshot_->config->audit;
+  if (!log_full_ && !keeps(audit.bodies, kind)) return nullptr;
   return kept_body(body, {.findings = &findings,
                           .redaction_key = worker_.shared().redaction_key,
                           .limit = audit.body_limit.count,
                           .subject = admitted_->principal->ref(),
-                          .label = domains.empty() ? std::string_view() : domains.front(),
+                          .label = domain(),
                           .at = at_});
 }
 
+std::unique_ptr<const store::KeptBody> Exchange::with_question(
+    std::unique_ptr<const store::KeptBody> params) const {
+  if (sealed_question_.empty()) return params;
+  store::KeptBody body{.text = std::format("{{\"asked\":{}", sealed_question_),
+                       .purpose = body_purpose(admitted_->principal->ref(), domain(), at_)};
+  if (params) body.text += std::format(",\"params\":{}", params->text);
+  body.text += "}";
+  return std::make_unique<const store::KeptBody>(std::move(body));
+}
+
 std::unique_ptr<const store::KeptBody> Exchange::keep_request(audit::Record& record) const {
-  auto body = keep(BodyKind::request, message_->params(), findings_);
+  auto body = with_question(keep(BodyKind::request, message_->params(), findings_));
   record.req.kept = body != nullptr;
   if (body) record.req.len = static_cast<std::int64_t>(body->text.size());
   return body;

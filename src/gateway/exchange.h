@@ -98,6 +98,11 @@ class Exchange {
   std::unique_ptr<const store::KeptBody> keep(BodyKind kind, json::Value body,
                                               const inspect::Findings& findings) const;
   std::unique_ptr<const store::KeptBody> keep_request(audit::Record& record) const;
+  // The question in one body with the request's params, where questions are sealed.
+  std::unique_ptr<const store::KeptBody> with_question(
+      std::unique_ptr<const store::KeptBody> params) const;
+  bool seals_questions() const;
+  std::string_view domain() const;  // kind of data; empty: none is configured
   // For operators; without values where one of them may be a secret.
   std::string explain(const policy::Denial& denial) const;
   bool holds_secret() const;
@@ -218,8 +223,9 @@ class Exchange {
   std::string digest_;  // of what an approval would be for; empty until it is needed
   std::optional<ApprovalRequest> approval_;  // the request for it, whatever came of it
   std::string approval_words_;
-  std::string question_;   // as the record has it
-  bool log_full_ = false;  // a policy wants all of it recorded
+  std::string question_;         // as the record has it
+  std::string sealed_question_;  // as it is kept beside the record, if it is
+  bool log_full_ = false;        // a policy wants all of it recorded
   std::unique_ptr<const store::KeptBody> kept_answer_;
   // What the shadow says otherwise.
   bool shadow_differs_ = false;

@@ -313,6 +313,8 @@ Result<void> Gateway::Parts::open_custody(std::shared_ptr<const store::WrappingK
                         return recorder->write(writer.write(record));
                       },
                   .keys_changed = [this] { recorder->forget_body_keys(); },
+                  .sign_with = [this](auto log_keys) { recorder->use_keys(std::move(log_keys)); },
+                  .prove_rotation = [this](std::uint64_t r) { recorder->prove_rotation(r); },
                   .index = audit.index ? first_config->state.directory / "audit-index.db"
                                        : std::filesystem::path()},
       clock, files);

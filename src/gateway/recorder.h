@@ -34,6 +34,10 @@ class Recorder {
   // a time.
   base::Result<std::uint64_t> write(audit::Leaf leaf);
   // See Journal.
+  void use_keys(std::shared_ptr<const store::LogKeys> keys) {
+    journal_->use_keys(std::move(keys));
+  }
+  void prove_rotation(std::uint64_t record) { journal_->prove_rotation(record); }
   void forget_body_keys() { journal_->forget_body_keys(); }
   store::Journal::Status status() const { return journal_->status(); }
 

@@ -27,6 +27,7 @@
 //   redaction    a secret is the name of an argument, or without its secrets it is no question
 //   arguments    they could not be judged, so the call was refused whatever the policies say
 //   off          the operator does not want it
+//   sealed       it stands, as a question like this one, in the body that is kept with the record
 //
 // Pure. The reader takes what the writer wrote, from a log that somebody may have written instead:
 // it is bounded by the JSON limits, and what is odd is an error. Fuzz target: fuzz/asked_fuzz.cc.
@@ -52,13 +53,14 @@ inline constexpr std::uint32_t most_asked_depth = 24;
 
 // How a question is written.
 struct Recording {
-  bool context = true;       // false: `missing` is "off"
+  bool context = true;       // false: `missing` is `without`
   std::size_t bytes = 8192;  // of all
   // What inspection looked at, and found: the arguments, the URI or the name of the call are the
   // members "arguments", "uri" and "name" of it. Null: nothing was found.
   json::Value scanned{};
   const inspect::Findings* findings = nullptr;
   std::string_view redaction_key{};
+  std::string_view without = "off";
 };
 
 // The mark of a person: keyed (World::person_key), so that nobody finds out who it is by trying

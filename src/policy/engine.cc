@@ -711,7 +711,7 @@ void Engine::write_asked(const Facts& given, const Recording& recording, Scratch
   std::optional<Redacted> redacted;
   const Facts* facts = &given;
   if (!recording.context) {
-    missing = "off";
+    missing = recording.without;
   } else if (recording.findings != nullptr && !recording.findings->complete()) {
     missing = "inspection";
   } else if (recording.findings != nullptr &&
