@@ -2,7 +2,6 @@
 
 #include <array>
 #include <format>
-#include <system_error>
 #include <utility>
 
 #include "crypto/crc32c.h"
@@ -47,17 +46,12 @@ Result<void> BodyFile::resume(std::uint64_t segment, std::uint64_t next_seq) {
     if (!*frame || (*frame)->seq >= next_seq) break;
     good = reader->valid();
   }
-  auto file = files_->open(body_path(log_, segment));
-  if (!file) return std::unexpected(std::move(file).error());
-  file_ = *std::move(file);
-  size_ = good;
-  return file_->truncate(size_);
+  return file_.resume(good);
 }
 
 void BodyFile::begin(std::uint64_t segment) {
-  segment_ = segment;
-  file_ = nullptr;
-  size_ = 0;
+  // One that is left from an attempt that failed holds nothing that a record refers to.
+  file_ = GrowingFile(body_path(log_, segment), *files_);
   discard();
 }
 
@@ -81,22 +75,7 @@ void BodyFile::added(std::uint64_t seq) {
 
 Result<void> BodyFile::commit() {
   if (out_.empty()) return {};
-  const std::string bytes = std::exchange(out_, {});
-  if (file_ == nullptr) {
-    std::error_code error;
-    fs::create_directories(body_folder(log_), error);
-    const fs::path path = body_path(log_, segment_);
-    // One that is left from an attempt that failed holds nothing that a record refers to.
-    auto made = files_->create_anew(path);
-    if (!made) return std::unexpected(std::move(made).error());
-    if (auto synced = files_->sync_folder(body_folder(log_)); !synced) return synced;
-    file_ = *std::move(made);
-    size_ = 0;
-  }
-  if (auto done = file_->write_all(bytes, size_); !done) return done;
-  if (auto done = file_->sync(); !done) return done;
-  size_ += bytes.size();
-  return {};
+  return file_.append(std::exchange(out_, {}));
 }
 
 Result<BodyReader> BodyReader::open(const fs::path& path) {

@@ -12,7 +12,6 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "store/detail/growing_file.h"
 #include "store/file.h"
 #include "store/open_file.h"
 
@@ -53,9 +53,7 @@ class BodyFile {
  private:
   std::filesystem::path log_;
   Files* files_;
-  std::uint64_t segment_ = 0;
-  std::unique_ptr<File> file_;
-  std::uint64_t size_ = 0;
+  GrowingFile file_;
   std::string out_;
   std::size_t frame_ = 0;  // of out_: where the one that is being added begins
 };

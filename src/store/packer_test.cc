@@ -10,8 +10,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <format>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +18,7 @@
 #include "base/clock.h"
 #include "store/detail/faults.h"
 #include "store/detail/scratch.h"
+#include "store/detail/test_files.h"
 #include "store/detail/test_log.h"
 #include "store/log_keys.h"
 #include "store/query_reader.h"
@@ -30,6 +29,8 @@ using namespace latticegate;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using base::Code;
+using store::slurp;
+using store::spill;
 
 namespace {
 
@@ -39,14 +40,6 @@ std::shared_ptr<const store::LogKeys> keys() {
   auto made = store::LogKeys::from_seeds(origin, std::string(32, 1), std::string(32, 2));
   REQUIRE(made.has_value());
   return std::make_shared<const store::LogKeys>(*std::move(made));
-}
-
-std::string slurp(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void spill(const fs::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
 }
 
 std::string told(const fs::path& log) {

@@ -12,8 +12,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -24,6 +22,7 @@
 #include "base/clock.h"
 #include "store/detail/faults.h"
 #include "store/detail/scratch.h"
+#include "store/detail/test_files.h"
 #include "store/detail/test_log.h"
 #include "store/journal.h"
 #include "store/verify.h"
@@ -34,6 +33,8 @@ using base::Code;
 using store::Append;
 using store::Journal;
 using store::JournalOptions;
+using store::slurp;
+using store::spill;
 
 namespace {
 
@@ -60,14 +61,6 @@ store::Verdict judged(const std::filesystem::path& log) {
     MESSAGE(problem.file, " ", problem.record.value_or(0), ": ", problem.what);
   for (const std::string& what : report->not_checked) CAPTURE(what);
   return report->verdict();
-}
-
-std::string slurp(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void spill(const std::filesystem::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
 }
 
 // Runs the function in a child process; what it writes into the pipe, and how it ended.

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <format>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "store/awaited.h"
 #include "store/detail/faults.h"
 #include "store/detail/scratch.h"
+#include "store/detail/test_files.h"
 #include "store/detail/test_log.h"
 #include "store/journal.h"
 #include "store/sealer.h"
@@ -25,19 +24,13 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using base::Code;
 using store::LogKeys;
+using store::slurp;
+using store::spill;
 using store::Verdict;
 
 namespace {
 
 const std::string origin = "acme/test/node-1";
-
-std::string slurp(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void spill(const fs::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 struct Bench {
   store::Scratch scratch;

@@ -5,7 +5,6 @@
 #include <map>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "audit/export.h"
@@ -35,7 +34,7 @@ std::string name_of(json::Value record, std::string_view text) {
 
 Result<std::vector<Spill::Kept>> Spill::read() const {
   std::vector<Kept> found;
-  const auto bytes = read_file(path(), most);
+  const auto bytes = read_file(file_.path(), most);
   if (!bytes && bytes.error().code == Code::not_found) return found;
   if (!bytes) return std::unexpected(bytes.error());
   for (std::string_view rest = *bytes;;) {
@@ -46,7 +45,7 @@ Result<std::vector<Spill::Kept>> Spill::read() const {
       seq_at = seq_at << 8U | static_cast<unsigned char>(byte);
     const std::string_view leaf = frame.leaf->substr(place);
     if (seq_at > leaf.size())
-      return fail(Code::malformed, std::format("{} is no spill of ours", path().string()));
+      return fail(Code::malformed, std::format("{} is no spill of ours", file_.path().string()));
     found.push_back({.text = std::string(leaf), .seq_at = seq_at});
     rest.remove_prefix(frame.size);
   }
@@ -104,27 +103,13 @@ void Spill::add(audit::Leaf leaf) {
 
 Result<void> Spill::commit() {
   const std::string bytes = std::exchange(out_, {});
-  if (bytes.empty()) return {};
-  if (file_ == nullptr) {
-    std::error_code ignored;  // then the file cannot be made, which is told
-    std::filesystem::create_directories(folder_, ignored);
-    auto made = files_->create_anew(path());
-    if (!made) return std::unexpected(std::move(made).error());
-    if (auto synced = files_->sync_folder(folder_); !synced) return synced;
-    file_ = *std::move(made);
-    size_ = 0;
-  }
-  if (auto done = file_->write_all(bytes, size_); !done) return done;
-  if (auto done = file_->sync(); !done) return done;
-  size_ += bytes.size();
-  return {};
+  return bytes.empty() ? Result<void>() : file_.append(bytes);
 }
 
 Result<void> Spill::clear() {
-  file_ = nullptr;
-  size_ = 0;
+  file_ = GrowingFile(file_.path(), *files_);
   out_.clear();
-  return files_->remove(path());
+  return files_->remove(file_.path());
 }
 
 }  // namespace latticegate::store

@@ -7,19 +7,20 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "audit/record.h"
 #include "base/result.h"
+#include "store/detail/growing_file.h"
 #include "store/file.h"
 
 namespace latticegate::store {
 
 class Spill {
  public:
-  Spill(std::filesystem::path folder, Files& files) : folder_(std::move(folder)), files_(&files) {}
+  Spill(const std::filesystem::path& folder, Files& files)
+      : files_(&files), file_(folder / "spill.log", files) {}
 
   struct Kept {
     std::string text;
@@ -41,11 +42,8 @@ class Spill {
   [[nodiscard]] base::Result<void> clear();
 
  private:
-  std::filesystem::path path() const { return folder_ / "spill.log"; }
-  std::filesystem::path folder_;
   Files* files_;
-  std::unique_ptr<File> file_;
-  std::uint64_t size_ = 0;
+  GrowingFile file_;
   std::string out_;
 };
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <format>
 #include <utility>
 
@@ -63,14 +62,12 @@ bool Verifier::take_given_up(std::uint64_t first) {
   return true;
 }
 
-void Verifier::take_custody(std::string_view leaf) {
-  if (std::ranges::none_of(std::array{R"("type":"log.pruned")", R"("type":"erasure.done")",
-                                      R"("type":"bodies.expired")", R"("type":"log.rekeyed")"},
-                           [&](std::string_view type) { return leaf.contains(type); }))
+void Verifier::take_custody(std::string_view type, std::string_view leaf) {
+  if (type != "log.pruned" && type != "erasure.done" && type != "bodies.expired" &&
+      type != "log.rekeyed")
     return;
   const auto record = json::Document::parse(leaf);
   if (!record) return;
-  const std::string_view type = record->root()["type"].text_or("");
   const json::Value log = record->root()["log"];
   if (type == "log.pruned")
     given_up_ =
@@ -98,7 +95,7 @@ void Verifier::open_bodies(std::uint64_t segment) {
 }
 
 void Verifier::body_of(std::string_view leaf, std::uint64_t seq) {
-  if (!leaf.contains(R"("ct_sha256":")")) return;
+  if (!contains(leaf, R"("ct_sha256":")")) return;
   const auto record = json::Document::parse(leaf);
   if (!record) return;
   const json::Value root = record->root();

@@ -19,11 +19,22 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-bool contains(std::string_view text, std::string_view what) {
-  return ::memmem(text.data(), text.size(), what.data(), what.size()) != nullptr;
+// A record's type. From the back: behind it canonical records have strings and numbers only, in
+// which these bytes cannot stand.
+std::string_view type_of(std::string_view leaf) {
+  constexpr std::string_view name = R"(,"type":")";
+  const std::size_t at = leaf.rfind(name);
+  if (at == std::string_view::npos) return {};
+  const std::size_t begin = at + name.size();
+  return leaf.substr(begin, leaf.find('"', begin) - begin);
 }
 
 }  // namespace
+
+// string_view::find stops at every quotation mark, of which records are full.
+bool contains(std::string_view text, std::string_view what) {
+  return ::memmem(text.data(), text.size(), what.data(), what.size()) != nullptr;
+}
 
 std::string time_of(std::string_view leaf) {
   const auto record = json::Document::parse(leaf);
@@ -62,14 +73,15 @@ void Verifier::leaf(std::string_view text) {
   if (!contains(text, needle_) && !contains(text, std::string_view(needle_).substr(1)))
     problem("", seq, "a record does not carry its own number");
   if (seq == 0) report_.first_time = time_of(text);
-  if (contains(text, R"("cut_file":)") && contains(text, R"("type":"log.opened")"))
+  const std::string_view type = type_of(text);
+  if (type == "log.opened" && contains(text, R"("cut_file":)"))
     if (const auto record = json::Document::parse(text)) {
       const json::Value log = record->root()["log"];
       cut_files_[std::string(log["cut_file"].text_or(""))] = {
           static_cast<std::uint64_t>(log["cut_bytes"].integer().value_or(0)),
           std::string(log["cut_sha256"].text_or(""))};
     }
-  take_custody(text);
+  take_custody(type, text);
   body_of(text, seq);
   last_leaf_.assign(text);
   tree_.add(text, [this](const audit::StoredTile& tile, std::string& bytes) {

@@ -7,9 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <format>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +17,7 @@
 #include "base/clock.h"
 #include "store/detail/faults.h"
 #include "store/detail/scratch.h"
+#include "store/detail/test_files.h"
 #include "store/detail/test_log.h"
 #include "store/journal.h"
 #include "store/log_keys.h"
@@ -30,6 +29,8 @@
 using namespace latticegate;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+using store::slurp;
+using store::spill;
 using store::Verdict;
 using store::VerifyReport;
 
@@ -41,14 +42,6 @@ std::shared_ptr<const store::LogKeys> keys_of(char seed) {
   auto keys = store::LogKeys::from_seeds(origin, std::string(32, seed), std::string(32, seed));
   REQUIRE(keys.has_value());
   return std::make_shared<const store::LogKeys>(*std::move(keys));
-}
-
-std::string slurp(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void spill(const fs::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
 }
 
 struct Shape {

@@ -26,6 +26,7 @@ inline constexpr std::size_t largest_bundle = audit::tile_width * (audit::leaf_l
 // The first bytes of a hash, for people.
 std::string short_hash(std::string_view digest);
 std::string short_hash(const audit::Digest& digest);
+bool contains(std::string_view text, std::string_view what);
 // When a record says that it was written.
 std::string time_of(std::string_view leaf);
 
@@ -76,7 +77,7 @@ class Verifier {
   // Takes the hashes of the records before `first` from the tiles: retention gave the records up.
   // False when they are not there.
   bool take_given_up(std::uint64_t first);
-  void take_custody(std::string_view leaf);
+  void take_custody(std::string_view type, std::string_view leaf);
   // Holds a record's body, if it keeps one, against its envelope.
   void body_of(std::string_view leaf, std::uint64_t seq);
   void open_bodies(std::uint64_t segment);
