@@ -231,7 +231,9 @@ Task<bool> Exchange::admit() {
                            : "no policy lets this caller see the tool";
     const std::vector<audit::Finding> findings = record_findings(findings_);
     record.findings = findings;
-    worker_.shared().recorder.post(worker_.record_writer().write(record));
+    auto body = with_question(nullptr);
+    record.req.kept = body != nullptr;
+    worker_.shared().recorder.post(worker_.record_writer().write(record), std::move(body));
     call_is_over(record.outcome);
     co_await answer_unknown();
     co_return false;
