@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "behaviour/habits.h"
+#include "behaviour/ladder.h"
 #include "behaviour/watch.h"
 #include "json/value.h"
 #include "provenance/trail.h"
@@ -122,6 +123,8 @@ struct Score {
   std::vector<int> calls;       // until detected
   std::vector<double> volumes;  // delivered by the turn, in normal days
   int first_call_stops = 0;
+  int tightened = 0;          // throttled or more
+  behaviour::Rung highest{};  // of the turn that is played
 };
 
 class Simulation {
@@ -153,6 +156,7 @@ class Simulation {
   int false_stops = 0, false_asks = 0;
   std::uint64_t calls = 0;
   std::map<std::string, int> false_kinds;
+  std::array<int, 6> false_rungs{};
   std::map<int, int> false_stop_days;
 
  private:
@@ -237,6 +241,7 @@ class Simulation {
     std::uint32_t score = 0;
     bool delivered = false;
     std::string kinds;
+    behaviour::Rung climbed{};  // the rung that this call took the agent to; none: to no other
   };
 
   Verdict judge(const Agent& agent, const Call& call) {
@@ -278,7 +283,12 @@ class Simulation {
                              .teach = !call.failed && risk.score < stop,
                              .records = call.records},
                             settings_));
-    Verdict verdict{.score = risk.score, .delivered = !denied && risk.score < stop, .kinds = {}};
+    Verdict verdict{
+        .score = risk.score, .delivered = !denied && risk.score < stop, .kinds = {}, .climbed = {}};
+    behaviour::Ladders& ladder = ladders_[agent.name];
+    (void)ladder.relax(call.at, settings_);
+    if (const auto change = ladder.note(agent.name, risk, call.at, settings_))
+      verdict.climbed = change->to;
     for (const behaviour::Signal& signal : risk.signals)
       verdict.kinds += std::format("{} ", behaviour::name(signal.kind));
     if (risk.score >= stop) {
@@ -315,6 +325,7 @@ class Simulation {
       }
       if (verdict.score >= ask && verdict.score < stop) ++false_asks;
       if (verdict.score >= ask) ++false_kinds[verdict.kinds];
+      ++false_rungs.at(static_cast<std::size_t>(verdict.climbed));
     }
     false_stops += stopped ? 1 : 0;
     normal_day_[index] += static_cast<double>(volume);
@@ -441,6 +452,7 @@ class Simulation {
         ++score.detected;
         score.calls.push_back(number);
       }
+      score.highest = std::max(score.highest, verdict.climbed);
       if (verdict.delivered && !call.denied) taken += static_cast<double>(call.records);
       if (verdict.score >= stop) {
         ++score.stopped;
@@ -449,6 +461,9 @@ class Simulation {
       }
     }
     score.volumes.push_back(taken / std::max(1.0, usual));
+    if (std::exchange(score.highest, behaviour::Rung::none) >= behaviour::Rung::throttle)
+      ++score.tightened;
+    (void)ladders_[agent.name].reset(agent.name);  // a person looked at it
   }
 
   // Weeks in which the agent reads a tenth more each day, without its normal traffic.
@@ -521,6 +536,7 @@ class Simulation {
   behaviour::Settings settings_;
   behaviour::Watch watch_;
   behaviour::Habits habits_;
+  std::map<std::string, behaviour::Ladders> ladders_;  // each by its agent's clock
 };
 
 double middle(const std::vector<double>& sorted) {
@@ -543,8 +559,8 @@ int main(int count, char** words) {
   simulation.run();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
 
-  std::println("{:24} {:>8} {:>9} {:>8} {:>13} {:>15} {:>6}", "turn", "injected", "detected",
-               "stopped", "calls, median", "days of data", "worst");
+  std::println("{:24} {:>8} {:>9} {:>8} {:>9} {:>13} {:>15} {:>6}", "turn", "injected", "detected",
+               "stopped", "tightened", "calls, median", "days of data", "worst");
   int injected = 0;
   int detected = 0;
   bool good = true;
@@ -554,8 +570,8 @@ int main(int count, char** words) {
     std::ranges::sort(score.volumes);
     injected += score.injected;
     detected += score.detected;
-    std::println("{:24} {:>8} {:>9} {:>8} {:>13} {:>15.2f} {:>6.2f}", turn_names[i], score.injected,
-                 score.detected, score.stopped,
+    std::println("{:24} {:>8} {:>9} {:>8} {:>9} {:>13} {:>15.2f} {:>6.2f}", turn_names[i],
+                 score.injected, score.detected, score.stopped, score.tightened,
                  score.calls.empty() ? 0 : score.calls[score.calls.size() / 2],
                  middle(score.volumes), score.volumes.empty() ? 0 : score.volumes.back());
   }
@@ -578,6 +594,22 @@ int main(int count, char** words) {
   goal(share >= 95, std::format("at least 95 % of all turns are detected ({:.1f} %)", share));
   goal(stops <= 0.1, std::format("at most 0.1 false stops per agent and month ({:.3f})", stops));
   goal(asks <= 1, std::format("at most 1 false question per agent and week ({:.3f})", asks));
+  const double steps =
+      (simulation.false_rungs[2] + simulation.false_rungs[3]) / (simulation.agent_days / 30);
+  goal(steps <= 0.1,
+       std::format("at most 0.1 false throttles and more per agent and month ({:.3f})", steps));
+  for (const Turn turn : {Turn::enumeration, Turn::loop, Turn::probing}) {
+    const Score& score = simulation.scores[static_cast<std::size_t>(turn)];
+    goal(score.tightened == score.injected,
+         std::format("each {} is tightened", turn_names[static_cast<std::size_t>(turn)]));
+  }
+  std::println(
+      "false steps of the ladder per agent and month: throttle {:.3f}, read_only {:.3f}, "
+      "step_up {:.3f}, quarantine {:.3f}",
+      simulation.false_rungs[2] / (simulation.agent_days / 30),
+      simulation.false_rungs[3] / (simulation.agent_days / 30),
+      simulation.false_rungs[4] / (simulation.agent_days / 30),
+      simulation.false_rungs[5] / (simulation.agent_days / 30));
   std::println("{} calls in {:.1f} s, {:.0f} ns each", simulation.calls, took.count(),
                took.count() * 1e9 / static_cast<double>(simulation.calls));
   if (!check) {
