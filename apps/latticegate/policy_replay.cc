@@ -240,7 +240,7 @@ int replay(const Arguments& given) {
     }
   };
   const auto read = read_records(recording->log, in_order ? std::nullopt : recording->query.since(),
-                                 threads, take);
+                                 threads, take, in_order ? "" : "call.decided");
   if (!read) return complain("audit log", read.error());
   ReplayReport report = std::move(slices.front().report());
   for (std::size_t i = 1; i < threads; ++i)

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "audit/leaf.h"
 #include "base/clock.h"
 #include "log_reading.h"
 #include "policy/exact.h"
@@ -33,6 +34,7 @@ class Source {
     }
     return source;
   }
+  bool of_a_log() const { return reader_.has_value(); }
   // False at the end.
   bool next(std::string& text, std::uint64_t& damaged) {
     if (!reader_) {
@@ -145,7 +147,8 @@ std::size_t thread_count(std::uint32_t wanted) {
 
 Result<ReadStatistics> read_records(const std::string& log, std::optional<base::Time> since,
                                     std::size_t threads,
-                                    const std::function<void(std::size_t, json::Value)>& take) {
+                                    const std::function<void(std::size_t, json::Value)>& take,
+                                    std::string_view type) {
   const base::SystemClock clock;
   const base::Instant begin = clock.instant();
   auto source = Source::open(log, since);
@@ -156,8 +159,10 @@ Result<ReadStatistics> read_records(const std::string& log, std::optional<base::
   std::vector<std::uint64_t> unreadable(threads);
   const auto fill = [&](std::vector<std::string>& into) {
     std::size_t count = 0;
-    while (count < into.size() && source->next(into[count], read.unreadable)) ++count;
-    read.records += count;
+    while (count < into.size() && source->next(into[count], read.unreadable)) {
+      ++read.records;
+      if (type.empty() || !source->of_a_log() || audit::type_of(into[count]) == type) ++count;
+    }
     return count;
   };
   const auto work = [&](std::size_t slice, std::size_t count) {

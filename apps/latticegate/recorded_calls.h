@@ -55,10 +55,11 @@ struct ReadStatistics {
 };
 // Gives each record to `take`, in its own slice of work: take(slice, record), where slices count
 // from 0 to `threads` - 1 and each is used by one thread at a time, in the order of the log.
-// Damaged segments are told on standard error and counted.
+// Damaged segments are told on standard error and counted. With `type`, records of others are read
+// and counted in a log, and not given: that saves looking into them.
 [[nodiscard]] base::Result<ReadStatistics> read_records(
     const std::string& log, std::optional<base::Time> since, std::size_t threads,
-    const std::function<void(std::size_t, json::Value)>& take);
+    const std::function<void(std::size_t, json::Value)>& take, std::string_view type = {});
 
 // As many as it pays to have.
 std::size_t thread_count(std::uint32_t wanted);

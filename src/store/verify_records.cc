@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "audit/bundle.h"
+#include "audit/leaf.h"
 #include "json/value.h"
 #include "store/tree_writer.h"
 
@@ -18,16 +19,6 @@ using audit::tile_width;
 using base::Code;
 using base::fail;
 using base::Result;
-
-// A record's type. From the back: behind it canonical records have strings and numbers only, in
-// which these bytes cannot stand.
-std::string_view type_of(std::string_view leaf) {
-  constexpr std::string_view name = R"(,"type":")";
-  const std::size_t at = leaf.rfind(name);
-  if (at == std::string_view::npos) return {};
-  const std::size_t begin = at + name.size();
-  return leaf.substr(begin, leaf.find('"', begin) - begin);
-}
 
 }  // namespace
 
@@ -73,7 +64,7 @@ void Verifier::leaf(std::string_view text) {
   if (!contains(text, needle_) && !contains(text, std::string_view(needle_).substr(1)))
     problem("", seq, "a record does not carry its own number");
   if (seq == 0) report_.first_time = time_of(text);
-  const std::string_view type = type_of(text);
+  const std::string_view type = audit::type_of(text);
   if (type == "log.opened" && contains(text, R"("cut_file":)"))
     if (const auto record = json::Document::parse(text)) {
       const json::Value log = record->root()["log"];
