@@ -164,7 +164,6 @@ class Trail::Reader {
     }
   }
 
- private:
   void take(std::string_view text) {
     if (spent_ + text.size() > most_answer) {
       if (untrusted_ || sensitive_) trail_.cut_ = true;
@@ -188,6 +187,7 @@ class Trail::Reader {
     for (const std::uint64_t gram : scratch_.grams) note_gram(gram);
   }
 
+ private:
   void note_gram(std::uint64_t gram) {
     if (!untrusted_ && !sensitive_) {
       if (Print* const known = trail_.texts_.find(gram, oldest_)) add(*known);
@@ -227,10 +227,13 @@ class Trail::Reader {
   Scratch scratch_;
 };
 
-void Trail::after(json::Value answer, const Source& source, base::Time now) {
+void Trail::after(json::Value answer, const Source& source, base::Time now,
+                  std::span<const std::string> revealed) {
   if (limits_.prints == 0) return;
   if (began_ == base::Time{}) began_ = now;
-  Reader(*this, source, now).walk(answer);
+  Reader reader(*this, source, now);
+  reader.walk(answer);
+  for (const std::string& text : revealed) reader.take(text);
 }
 
 // ---- arguments
@@ -289,11 +292,19 @@ class Trail::Asker {
     scratch_.folded.clear();
     fold(text, scratch_.folded);
     if (!told) words(role, text.size());
-    if (!sink_.egress || !trail_.sensitive_) return;
+    if (!sink_.egress || (!trail_.sensitive_ && !trail_.untrusted_)) return;
+    const std::size_t forms = decoded_forms(text, scratch_.forms);
+    for (std::size_t i = 0; i < forms && !told; ++i) {
+      scratch_.folded.clear();
+      fold(scratch_.forms[i], scratch_.folded);
+      quotes(role);
+    }
+    if (!trail_.sensitive_) return;
+    scratch_.folded.clear();
+    fold(text, scratch_.folded);
     if (whole_.size() < most_arguments) whole_ += scratch_.folded;
     if (leaks("text")) return;
     in_pieces(scratch_.folded, key_);
-    const std::size_t forms = decoded_forms(text, scratch_.forms);
     for (std::size_t i = 0; i < forms; ++i) {
       scratch_.folded.clear();
       fold(scratch_.forms[i], scratch_.folded);
@@ -338,6 +349,19 @@ class Trail::Asker {
     return told;
   }
 
+  // Words of untrusted sources, decoded.
+  void quotes(bool role) {
+    scratch_.grams.clear();
+    winnowed_grams(scratch_.folded, trail_.key_, scratch_.grams);
+    std::size_t hits = 0;
+    for (const std::uint64_t gram : scratch_.grams) {
+      const Print* const known = trail_.texts_.find(gram, oldest_);
+      if (known == nullptr || !only_untrusted(*known) || ++hits < 3) continue;
+      mark(role ? What::steered : What::quoted, "encoded text", trail_.sources_[known->untrusted]);
+      return;
+    }
+  }
+
   // Text. Three grams that only untrusted sources said are a quotation, and two suffice where the
   // argument is a command.
   void words(bool role, std::size_t size) {
@@ -369,9 +393,10 @@ class Trail::Asker {
   }
 
   // Whether the folded text carries what only sensitive sources said.
-  bool leaks(std::string_view form) { return leaks(scratch_.folded, form); }
+  bool leaks(std::string_view form) { return leaks(scratch_.folded, form, 0); }
 
-  bool leaks(std::string_view folded, std::string_view form) {
+  // What counts reaches behind `fresh`: what stands before it was looked at before.
+  bool leaks(std::string_view folded, std::string_view form, std::size_t fresh) {
     if (folded.size() < shortest_part) return false;
     const std::string_view near = folded.substr(0, most_parts - parts_);
     parts_ += near.size();
@@ -380,16 +405,18 @@ class Trail::Asker {
       if ((trail_.lengths_ >> length & 1) == 0 || near.size() < length) continue;
       scratch_.grams.clear();
       part_hashes(near, length, trail_.key_, scratch_.grams);
-      for (const std::uint64_t hash : scratch_.grams)
-        if (out_of_sensitive(trail_.values_, hash, form)) return true;
+      for (std::size_t i = 0; i < scratch_.grams.size(); ++i)
+        if (i + length > fresh && out_of_sensitive(trail_.values_, scratch_.grams[i], form))
+          return true;
     }
     scratch_.grams.clear();
     all_grams(folded, trail_.key_, scratch_.grams);
     std::size_t hits = 0;
-    for (const std::uint64_t gram : scratch_.grams) {
-      const Print* const known = trail_.texts_.find(gram, oldest_);
+    for (std::size_t i = 0; i < scratch_.grams.size(); ++i) {
+      const Print* const known = trail_.texts_.find(scratch_.grams[i], oldest_);
       if (known == nullptr || !only_sensitive(*known)) continue;
       if (trail_.sources_[known->sensitive].server == sink_.server || ++hits < 2) continue;
+      if (i + gram_length <= fresh) continue;
       mark(What::sensitive, form, trail_.sources_[known->sensitive]);
       return true;
     }
@@ -417,10 +444,11 @@ class Trail::Asker {
     tail->way = way;
     tail->when = now_;
     // Of one argument only the seam: the rest was looked at by itself.
+    const std::size_t before = tail->folded.size();
     tail->folded += folded.substr(0, argument.empty() ? most_in_a_row : tail_length);
     if (!alone || argument.empty()) {
       const std::string seam = tail->folded;
-      if (leaks(seam, "pieces")) tail->folded.clear();
+      (void)leaks(seam, "pieces", before);
     }
     if (folded.size() > tail_length) tail->folded = folded;
     if (tail->folded.size() > tail_length) tail->folded.erase(0, tail->folded.size() - tail_length);

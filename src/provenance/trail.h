@@ -92,8 +92,10 @@ class Trail {
 
   // Before the call: says what `arguments` carry and remembers what is the client's own.
   Origins before(json::Value arguments, const Sink& sink, base::Time now);
-  // After an answer went to the client.
-  void after(json::Value answer, const Source& source, base::Time now);
+  // After an answer went to the client. `revealed` is what it says without its disguises
+  // (inspect::Findings::revealed): who takes them off may do what they hide.
+  void after(json::Value answer, const Source& source, base::Time now,
+             std::span<const std::string> revealed = {});
 
   // What was read and has not expired.
   struct Read {

@@ -294,18 +294,20 @@ class Finder {
                     static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
   }
 
-  // Groups of digits and capitals that a single blank parts are one number: cards, IBANs.
+  // Groups of digits and capitals that a single blank parts are one number: cards, IBANs. Within it
+  // a group may have no digit (the bank's letters) and the last one a single character; what has no
+  // digit at the end is a word behind it.
   void join(std::size_t begin, std::size_t end, const Shape& shape) {
     const std::size_t size = end - begin;
-    const bool part = size >= 2 && size <= 6 && shape.others + shape.dots + shape.slashes == 0 &&
-                      shape.digits > 0 && shape.upper_only;
-    if (!part) {
-      end_group();
-      return;
-    }
-    if (groups_ > 0 && begin != group_end_ + 1) end_group();
+    const bool in_row = groups_ > 0 && begin == group_next_ + 1;
+    const bool part = size >= (in_row ? 1U : 2U) && size <= 6 &&
+                      shape.others + shape.dots + shape.slashes == 0 && shape.upper_only &&
+                      (shape.digits > 0 || (in_row && size == 4));
+    if (!part || !in_row) end_group();
+    if (!part) return;
     if (groups_++ == 0) group_begin_ = begin;
-    group_end_ = end;
+    group_next_ = end;
+    if (shape.digits > 0) group_end_ = end;
     group_digits_ += shape.digits;
   }
 
@@ -320,7 +322,7 @@ class Finder {
     while (begin < end && std::string_view(",:=&").contains(text_[begin])) ++begin;
     const std::string_view token = text_.substr(begin, end - begin);
     const std::size_t scheme = token.find("://");
-    if (token.size() < 2) {
+    if (token.empty()) {
       end_group();
       return;
     }
@@ -343,7 +345,19 @@ class Finder {
     }
     if (const std::size_t sign = token.find('@'); sign != std::string_view::npos && sign > 0 &&
                                                   token.find('.', sign) != std::string_view::npos) {
-      add(Kind::address, begin, end);
+      // Scripts without blanks stand right beside it.
+      const auto ascii = [&](std::size_t at) {
+        return static_cast<unsigned char>(text_[at]) < 0x80;
+      };
+      std::size_t first = begin + sign, last = begin + sign;
+      while (first > begin && ascii(first - 1)) --first;
+      while (last < end && ascii(last)) ++last;
+      const std::string_view own = text_.substr(first, last - first);
+      if (own.size() < token.size() && first < begin + sign &&
+          own.find('.', own.find('@')) != std::string_view::npos)
+        add(Kind::address, first, last);
+      else
+        add(Kind::address, begin, end);
       return;
     }
     if (looks_like_time(token)) return;
@@ -403,6 +417,7 @@ class Finder {
   std::size_t group_digits_ = 0;
   std::size_t group_begin_ = 0;
   std::size_t group_end_ = 0;
+  std::size_t group_next_ = 0;
 };
 
 }  // namespace

@@ -47,6 +47,11 @@ TEST_CASE("values are what steers, and nothing common") {
       {"0b6f8c1e-5f0d-4f57-9d0e-2d7f3a1c9b11", "id 0b6f8c1e-5f0d-4f57-9d0e-2d7f3a1c9b11; "},
       {"card 4929 1234 5678 9014 and more", "digits 4929 1234 5678 9014; "},
       {"IBAN DE89 3704 0044 0532 0130 00.", "digits DE89 3704 0044 0532 0130 00; "},
+      {"to IE29 AIBK 9311 5212 3456 78 TODAY", "digits IE29 AIBK 9311 5212 3456 78; "},
+      {"CH93 0076 2011 6238 5295 7, please", "digits CH93 0076 2011 6238 5295 7; "},
+      {"\xE5\x8F\x91\xE5\x88\xB0"
+       "ana@people.example\xE3\x80\x82",
+       "address ana@people.example; "},
       {"pay $9,420.55 now", "number $9,420.55; "},
       {"123-45-6789", "id 123-45-6789; "},
       {"cat /etc/passwd ~/.ssh/id_rsa src/main.cc",
