@@ -30,9 +30,10 @@ struct Tool {
 };
 
 // Tails that make a name look like a better form of another.
-constexpr auto tails = std::to_array<std::string_view>(
-    {"new", "pro", "plus", "official", "secure", "safe", "fast", "v1", "v2", "v3", "x", "real",
-     "my", "enhanced", "updated", "better", "alt", "2"});
+constexpr auto boasts = std::to_array<std::string_view>(
+    {"pro", "plus", "official", "secure", "safe", "fast", "real", "enhanced", "better"});
+constexpr auto versions =
+    std::to_array<std::string_view>({"new", "v1", "v2", "v3", "x", "my", "updated", "alt", "2"});
 
 // Damerau-Levenshtein (adjacent swaps) up to 2; more is 3.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -57,12 +58,26 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return std::min<std::size_t>(last[b.size()], 3);
 }
 
-bool is_tail_of(const std::string& shorter, const std::string& longer) {
-  if (longer.size() <= shorter.size()) return false;
-  const auto known = [](std::string_view rest) { return std::ranges::contains(tails, rest); };
-  if (longer.starts_with(shorter)) return known(std::string_view(longer).substr(shorter.size()));
-  return longer.ends_with(shorter) &&
-         known(std::string_view(longer).substr(0, longer.size() - shorter.size()));
+enum class Tail : std::uint8_t { none, version, boast };
+
+Tail tail_of(const std::string& shorter, const std::string& longer) {
+  if (longer.size() <= shorter.size()) return Tail::none;
+  const auto kind = [](std::string_view rest) {
+    if (std::ranges::contains(boasts, rest)) return Tail::boast;
+    return std::ranges::contains(versions, rest) ? Tail::version : Tail::none;
+  };
+  if (longer.starts_with(shorter)) return kind(std::string_view(longer).substr(shorter.size()));
+  if (!longer.ends_with(shorter)) return Tail::none;
+  return kind(std::string_view(longer).substr(0, longer.size() - shorter.size()));
+}
+
+// Case and separators folded, and nothing else: conventions of people, not disguises.
+std::string plain_form(std::string_view name) {
+  std::string out;
+  for (const char c : name)
+    if (!std::string_view("_-. ").contains(c))
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
 }
 
 // A name that nobody writes by accident: several parts, or long.
@@ -72,9 +87,21 @@ bool is_distinctive(std::string_view name) {
          name.size() >= shortest_single + 4;
 }
 
+// How much of a name is written to look like something else: letters of other scripts, digits.
+std::size_t disguise(std::string_view name) {
+  constexpr std::size_t foreign = 100;
+  std::size_t sum = 0;
+  for (const char c : name)
+    sum += static_cast<unsigned char>(c) >= 0x80   ? foreign
+           : std::string_view("0135|").contains(c) ? 1U
+                                                   : 0U;
+  return sum;
+}
+
 class Set {
  public:
-  explicit Set(json::Value servers) {
+  // `learnt`: only what concerns tools of this server; empty: everything.
+  explicit Set(json::Value servers, std::string_view learnt = {}) : learnt_(learnt) {
     if (servers.is_array()) {
       add_server({}, servers, "");
     } else {
@@ -87,12 +114,7 @@ class Set {
   }
 
   Findings judge() && {
-    names();
-    for (const Tool& tool : tools_) {
-      references(tool);
-      parameters(tool);
-      annotations(tool);
-    }
+    look();
     for (const Finding& finding : findings_.items)
       findings_.scores.rules =
           std::max(findings_.scores.rules, finding.severity >= Severity::high ? 3.0F : 2.0F);
@@ -100,7 +122,27 @@ class Set {
     return std::move(findings_);
   }
 
+  std::vector<ToolFinding> told() && {
+    look();
+    std::vector<ToolFinding> out;
+    for (std::size_t i = 0; i < owners_.size(); ++i)
+      out.push_back(
+          {std::string(owners_[i]->server), owners_[i]->name, std::move(findings_.items[i])});
+    return out;
+  }
+
  private:
+  void look() {
+    names();
+    for (const Tool& tool : tools_) {
+      references(tool);
+      if (!concerns(tool)) continue;
+      parameters(tool);
+      annotations(tool);
+    }
+  }
+  bool concerns(const Tool& tool) const { return learnt_.empty() || tool.server == learnt_; }
+
   void add_server(std::string_view server, json::Value list, const std::string& pointer) {
     std::size_t index = 0;
     for (const json::Value tool : list.elements()) {
@@ -138,6 +180,7 @@ class Set {
     finding.labels = std::move(labels);
     finding.excerpt = base::printable(excerpt);
     findings_.items.push_back(std::move(finding));
+    owners_.push_back(&tool);
   }
 
   // Equal names of two servers are usual and are told apart by their servers; equal looks of
@@ -147,8 +190,11 @@ class Set {
     for (const Tool& tool : tools_) by_look[tool.look].push_back(&tool);
     for (const auto& [look, same] : by_look)
       for (std::size_t i = 1; i < same.size(); ++i) {
-        const Tool& one = *same[i];
-        const Tool& first = *same.front();
+        // The one that is written to look like the other is the imitation, else the later one.
+        const bool turned = disguise(same.front()->name) > disguise(same[i]->name);
+        const Tool& one = turned ? *same.front() : *same[i];
+        const Tool& first = turned ? *same[i] : *same.front();
+        if (!concerns(one) && !concerns(first)) continue;
         const bool equal = one.name == first.name;
         if (equal && one.server == first.server) {
           add(one, "set-name-collision", Severity::high, Confidence::verified, "/name",
@@ -160,7 +206,11 @@ class Set {
         } else {
           const bool ascii = std::ranges::all_of(
               one.name + first.name, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-          add(one, "set-name-look-alike", ascii ? Severity::medium : Severity::critical,
+          const bool natural = plain_form(one.name) == plain_form(first.name);
+          add(one, "set-name-look-alike",
+              !ascii    ? Severity::critical
+              : natural ? Severity::medium
+                        : Severity::high,
               Confidence::verified, "/name", one.value["name"], {"SAFE-T1004"},
               std::format("{} looks like {}", one.name, first.name));
         }
@@ -176,12 +226,14 @@ class Set {
         const Tool& b = *ordered[j];
         if (b.look.size() > a.look.size() + 8 || ++pairs > 2'000'000) break;
         if (a.server == b.server || a.look.size() < shortest_near) continue;
-        const bool tail = is_tail_of(a.look, b.look);
+        if (!concerns(a) && !concerns(b)) continue;
+        const Tail kind = tail_of(a.look, b.look);
+        const bool tail = kind != Tail::none;
         if (!tail && distance(a.look, b.look) > (a.look.size() < 10 ? 1U : 2U)) continue;
         // The later one of the list, or the one with the tail, is the imitation.
         const Tool& late = tail || &b > &a ? b : a;
         const Tool& early = &late == &b ? a : b;
-        add(late, "set-name-look-alike", Severity::medium,
+        add(late, "set-name-look-alike", kind == Tail::boast ? Severity::high : Severity::medium,
             tail ? Confidence::likely : Confidence::possible, "/name", late.value["name"],
             {"SAFE-T1004"},
             std::format("{} is near {} of {}", late.name, early.name, early.server));
@@ -202,7 +254,11 @@ class Set {
   void references(const Tool& tool) {
     if (names_.empty() && !tools_.empty())
       for (const Tool& other : tools_)
-        if (is_distinctive(other.name)) names_[fold(other.name)].insert(other.server);
+        if (is_distinctive(other.name)) {
+          names_[fold(other.name)].insert(other.server);
+          // As clients see it at a door.
+          names_[fold(std::format("{}__{}", other.server, other.name))].insert(other.server);
+        }
     std::vector<std::pair<std::string, json::Value>> strings;
     texts(tool.value, "", strings);
     for (const auto& [pointer, value] : strings) {
@@ -224,6 +280,7 @@ class Set {
         if (word.size() < 4 || found == names_.end() || found->second.contains(tool.server) ||
             fold(word) == fold(tool.name))
           continue;
+        if (!concerns(tool) && !found->second.contains(learnt_)) continue;
         add(tool, "set-foreign-reference", Severity::high, Confidence::likely, pointer, value,
             {"SAFE-T1008", "SAFE-T1301"},
             std::format("names {} of {}", word, *found->second.begin()));
@@ -274,13 +331,19 @@ class Set {
                                                                    "session_data",
                                                                    "cookies",
                                                                    "previous_results"});
+    // What a model was told and said as a whole; the others have honest uses, too.
+    static constexpr auto whole = std::to_array<std::string_view>(
+        {"conversation_history", "chat_history", "system_prompt", "chain_of_thought",
+         "available_tools", "tool_list", "full_context", "previous_results",
+         "environment_variables", "sidenote"});
     const json::Value properties = tool.value["inputSchema"]["properties"];
     for (const json::Member member : properties.members()) {
       const std::string name = fold(member.key);
       if (std::ranges::contains(asked, name))
-        add(tool, "set-parameter", Severity::medium, Confidence::possible,
-            std::format("/inputSchema/properties/{}", member.key), member.value,
-            {"MCP10", "SAFE-T1501"}, std::format("asks for {}", member.key));
+        add(tool, "set-parameter",
+            std::ranges::contains(whole, name) ? Severity::high : Severity::medium,
+            Confidence::possible, std::format("/inputSchema/properties/{}", member.key),
+            member.value, {"MCP10", "SAFE-T1501"}, std::format("asks for {}", member.key));
       const bool sentence = member.key.size() > 64 || std::ranges::count(member.key, ' ') > 2;
       if (sentence)
         add(tool, "set-parameter", Severity::high, Confidence::likely, "/inputSchema/properties",
@@ -311,15 +374,18 @@ class Set {
     for (const std::string& verb : {first(description), first(tool.name)})
       if (std::ranges::contains(verbs, verb) ||
           (read_only && std::ranges::contains(writes, verb))) {
-        add(tool, "set-annotation", Severity::medium, Confidence::likely, "/annotations",
-            tool.value["annotations"], {"SAFE-T1406"},
+        add(tool, "set-annotation",
+            std::ranges::contains(verbs, verb) ? Severity::high : Severity::medium,
+            Confidence::likely, "/annotations", tool.value["annotations"], {"SAFE-T1406"},
             std::format("says {}, and that it is {}", verb,
                         read_only ? "read-only" : "not destructive"));
         return;
       }
   }
 
+  std::string_view learnt_;
   std::vector<Tool> tools_;
+  std::vector<const Tool*> owners_;  // of the findings
   std::map<std::string, std::set<std::string_view>> names_;
   Findings findings_;
 };
@@ -362,5 +428,9 @@ std::string skeleton(std::string_view name) {
 }
 
 Findings scan_descriptors(json::Value servers) { return Set(servers).judge(); }
+
+std::vector<ToolFinding> compare_descriptors(json::Value servers, std::string_view learnt) {
+  return Set(servers, learnt).told();
+}
 
 }  // namespace latticegate::inspect

@@ -102,6 +102,7 @@ class Discloser {
 
   std::vector<Disclosed> run() {
     std::size_t mixed = 0, single = 0, grammar = 0, percents = 0, references = 0, lettered = 0;
+    bool backwards = false;
     for (const Word& word : words_) {
       const std::string_view token = text_.substr(word.begin, word.end - word.begin);
       const char c = token.front();
@@ -111,6 +112,7 @@ class Discloser {
       if (is_letter(c) || is_digit(c)) ++lettered;
       if (token.size() == 1 && is_letter(c)) ++single;
       if (word.shape == word.hash && is_letter(c)) ++grammar;
+      if ((c | 0x20) == 'b' || (c | 0x20) == 'r') backwards = backwards || says_backwards(token);
       if (word.data && token.size() < 16 && std::ranges::any_of(token, is_letter)) ++mixed;
     }
     if (percents >= 3) whole("percent", from_percent(text_));
@@ -119,6 +121,8 @@ class Discloser {
     if (lettered >= 4 && mixed * 5 >= lettered * 2 && percents < 3) sensible("leet", leet(), 1);
     if (single >= 10 && single * 5 >= lettered * 3) whole("spaced", spaced());
     if (lettered >= 6 && grammar * 12 < lettered && mixed * 4 < lettered) rotated();
+    spelled();
+    if (backwards) whole("reversed", std::string(text_.rbegin(), text_.rend()));
     return std::move(found_);
   }
 
@@ -213,12 +217,57 @@ class Discloser {
     return out;
   }
 
+  static bool says_backwards(std::string_view word) {
+    const auto begins = [&](std::string_view with) {
+      return word.size() >= with.size() &&
+             std::ranges::equal(word.substr(0, with.size()), with,
+                                [](char a, char b) { return (a | 0x20) == b; });
+    };
+    return begins("backward") || begins("reversed");
+  }
+
+  // "ann (at) there (dot) example": what stands around the sign, without blanks.
+  void spelled() {
+    constexpr std::string_view signs = "([{";
+    std::string out;
+    std::size_t replaced = 0, from = 0;
+    for (std::size_t at = 0; (at = text_.find_first_of(signs, at)) != std::string_view::npos;
+         ++at) {
+      std::size_t inside = at + 1;
+      while (inside < text_.size() && text_[inside] == ' ') ++inside;
+      const std::string_view rest = text_.substr(inside, 4);
+      const auto is = [&](std::string_view word) {
+        return rest.size() > word.size() &&
+               std::ranges::equal(rest.substr(0, word.size()), word,
+                                  [](char a, char b) { return (a | 0x20) == b; });
+      };
+      const std::size_t word = is("at") ? 2 : is("dot") ? 3 : 0;
+      std::size_t end = inside + word;
+      while (end < text_.size() && text_[end] == ' ') ++end;
+      if (word == 0 || end >= text_.size() || !std::string_view(")]}").contains(text_[end]))
+        continue;
+      std::string_view before = text_.substr(from, at - from);
+      while (before.ends_with(' ')) before.remove_suffix(1);
+      out += before;
+      out += word == 2 ? '@' : '.';
+      from = end + 1;
+      while (from < text_.size() && text_[from] == ' ') ++from;
+      ++replaced;
+      if (from > at) at = from - 1;
+    }
+    if (replaced >= 2) whole("spelled", out.append(text_.substr(from)));
+  }
+
   // "i g n o r e   a l l": a single blank joins, more separate.
   std::string spaced() const {
     std::string out;
     for (std::size_t at = 0; at < text_.size(); ++at) {
+      // Between two single characters only: "write to a @ b" begins with words.
       const bool joins = text_[at] == ' ' && at > 0 && text_[at - 1] != ' ' &&
-                         at + 1 < text_.size() && text_[at + 1] != ' ';
+                         (at < 2 || text_[at - 2] == ' ' || text_[at - 2] == '\n') &&
+                         at + 1 < text_.size() && text_[at + 1] != ' ' &&
+                         (at + 2 >= text_.size() || text_[at + 2] == ' ' || text_[at + 2] == '\n' ||
+                          is_high(text_[at + 1]));
       const bool again = text_[at] == ' ' && out.ends_with(' ');
       if (!joins && !again) out += text_[at];
     }

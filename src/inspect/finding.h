@@ -82,6 +82,11 @@ struct Scores {
 
 struct Findings {
   std::vector<Finding> items;  // in document order
+  // What the texts say without their disguises (disguise.h) and without hidden characters; at most
+  // 64 KiB or so. Whoever reads a text can read that, too.
+  std::vector<std::string> revealed;
+  // Taken out of `items` because an operator says that they are none; for the record.
+  std::vector<Finding> excepted;
   Scores scores;
   std::uint64_t scanned = 0;  // bytes of keys and strings that were looked at
   std::uint64_t skipped = 0;  // bytes that were not, because the budget was spent

