@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "behaviour/objective.h"
 #include "behaviour/settings.h"
@@ -258,6 +259,15 @@ struct Provenance {
 // except `off`.
 enum class Treatment : std::uint8_t { off, report, redact };
 
+// Findings that are none here: somebody looked, and says why. Empty names mean every one.
+struct Exception {
+  std::string rule;  // id of a rule, or a kind of findings ("instruction")
+  std::string server;
+  std::string tool;
+  std::string reason;
+  std::optional<base::Time> until;  // the first moment at which it does not hold any more
+};
+
 struct Inspect {
   Treatment secrets_in_arguments = Treatment::report;
   Treatment secrets_in_results = Treatment::redact;
@@ -267,6 +277,12 @@ struct Inspect {
   bool argument_schema = true;  // refuse arguments that the tool's inputSchema does not accept
   bool hold_changed = true;  // a descriptor that differs from its pin is held back until approved
   bool hold_new = false;     // also one that was never seen before (false: pinned on first sight)
+  // Also one that nobody approved by name and whose words give orders, hide text or pass for
+  // another server's.
+  bool hold_suspicious = true;
+  Treatment links_in_results = Treatment::redact;  // images and links whose address carries data
+  bool refuse_questions = true;  // of servers to clients: for credentials, with orders to the model
+  std::vector<Exception> exceptions;
   std::filesystem::path
       rules;  // directory with further secret rules; empty: the built-in ones only
 };

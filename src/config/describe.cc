@@ -221,6 +221,18 @@ void add_inspect(Lines& lines, const Inspect& inspect) {
   lines.add("inspect.argument_schema", inspect.argument_schema);
   lines.add("inspect.pins.changed", inspect.hold_changed ? "hold" : "report");
   lines.add("inspect.pins.new", inspect.hold_new ? "hold" : "trust");
+  lines.add("inspect.pins.suspicious", inspect.hold_suspicious ? "hold" : "report");
+  lines.add("inspect.links.results", name(inspect.links_in_results));
+  lines.add("inspect.questions", inspect.refuse_questions ? "refuse" : "report");
+  for (std::size_t i = 0; i < inspect.exceptions.size(); ++i) {
+    const Exception& exception = inspect.exceptions[i];
+    const std::string at = std::format("inspect.exceptions[{}].", i);
+    lines.add(at + "rule", exception.rule);
+    if (!exception.server.empty()) lines.add(at + "server", exception.server);
+    if (!exception.tool.empty()) lines.add(at + "tool", exception.tool);
+    lines.add(at + "reason", exception.reason);
+    if (exception.until) lines.add(at + "until", base::to_rfc3339(*exception.until));
+  }
   lines.add("inspect.rules", inspect.rules);
 }
 

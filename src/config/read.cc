@@ -1,12 +1,16 @@
 #include "config/read.h"
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <format>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "audit/note.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/suggest.h"
 #include "config/detail/parts.h"
@@ -56,6 +60,39 @@ void read_provenance(Section section, Provenance& into) {
   section.number("private_from", into.private_from);
 }
 
+std::optional<base::Time> day_of(std::string_view text) {
+  int year = 0, month = 0, day = 0;
+  const auto part = [&](std::size_t from, std::size_t size, int& number) {
+    const auto [end, error] =
+        std::from_chars(text.data() + from, text.data() + from + size, number);
+    return error == std::errc() && end == text.data() + from + size;
+  };
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-' || !part(0, 4, year) ||
+      !part(5, 2, month) || !part(8, 2, day))
+    return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year{year},
+                                         std::chrono::month{static_cast<unsigned>(month)},
+                                         std::chrono::day{static_cast<unsigned>(day)}};
+  if (!date.ok()) return std::nullopt;
+  return base::Time(std::chrono::sys_days{date});
+}
+
+void read_exception(Section section, Inspect& into) {
+  Exception exception;
+  section.text("rule", exception.rule);
+  section.text("server", exception.server);
+  section.text("tool", exception.tool);
+  section.text("reason", exception.reason);
+  std::string day;
+  if (section.text("until", day)) {
+    exception.until = day_of(day);
+    if (!exception.until)
+      section.findings().problem(*section.find("until"),
+                                 "until: expected a day such as 2027-03-31");
+  }
+  into.exceptions.push_back(std::move(exception));
+}
+
 void read_inspect(Section section, Inspect& into) {
   {
     Section secrets = section.section("secrets");
@@ -74,7 +111,15 @@ void read_inspect(Section section, Inspect& into) {
     if (pins.word("changed", changed)) into.hold_changed = changed == Changed::hold;
     enum class New : std::uint8_t { trust, hold } fresh{};
     if (pins.word("new", fresh)) into.hold_new = fresh == New::hold;
+    enum class Suspicious : std::uint8_t { hold, report } suspicious{};
+    if (pins.word("suspicious", suspicious)) into.hold_suspicious = suspicious == Suspicious::hold;
   }
+  section.section("links").word("results", into.links_in_results);
+  enum class Questions : std::uint8_t { refuse, report } questions{};
+  if (section.word("questions", questions)) into.refuse_questions = questions == Questions::refuse;
+  for (const yaml::Node& node : section.items("exceptions"))
+    read_exception(Section(section.findings(), &node, "inspect.exceptions[]", "inspect.exceptions"),
+                   into);
   section.path("rules", into.rules, Kind::directory);
 }
 

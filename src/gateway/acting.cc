@@ -1,6 +1,7 @@
 #include "gateway/acting.h"
 
 #include <algorithm>
+#include <charconv>
 #include <format>
 #include <functional>
 
@@ -41,6 +42,7 @@ void Acting::look(const config::Server& server, std::string_view tool, std::stri
   kept_.clear();
   arena_.reset();
   numbers_ = 0;
+  counted_ = 0;
   act_ = {};
   act_.at = at;
   const std::string_view named = keep(std::format("{}/{}", server.name, tool));
@@ -54,7 +56,10 @@ void Acting::look(const config::Server& server, std::string_view tool, std::stri
     add(Thing::domain, domain);
   if (!uri.empty()) take(uri);
   walk(arguments, 0);
-  if (numbers_ != 1) act_.number.reset();
+  if (numbers_ == 0 && counted_ == 1)
+    act_.number = last_;  // "INV-1041"
+  else if (numbers_ != 1)
+    act_.number.reset();
   act_.touched = touched_;
 }
 
@@ -66,6 +71,7 @@ void Acting::walk(json::Value value, std::uint32_t depth) {
   if (const auto text = value.string()) {
     mix(*text);
     take(*text);
+    count(*text);
   } else if (value.is_number()) {
     mix(value.digits());
     if (const auto number = value.integer()) {
@@ -80,6 +86,16 @@ void Acting::walk(json::Value value, std::uint32_t depth) {
       walk(member.value, depth + 1);
     }
   }
+}
+
+void Acting::count(std::string_view text) {
+  constexpr std::size_t longest_name = 64, longest_number = 15;
+  if (text.size() > longest_name || text.contains(' ')) return;
+  std::size_t begin = text.size();
+  while (begin > 0 && text[begin - 1] >= '0' && text[begin - 1] <= '9') --begin;
+  if (begin == text.size() || text.size() - begin > longest_number) return;
+  if (std::from_chars(text.data() + begin, text.data() + text.size(), last_).ec == std::errc())
+    ++counted_;
 }
 
 void Acting::take(std::string_view text) {

@@ -32,6 +32,7 @@ class Acting {
  private:
   void walk(json::Value value, std::uint32_t depth);
   void take(std::string_view text);
+  void count(std::string_view text);
   void add(behaviour::Thing kind, std::string_view name);
   std::string_view keep(std::string text);
 
@@ -40,6 +41,8 @@ class Acting {
   std::deque<std::string> kept_;
   cedar::Arena arena_;
   std::size_t numbers_ = 0;
+  std::size_t counted_ = 0;  // texts that end in a number
+  std::int64_t last_ = 0;    // the last of those
 };
 
 }  // namespace latticegate::gateway

@@ -12,6 +12,13 @@ using inspect::PinState;
 using inspect::PinSubject;
 
 constexpr std::size_t most_prompts = 4096;
+constexpr std::chrono::hours settled{24};
+constexpr std::string_view first_sight = "first sight";  // who approves what nobody looked at
+
+// What is wrong with a text by itself was so from the beginning.
+std::optional<base::Time> ever(bool doubted) {
+  return doubted ? std::optional(base::Time{}) : std::nullopt;
+}
 
 policy::Effects effects_of(const config::Effects& effects) {
   return {effects.read, effects.write, effects.destructive, effects.egress, effects.actuate};
@@ -57,15 +64,22 @@ base::Result<void> Pins::restore() {
 void Pins::keep() { memory_.put("pins", "book", book_.to_json()); }
 
 Pins::Seen Pins::observe(const PinSubject& subject, const inspect::Fingerprint& form,
-                         bool approve_new, base::Time now) {
+                         bool approve_new, std::optional<base::Time> doubted, base::Time now) {
   const std::scoped_lock lock(mutex_);
   Seen seen;
   seen.state = book_.judge(subject, form);
+  if (doubted && seen.state == PinState::same &&
+      book_.revoke(subject, first_sight, *doubted, now)) {
+    news_ = true;
+    seen.state = book_.judge(subject, form);
+    seen.first_news = true;
+    return seen;
+  }
   const inspect::Fingerprint* const approved = book_.approved(subject);
   if (approved != nullptr) seen.approved_hash = approved->hash;
   if (seen.state == PinState::same) return seen;
   if (seen.state == PinState::unseen && approve_new) {
-    book_.approve(subject, form, "first sight", now);
+    book_.approve(subject, form, first_sight, now);
     news_ = true;
     return seen;
   }
@@ -115,6 +129,20 @@ std::shared_ptr<const ToolEntry> Catalogue::find(std::string_view tool) const {
 
 namespace {
 
+// A copy, not held. The schema is compiled anew from the bytes: a Schema is not copied.
+std::shared_ptr<ToolEntry> again(const ToolEntry& entry) {
+  auto copy = std::make_shared<ToolEntry>();
+  copy->name = entry.name;
+  copy->form = entry.form;
+  copy->suspicion = entry.suspicion;
+  copy->tool = entry.tool;
+  copy->mirrored = entry.mirrored;
+  if (auto document = json::Document::parse(copy->form.bytes))
+    if (auto schema = inspect::Schema::compile(document->root()["inputSchema"]))
+      copy->schema.emplace(*std::move(schema));
+  return copy;
+}
+
 // A server of both eras says of each tool in the older one whether it may become a task, and has no
 // such member in the newer one: it is no change of the tool.
 inspect::Fingerprint form_of(json::Value descriptor) {
@@ -131,28 +159,31 @@ inspect::Fingerprint form_of(json::Value descriptor) {
 
 }  // namespace
 
-std::shared_ptr<const ToolEntry> Catalogue::observe(
-    json::Value descriptor, bool suspicious, base::Time now,
-    const std::function<void(const ToolEntry&, std::string_view approved)>& held) {
+std::shared_ptr<const ToolEntry> Catalogue::observe(json::Value descriptor,
+                                                    const std::function<std::string()>& judge,
+                                                    base::Time now, const Held& held) {
   const std::string_view name = descriptor["name"].text_or({});
   inspect::Fingerprint form = form_of(descriptor);
+  const auto known = find(name);
+  const bool is_known = known && known->form.hash == form.hash;
+  const std::string suspicion = is_known ? known->suspicion : judge();
+  const bool suspicious = !suspicion.empty();
   const PinSubject subject{facts_.name, inspect::PinKind::tool, std::string(name)};
-  const Pins::Seen seen = pins_.observe(subject, form, !inspect_.hold_new && !suspicious, now);
+  const Pins::Seen seen =
+      pins_.observe(subject, form, !inspect_.hold_new && !suspicious, ever(suspicious), now);
   const bool is_held = seen.state == PinState::unseen
                            ? inspect_.hold_new || suspicious
                            : seen.state != PinState::same && inspect_.hold_changed;
-  if (auto known = find(name);
-      known && known->form.hash == form.hash && known->held == is_held && (known->tool || is_held))
-    return known;
+  if (is_known && known->held == is_held && (known->tool || is_held)) return known;
 
   auto entry = std::make_shared<ToolEntry>();
   entry->name = name;
   entry->held = is_held;
+  entry->suspicion = suspicion;
   if (is_held)
-    entry->why_held =
-        seen.state == PinState::unseen
-            ? (suspicious ? "its text hides characters" : "it is new and not approved yet")
-            : "it differs from what was approved";
+    entry->why_held = seen.state != PinState::unseen ? "it differs from what was approved"
+                      : suspicious                   ? suspicion
+                                                     : "it is new and not approved yet";
   auto tool = policy::make_tool(facts_, descriptor, facts_of(server_, name));
   if (tool)
     entry->tool = *std::move(tool);
@@ -192,6 +223,21 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(
   return entry;
 }
 
+void Catalogue::doubt(std::string_view tool, const std::string& why, base::Time now,
+                      const Held& held) {
+  const auto known = find(tool);
+  if (!known || !known->suspicion.empty() || !inspect_.hold_suspicious) return;
+  const PinSubject subject{facts_.name, inspect::PinKind::tool, known->name};
+  const Pins::Seen seen = pins_.observe(subject, known->form, false, now - settled, now);
+  auto entry = again(*known);
+  entry->suspicion = why;
+  entry->held = known->held || seen.state == PinState::unseen;
+  entry->why_held = entry->held ? why : std::string();
+  if (entry->held && seen.first_news) held(*entry, seen.approved_hash);
+  const std::unique_lock lock(mutex_);
+  entries_.insert_or_assign(known->name, std::move(entry));
+}
+
 void Catalogue::keep_news() { pins_.keep_news(); }
 
 void Catalogue::listed(std::vector<std::string> names, base::Instant now) {
@@ -223,32 +269,27 @@ std::optional<std::string> Catalogue::prompt(std::string_view outward) const {
   return found->second;
 }
 
-bool Catalogue::observe_instructions(std::string_view text, base::Time now) {
+bool Catalogue::observe_instructions(std::string_view text, std::string_view suspicion,
+                                     base::Time now) {
   const PinSubject subject{facts_.name, inspect::PinKind::instructions, {}};
-  const Pins::Seen seen =
-      pins_.observe(subject, inspect::fingerprint_text(text), !inspect_.hold_new, now);
+  const bool suspicious = !suspicion.empty();
+  const Pins::Seen seen = pins_.observe(subject, inspect::fingerprint_text(text),
+                                        !inspect_.hold_new && !suspicious, ever(suspicious), now);
   pins_.keep_news();
   if (seen.state == PinState::same) return true;
   const bool accepted =
-      seen.state == PinState::unseen ? !inspect_.hold_new : !inspect_.hold_changed;
+      seen.state == PinState::unseen ? !inspect_.hold_new && !suspicious : !inspect_.hold_changed;
   if (!accepted && seen.first_news)
-    log_.warning("changed server instructions are held back", {{"server", facts_.name}});
+    log_.warning("server instructions are held back",
+                 {{"server", facts_.name},
+                  {"reason", suspicious ? std::string(suspicion) : "they are not approved"}});
   return accepted;
 }
 
 void Catalogue::approved(std::string_view tool) {
   const std::unique_lock lock(mutex_);
   if (const auto entry = entries_.find(tool); entry != entries_.end() && entry->second->tool) {
-    auto again = std::make_shared<ToolEntry>();
-    again->name = entry->second->name;
-    again->form = entry->second->form;
-    again->tool = entry->second->tool;
-    again->mirrored = entry->second->mirrored;
-    // The schema is compiled anew from the approved bytes: a Schema is not copied.
-    if (auto document = json::Document::parse(again->form.bytes))
-      if (auto schema = inspect::Schema::compile(document->root()["inputSchema"]))
-        again->schema.emplace(*std::move(schema));
-    entry->second = std::move(again);
+    entry->second = again(*entry->second);
   }
 }
 

@@ -43,9 +43,10 @@ class Pins {
     std::string approved_hash;  // empty when there is none
   };
   // Judges a form; one that was never seen is approved at once when `approve_new`. What is new is
-  // kept by keep_news(), once for a whole list: the book is written as one.
+  // kept by keep_news(), once for a whole list: the book is written as one. `doubted`: what was
+  // approved on first sight at that time or later does not count.
   Seen observe(const inspect::PinSubject& subject, const inspect::Fingerprint& form,
-               bool approve_new, base::Time now);
+               bool approve_new, std::optional<base::Time> doubted, base::Time now);
   void keep_news();
   [[nodiscard]] base::Result<void> approve(const inspect::PinSubject& subject,
                                            std::string_view hash, std::string_view by,
@@ -65,6 +66,7 @@ struct ToolEntry {
   inspect::Fingerprint form;
   bool held = false;                         // not to be listed or called until approved
   std::string why_held;                      // for operators
+  std::string suspicion;                     // why nobody should trust it unseen; empty: no reason
   std::shared_ptr<const policy::Tool> tool;  // null when it cannot be judged; `why_held` says why
   std::optional<inspect::Schema> schema;
   // Arguments that the modern era mirrors in headers.
@@ -79,11 +81,17 @@ class Catalogue {
             const base::Log& log, std::shared_ptr<const policy::Engine> engine);
 
   std::shared_ptr<const ToolEntry> find(std::string_view tool) const;
-  // Takes in one descriptor of tools/list. `suspicious`: it carries hidden text, so that it is not
-  // approved on first sight. Tells `held` when this form is held back for the first time.
-  std::shared_ptr<const ToolEntry> observe(
-      json::Value descriptor, bool suspicious, base::Time now,
-      const std::function<void(const ToolEntry&, std::string_view approved)>& held);
+  using Held = std::function<void(const ToolEntry&, std::string_view approved)>;
+  // Takes in one descriptor of tools/list. `judge` is asked of a form that is not known yet: why it
+  // is not approved on first sight, or nothing. Tells `held` when this form is held back for the
+  // first time.
+  std::shared_ptr<const ToolEntry> observe(json::Value descriptor,
+                                           const std::function<std::string()>& judge,
+                                           base::Time now, const Held& held);
+  // Holds a tool back that was approved on first sight and turns out to be suspicious next to the
+  // tools of other servers. Without effect where a person approved it, or where it has been there
+  // for a day: a new server must not be able to have the tools of the others held back.
+  void doubt(std::string_view tool, const std::string& why, base::Time now, const Held& held);
   // The server's whole list as it was last told, by names; and the tools of it, if it is not older
   // than a minute.
   void listed(std::vector<std::string> names, base::Instant now);
@@ -93,8 +101,9 @@ class Catalogue {
   std::optional<std::string> prompt(std::string_view outward) const;
   // After the descriptors of a list were observed.
   void keep_news();
-  // Server instructions; false when they differ from what was approved.
-  bool observe_instructions(std::string_view text, base::Time now);
+  // Server instructions; false when they differ from what was approved, or are suspicious and
+  // nobody approved them.
+  bool observe_instructions(std::string_view text, std::string_view suspicion, base::Time now);
   // After an approval: entries are judged again when they are listed next, held ones at once.
   void approved(std::string_view tool);
   std::vector<std::shared_ptr<const ToolEntry>> entries() const;

@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "gateway/descriptions.h"
 #include "gateway/door_round.h"
 #include "gateway/ready.h"
 #include "gateway/tool_search.h"
@@ -449,11 +450,8 @@ std::string Doorway::instructions(Round& round) {
                                       : part.session->hello->result()["instructions"];
     if (!said.is_string() || said.text_or({}).empty()) continue;
     const std::string& server = part.server->route->config->name;
-    const inspect::Findings found =
-        inspect::scan(worker_.inspection().scanner(), inspect::Surface::instructions, said);
-    const bool accepted = part.server->route->catalogue->observe_instructions(
-        *said.string(), worker_.shared().clock.now());
-    if (!accepted || found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium) ||
+    if (!accepts_instructions(worker_.inspection().scanner(), *snapshot_, *part.server->route, said,
+                              worker_.shared().clock.now()) ||
         !sees_any(*part.server, part.session))
       continue;
     if (all.size() + said.text_or({}).size() > most_words) continue;

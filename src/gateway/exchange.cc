@@ -5,8 +5,10 @@
 
 #include "behaviour/records.h"
 #include "gateway/alerts.h"
+#include "gateway/exceptions.h"
 #include "gateway/meters.h"
 #include "gateway/ready.h"
+#include "inspect/question.h"
 #include "inspect/redact.h"
 #include "json/write.h"
 #include "mcp/translate.h"
@@ -70,6 +72,10 @@ std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
                     .path = in_names ? std::string_view() : std::string_view(finding.pointer),
                     .severity = inspect::name(finding.severity)});
   }
+  for (const inspect::Finding& finding : findings.excepted) {
+    if (list.size() == 32) break;
+    list.push_back({.count = 1, .id = finding.rule, .path = {}, .severity = "excepted"});
+  }
   return list;
 }
 
@@ -125,6 +131,7 @@ Task<void> Exchange::call() {
   }
 
   findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
+  leave_out(findings_);
   inspect_ns_ = (worker_.loop().clock().instant() - started_).count();
   asked_ = behaviour::asked_records(arguments());
 
@@ -215,6 +222,7 @@ Task<bool> Exchange::admit() {
   if (!visible) {
     worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
     findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
+    leave_out(findings_);
     if (usable) {
       asked_ = behaviour::asked_records(arguments());
       const std::scoped_lock lock(conversation_->mutex);
@@ -437,6 +445,11 @@ void Exchange::trace_arguments() {
   tracing->add_sources(conversation_->totals, at_);
 }
 
+void Exchange::leave_out(inspect::Findings& findings) const {
+  gateway::leave_out(findings, snapshot_->config->inspect.exceptions, route_.config->name,
+                     tool_ ? std::string_view(tool_->name) : std::string_view(), at_);
+}
+
 void Exchange::trace_answer(json::Value content, const inspect::Findings& found) {
   if (!snapshot_->traces) return;
   const Labels labels = this->labels();
@@ -451,7 +464,7 @@ void Exchange::trace_answer(json::Value content, const inspect::Findings& found)
                .taint = taint,
                .domains = labels.domains,
                .sensitive = labels.sensitive},
-              now());
+              now(), found.revealed);
 }
 
 Task<std::optional<policy::Permit>> Exchange::decide() {
@@ -638,7 +651,7 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
   record.inspect_ns = inspect_ns_;
   record.inspect_truncated = !findings_.complete();
   std::vector<audit::Finding> findings;
-  if (!findings_.empty()) {
+  if (!findings_.empty() || !findings_.excepted.empty()) {
     findings = record_findings(findings_);
     record.findings = findings;
   }
@@ -754,6 +767,7 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
                      answer, answer.result().exists() ? answer.result() : answer.error());
       looking_ = &look;
       found = co_await look;
+      leave_out(found);
       looking_ = nullptr;
       looked = look.looked();
       inspect_ns_ += (worker_.loop().clock().instant() - inspecting).count();
@@ -813,6 +827,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   std::optional<policy::Withheld> withheld;
   bool redact = config.inspect.secrets_in_results == config::Treatment::redact;
   bool strip = config.inspect.hidden_text_in_results == config::Treatment::redact;
+  const bool links = config.inspect.links_in_results == config::Treatment::redact;
   std::vector<policy::Obligation> obligations;  // that the answer brought about
   {
     const std::scoped_lock lock(conversation_->mutex);
@@ -898,6 +913,17 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     co_await killed_answer();
     co_return;
   }
+  if (const auto why = refused_question(content)) {
+    worker_.shared().counters.withheld.fetch_add(1, std::memory_order_relaxed);
+    finish_record(audit::Outcome::withheld, mcp::denied_code, *why);
+    const std::string sentence =
+        std::format("Latticegate refused a question of the server: {}", *why);
+    if (tool_)
+      co_await final(mcp::tool_error_response(client_id_, sentence, modern()));
+    else
+      co_await final(mcp::error_response(client_id_, mcp::denied_code, sentence));
+    co_return;
+  }
   trace_answer(content, found);
   if (message_->method() == mcp::Method::tools_call) {
     // Before the answer leaves: who reads it may ask for the task at once, on another loop.
@@ -907,10 +933,12 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
                           std::make_shared<const mcp::Message>(own_message(message_->text())));
   }
   std::vector<json::Edit> edits;
-  if (!found.empty() && (redact || strip)) {
-    edits = inspect::redact(
-        content, found,
-        {.secrets = redact, .hidden = strip, .key = worker_.shared().redaction_key});
+  if (!found.empty() && (redact || strip || links)) {
+    edits = inspect::redact(content, found,
+                            {.secrets = redact,
+                             .hidden = strip,
+                             .links = links,
+                             .key = worker_.shared().redaction_key});
     redacted_ = edits.size();
     worker_.shared().counters.redactions.fetch_add(redacted_, std::memory_order_relaxed);
   }
@@ -928,6 +956,19 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     outcome = audit::Outcome::tool_error;
   finish_record(outcome, code.integer(), {});
   co_await final(out, mcp::http_status_of(era_, code.integer().value_or(0)));
+}
+
+std::optional<std::string> Exchange::refused_question(json::Value content) {
+  for (const json::Member asked : content["inputRequests"].members()) {
+    const std::string_view method = asked.value["method"].text_or({});
+    const json::Value params = asked.value["params"];
+    inspect::Findings found =
+        inspect::scan(worker_.inspection().scanner(), inspect::Surface::user_text, params);
+    leave_out(found);
+    if (auto why = inspect::objection(method, params, found); why && refuses_question(method, *why))
+      return why;
+  }
+  return std::nullopt;
 }
 
 std::string Exchange::without_secrets(std::string_view words) const {

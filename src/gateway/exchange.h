@@ -61,6 +61,9 @@ class Exchange {
   // One notification or server request that belongs to a request or to the listening stream. False
   // when the client is gone.
   net::Task<bool> side_message(const mcp::Message& message);
+  bool refuses_question(std::string_view method, const std::string& reason);
+  // Of the questions that an answer of the modern era brings: the first that is refused.
+  std::optional<std::string> refused_question(json::Value content);
   // Begins the answer as events. False when the client is gone.
   net::Task<bool> begin_events(bool listening = false);
   std::optional<std::uint64_t> stream() const { return stream_; }
@@ -111,6 +114,8 @@ class Exchange {
   // came from.
   behaviour::Who who() const;
   void trace_arguments();
+  // Takes out what an operator says is no finding.
+  void leave_out(inspect::Findings& findings) const;
   void trace_answer(json::Value content, const inspect::Findings& found);
   Labels labels() const;
   net::Task<std::optional<policy::Permit>> decide();

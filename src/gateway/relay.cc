@@ -2,8 +2,10 @@
 #include <format>
 
 #include "gateway/alerts.h"
+#include "gateway/descriptions.h"
 #include "gateway/exchange.h"
 #include "gateway/incoming.h"
+#include "inspect/question.h"
 #include "inspect/redact.h"
 #include "json/write.h"
 #include "net/sse.h"
@@ -201,13 +203,10 @@ Task<void> Exchange::initialize() {
     session->link->opened(hands.session_id, session->version);
     worker_.shared().sessions.add(session, worker_.random());
     headers = std::format("Mcp-Session-Id: {}\r\n", session->id);
-    if (const json::Value instructions = result["instructions"]; instructions.is_string()) {
-      const inspect::Findings found = inspect::scan(worker_.inspection().scanner(),
-                                                    inspect::Surface::instructions, instructions);
-      if (!route_.catalogue->observe_instructions(*instructions.string(), now()) ||
-          found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium))
+    if (const json::Value instructions = result["instructions"]; instructions.is_string())
+      if (!accepts_instructions(worker_.inspection().scanner(), *snapshot_, route_, instructions,
+                                now()))
         edits.push_back({instructions, ""});  // held back until approved
-    }
   }
   json::in_document_order(edits);
   (void)co_await request_.respond(200, headers, json_type, response->text(edits));
@@ -253,8 +252,30 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
       (message.method() == mcp::Method::notifications_tasks_status &&
        !session_->tasks.find(message.params()["taskId"].text_or({}))))
     co_return true;
+  // What a server says beside its answers reaches the model, too: secrets and hidden text are taken
+  // out. A prompt for the client's model is no result: it may tell a model what to do, and not to
+  // set its own orders aside.
+  inspect::Findings found =
+      co_await look(message.is_request() ? inspect::Surface::user_text : inspect::Surface::result,
+                    message, message.params());
+  leave_out(found);
   std::vector<json::Edit> edits;
   if (message.is_request()) {
+    if (const auto why = inspect::objection(message.method_name(), message.params(), found);
+        why && refuses_question(message.method_name(), *why)) {
+      Outgoing answer;
+      answer.text =
+          message.method() == mcp::Method::elicitation_create
+              ? std::format(R"({{"jsonrpc":"2.0","id":{},"result":{{"action":"decline"}}}})",
+                            message.id_text())
+              : mcp::error_response(message.id_text(), -1, "the gateway does not pass this on");
+      answer.version = session_->version;
+      (void)co_await session_->link->notify(worker_.loop(), answer);
+      co_return true;
+    }
+    if (const json::Value context = message.params()["includeContext"];
+        context.exists() && message.method() == mcp::Method::sampling_create_message)
+      edits.push_back({context, "\"none\""});  // what other servers said is not this one's
     auto id = session_->server_requests->add(
         {message.id_text(), std::string(message.method_name()), session_->link, session_->version});
     if (!id || modern()) {
@@ -283,19 +304,35 @@ Task<bool> Exchange::side_message(const mcp::Message& message) {
   if (const json::Value subscription = mcp::reserved_meta(message.meta(), "subscriptionId");
       subscription.exists())
     edits.push_back({subscription, client_id_});
-  // What a server says beside its answers reaches the model, too: secrets and hidden text are taken
-  // out.
-  const inspect::Findings found =
-      co_await look(inspect::Surface::result, message, message.params());
   if (!found.empty())
     for (json::Edit& edit : inspect::redact(
-             message.params(), found, {.hidden = true, .key = worker_.shared().redaction_key}))
+             message.params(), found,
+             {.hidden = true,
+              .links = snapshot_->config->inspect.links_in_results == config::Treatment::redact,
+              .key = worker_.shared().redaction_key}))
       edits.push_back(std::move(edit));
   trace_answer(message.params(), found);
   if (outward_ != nullptr) outward_->notification_edits(message, edits);
   json::in_document_order(edits);
   if (!streaming_ && !co_await begin_events()) co_return false;
   co_return co_await event(message.text(edits));
+}
+
+// Whether a question of the server does not reach the client. It is told in any case.
+bool Exchange::refuses_question(std::string_view method, const std::string& reason) {
+  const bool refuses =
+      snapshot_->config->inspect.refuse_questions && route_.mode == policy::Mode::enforce;
+  worker_.shared().log.warning(
+      refuses ? "a question of a server was refused" : "a question of a server is conspicuous",
+      {{"server", route_.config->name}, {"method", std::string(method)}, {"reason", reason}});
+  if (!refuses) return false;
+  const std::string why = std::format("request of the server to the client: {}", reason);
+  audit::Record record = base_record(audit::Type::call_decided);
+  record.method = method;
+  record.decision = audit::Decision::deny;
+  record.why = why;
+  worker_.shared().recorder.post(worker_.record_writer().write(record));
+  return true;
 }
 
 // A client of the sessions' era may come back for what it missed: it gets ids, and the newest ones
@@ -364,7 +401,8 @@ std::string Exchange::filtered(const mcp::Message& response) {
     edits.push_back({scope, "\"private\""});
   if (message_->method() == mcp::Method::server_discover)
     if (const json::Value instructions = result["instructions"]; instructions.is_string())
-      if (!route_.catalogue->observe_instructions(*instructions.string(), now()))
+      if (!accepts_instructions(worker_.inspection().scanner(), *snapshot_, route_, instructions,
+                                now()))
         edits.push_back({instructions, ""});
   json::in_document_order(edits);
   return with_result_type(response.text(edits), response);
@@ -424,30 +462,24 @@ bool Exchange::may_watch(std::string_view uri) {
 }
 
 void Exchange::observe_tools(json::Value result) {
-  for (const json::Value descriptor : result["tools"].elements()) {
-    const inspect::Findings found =
-        inspect::scan(worker_.inspection().scanner(), inspect::Surface::descriptor, descriptor);
-    const bool suspicious =
-        found.has(inspect::FindingKind::hidden_text, inspect::Severity::medium) ||
-        found.has(inspect::FindingKind::terminal_escape);
-    route_.catalogue->observe(
-        descriptor, suspicious, now(), [&](const ToolEntry& entry, std::string_view approved) {
-          worker_.shared().log.warning(
-              "a tool is held back until it is approved",
-              {{"server", route_.config->name}, {"tool", entry.name}, {"reason", entry.why_held}});
-          audit::Record record = base_record(audit::Type::tool_held);
-          record.tool = entry.name;
-          record.tool_pin = entry.form.hash;
-          record.tool_pin_was = approved;
-          record.why = entry.why_held;
-          worker_.shared().recorder.post(worker_.record_writer().write(record));
-          worker_.shared().alerts->tell({.event = config::Event::hold,
-                                         .sentence = "held back until approved: " + entry.why_held,
-                                         .server = route_.config->name,
-                                         .tool = entry.name});
-        });
-  }
-  route_.catalogue->keep_news();
+  take_in_tools(
+      worker_.inspection().scanner(), *snapshot_, route_, result, now(),
+      [&](std::string_view server, const ToolEntry& entry, std::string_view approved) {
+        worker_.shared().log.warning(
+            "a tool is held back until it is approved",
+            {{"server", std::string(server)}, {"tool", entry.name}, {"reason", entry.why_held}});
+        audit::Record record = base_record(audit::Type::tool_held);
+        record.server.id = server;
+        record.tool = entry.name;
+        record.tool_pin = entry.form.hash;
+        record.tool_pin_was = approved;
+        record.why = entry.why_held;
+        worker_.shared().recorder.post(worker_.record_writer().write(record));
+        worker_.shared().alerts->tell({.event = config::Event::hold,
+                                       .sentence = "held back until approved: " + entry.why_held,
+                                       .server = std::string(server),
+                                       .tool = entry.name});
+      });
 }
 
 // A call of a tool that no list has shown yet: the list is asked for, in the session of the call.

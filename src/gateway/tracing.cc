@@ -46,9 +46,10 @@ provenance::Origins Tracing::before(json::Value arguments, const provenance::Sin
   return trail_.before(arguments, sink, now);
 }
 
-void Tracing::after(json::Value answer, const provenance::Source& source, base::Time now) {
+void Tracing::after(json::Value answer, const provenance::Source& source, base::Time now,
+                    std::span<const std::string> revealed) {
   const std::scoped_lock lock(mutex_);
-  trail_.after(answer, source, now);
+  trail_.after(answer, source, now, revealed);
 }
 
 void Tracing::add_sources(behaviour::Totals& totals, base::Time now) const {

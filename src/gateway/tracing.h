@@ -5,6 +5,8 @@
 // is still one model with one memory. Memory only: a restart forgets.
 #pragma once
 #include <mutex>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,7 +37,8 @@ class Tracing {
   Tracing(const provenance::Limits& limits, provenance::Key key) : trail_(limits, key) {}
 
   provenance::Origins before(json::Value arguments, const provenance::Sink& sink, base::Time now);
-  void after(json::Value answer, const provenance::Source& source, base::Time now);
+  void after(json::Value answer, const provenance::Source& source, base::Time now,
+             std::span<const std::string> revealed);
   // Adds what the principal read in all its sessions.
   void add_sources(behaviour::Totals& totals, base::Time now) const;
 
