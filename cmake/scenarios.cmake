@@ -27,3 +27,7 @@ set_tests_properties(conformance.authorize PROPERTIES TIMEOUT 300 LABELS scenari
 add_test(NAME conformance.policy COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/conformance/policy.py)
 set_tests_properties(conformance.policy PROPERTIES TIMEOUT 120 LABELS scenario
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
+# tests/attacks: attacks and their benign twins, many in one gateway.
+add_test(NAME attacks COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/attacks/run.py)
+set_tests_properties(attacks PROPERTIES TIMEOUT 180 LABELS scenario
+  ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
