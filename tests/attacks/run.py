@@ -457,7 +457,7 @@ def play(world, case):
                 out.problems.append(f"is contained now ({kind}): {short(words_of(reply), 300)}")
         elif effect:
             out.problems.append(f"NOT CONTAINED: {effect}; answer {short(words_of(reply), 300)}")
-        elif kind != expected:
+        elif kind != expected and kind not in expected:  # several: which one comes first is a matter of chance
             out.problems.append(f"expected {expected}, was {kind}: {short(words_of(reply), 300)}")
         elif case.get("by") and not re.search(case["by"], words_of(reply)):
             out.by = case["by"]  # to be found in the record
