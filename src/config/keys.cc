@@ -281,7 +281,7 @@ constexpr auto table = std::to_array<Key>({
      .type = Type::text,
      .sentence =
          "Issuer that `client_id` is known to; another one is refused. Without it the first "
-         "that the server names."},
+         "that the server names; `client_secret` needs it."},
     {.path = "servers.*.credential.oauth.client_metadata",
      .type = Type::text,
      .sentence = "URL of a client id metadata document, where the authorization server takes one."},

@@ -123,6 +123,9 @@ OAuth read_oauth(Section section) {
     section.findings().problem(at, "only one of client_secret and private_key");
   if ((out.client_secret || out.private_key) && out.client_id.empty())
     section.findings().problem(at, "a secret or key belongs to a client_id");
+  if (out.client_secret && out.issuer.empty())
+    section.findings().problem(
+        at, "client_secret needs issuer: without it the server says who is shown the secret");
   if (out.grant == OAuth::Grant::client_credentials && !out.client_secret && !out.private_key)
     section.findings().problem(
         at, "client_credentials needs client_id and one of client_secret and private_key");

@@ -16,8 +16,17 @@ const require = createRequire(join(modules, "anywhere.js"));
 const load = (name) => import(pathToFileURL(require.resolve(name)));
 const { Client, StreamableHTTPClientTransport } = await load("@modelcontextprotocol/client");
 
+async function issuer() {
+  const { origin, pathname } = new URL(upstream);
+  for (const path of [`/.well-known/oauth-protected-resource${pathname}`, "/.well-known/oauth-protected-resource"]) {
+    const answer = await fetch(origin + path);
+    if (answer.ok) return (await answer.json()).authorization_servers[0];
+  }
+  throw new Error("the suite's server names no issuer");
+}
+
 /** How the gateway gets tokens, for the scenarios that ask for some: secrets come from files, as they would. */
-function credential(inside) {
+async function credential(inside) {
   const secret = (name, value) => {
     if (value === undefined) return {};
     writeFileSync(join(inside, name), value, { mode: 0o600 });
@@ -26,6 +35,8 @@ function credential(inside) {
   const known = context.client_id
     ? { client_id: context.client_id, ...secret("client_secret", context.client_secret), ...secret("private_key", context.private_key_pem) }
     : { client_metadata: "https://conformance-test.local/client-metadata.json" };
+  // A secret is for one issuer, whom the administrator knows; here nobody knows it but the suite's server.
+  if (known.client_secret) known.issuer = await issuer();
   const itself = scenario.startsWith("auth/client-credentials");
   return { oauth: { grant: itself ? "client_credentials" : "authorization_code", ...known } };
 }
@@ -38,7 +49,7 @@ writeFileSync(
   JSON.stringify({
     listen: { address: "127.0.0.1:0", tls: "off" },
     identity: { anonymous: { from: "loopback", agent: "suite" } },
-    servers: { suite: { url: upstream, ...(scenario.startsWith("auth/") ? { credential: credential(folder) } : {}) } },
+    servers: { suite: { url: upstream, ...(scenario.startsWith("auth/") ? { credential: await credential(folder) } : {}) } },
     policy: { directory: "policies" },
   }),
 );
