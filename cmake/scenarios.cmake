@@ -17,6 +17,9 @@ set_tests_properties(stops PROPERTIES TIMEOUT 120 LABELS scenario
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
 # Hostile load beside other tests measures the other tests.
 set_tests_properties(faults PROPERTIES RUN_SERIAL ON)
+add_test(NAME faults.states COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/states.py)
+set_tests_properties(faults.states PROPERTIES TIMEOUT 300 LABELS scenario
+  ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
 # tests/conformance: what others can ask of us, and the public answers to it.
 add_test(NAME conformance.inspect COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/conformance/inspect_lines.py)
 set_tests_properties(conformance.inspect PROPERTIES TIMEOUT 300 LABELS scenario

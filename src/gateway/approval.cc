@@ -106,7 +106,7 @@ net::Task<bool> Exchange::approval_comes() {
     token = json::to_string(given);
   const std::string words = std::format("waits for an approval: request {}", approval_->id);
   watch_for_end();
-  while (!killed_ && !stopping_ && !gone_ && loop.clock().instant() - begun < patience) {
+  while (!must_end() && loop.clock().instant() - begun < patience) {
     co_await loop.sleep(glance);
     approval_ = worker_.shared().approvals.find(digest_, now());
     if (!approval_ || approval_->state != State::open) break;
@@ -118,14 +118,13 @@ net::Task<bool> Exchange::approval_comes() {
     if (!co_await event(progress(token, waited.count(), words))) break;
   }
   outside_ += loop.clock().instant() - begun;
-  open_.release();
-  request_.on_hangup(nullptr);
+  stop_watching();
   const bool approved = approval_ && approval_->state == State::approved;
   if (!approval_)
     approval_words_ = " (nobody answered the request for an approval)";
   else if (approval_->state == State::refused)
     approval_words_ = std::format(" (an approval was refused: request {})", approval_->id);
-  co_return approved && !killed_ && !stopping_ && !gone_;
+  co_return approved && !must_end();
 }
 
 void Exchange::begin_again() {

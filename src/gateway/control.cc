@@ -154,7 +154,7 @@ Control::Answer Control::conversations() const {
   for (const auto& principal : shared.principals.all()) {
     w.begin_object().member("conversation", principal->id()).member("agent", principal->agent());
     if (!principal->user().empty()) w.member("user", principal->user());
-    w.member("open", static_cast<std::int64_t>(principal->open_count()));
+    w.member("open", static_cast<std::int64_t>(principal->open().size()));
     if (const auto kill = principal->killed()) {
       w.key("killed")
           .begin_object()

@@ -51,54 +51,8 @@ std::optional<behaviour::Throttle::Empty> Principal::throttle(
   return throttle_.take(rates, now);
 }
 
-Principal::Open::Open(Open&& other) noexcept
-    : entry_(std::move(other.entry_)),
-      owner_(std::exchange(other.owner_, nullptr)),
-      place_(other.place_) {}
-
-Principal::Open& Principal::Open::operator=(Open&& other) noexcept {
-  if (this != &other) {
-    release();
-    entry_ = std::move(other.entry_);
-    owner_ = std::exchange(other.owner_, nullptr);
-    place_ = other.place_;
-  }
-  return *this;
-}
-
-void Principal::Open::release() {
-  if (owner_ == nullptr) return;
-  const std::scoped_lock lock(owner_->mutex_);
-  owner_->open_.erase(place_);
-  entry_->end = nullptr;  // a call that was posted but has not run does nothing
-  owner_ = nullptr;
-}
-
-Principal::Open Principal::open(net::Loop& loop, std::function<void(End)> end) {
-  Open handle;
-  handle.entry_ = std::make_shared<Open::Entry>(Open::Entry{&loop, std::move(end)});
-  handle.owner_ = this;
-  const std::scoped_lock lock(mutex_);
-  handle.place_ = open_.insert(open_.end(), handle.entry_);
-  return handle;
-}
-
-void Principal::end_open(End why) {
-  const std::scoped_lock lock(mutex_);
-  for (const auto& entry : open_)
-    entry->loop->post([entry, why] {
-      // Runs on the loop that also releases the entry, so nobody clears it meanwhile.
-      if (const auto end = std::exchange(entry->end, nullptr)) end(why);
-    });
-}
-
 void Principals::end_everything() {
-  for (const auto& principal : all()) principal->end_open(Principal::End::stopping);
-}
-
-std::size_t Principal::open_count() const {
-  const std::scoped_lock lock(mutex_);
-  return open_.size();
+  for (const auto& principal : all()) principal->open().end(OpenCalls::End::stopping);
 }
 
 std::shared_ptr<Principal> Principals::find(const identity::Caller& caller, std::size_t limit,
@@ -198,7 +152,7 @@ bool Principals::kill(const Principal& principal, Kill kill) {
   }
   if (known) {
     mark(*known, kill);
-    known->end_open(Principal::End::killed);
+    known->open().end(OpenCalls::End::killed);
   }
   (void)remember_(principal.id(), kill);
   return true;
@@ -214,7 +168,7 @@ bool Principals::kill_all_of(const std::string& id, Kill kill) {
   }
   for (const auto& principal : known) {
     mark(*principal, kill);
-    principal->end_open(Principal::End::killed);
+    principal->open().end(OpenCalls::End::killed);
   }
   (void)remember_(id, kill);
   return true;

@@ -16,7 +16,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,9 +29,9 @@
 #include "base/result.h"
 #include "behaviour/conversation.h"
 #include "behaviour/throttle.h"
+#include "gateway/open_calls.h"
 #include "gateway/tracing.h"
 #include "identity/caller.h"
-#include "net/loop.h"
 
 namespace latticegate::gateway {
 
@@ -80,34 +79,9 @@ class Principal {
   std::optional<behaviour::Throttle::Empty> throttle(std::span<const behaviour::Rate> rates,
                                                      base::Instant now);
 
-  // What is open for it and must end when it is killed or the gateway stops: calls, streams. `end`
-  // is called at most once, on the loop given, with the reason. The registration ends when the
-  // handle dies.
-  enum class End : std::uint8_t { killed, stopping };
-  class Open {
-   public:
-    Open() = default;
-    Open(Open&& other) noexcept;
-    Open& operator=(Open&& other) noexcept;
-    Open(const Open&) = delete;
-    Open& operator=(const Open&) = delete;
-    ~Open() { release(); }
-    void release();
-
-   private:
-    friend class Principal;
-    struct Entry {
-      net::Loop* loop = nullptr;
-      std::function<void(End)> end;
-    };
-    std::shared_ptr<Entry> entry_;
-    Principal* owner_ = nullptr;
-    std::list<std::shared_ptr<Entry>>::iterator place_;
-  };
-  Open open(net::Loop& loop, std::function<void(End)> end);
-  std::size_t open_count() const;
-  // Ends everything that is open. Any thread.
-  void end_open(End why);
+  // What is open for it: ends when it is killed or the gateway stops.
+  OpenCalls& open() { return open_; }
+  const OpenCalls& open() const { return open_; }
 
  private:
   friend class Principals;
@@ -122,7 +96,7 @@ class Principal {
   std::shared_ptr<Tracing> tracing_;
   behaviour::Throttle throttle_;
   base::Instant seen_{};  // when find() last gave it out; under the table's mutex
-  std::list<std::shared_ptr<Open::Entry>> open_;
+  OpenCalls open_;
 };
 
 class Principals {

@@ -91,8 +91,8 @@ Task<bool> Doorway::gather(const std::shared_ptr<Round>& round) {
     ++pending;
     worker_.tasks().spawn(ask_one(round, i));
   }
-  Principal::Open open = admitted_->principal->open(
-      worker_.loop(), [finished = round->finished](Principal::End) { finished->close(); });
+  OpenCalls::Handle open = admitted_->principal->open().open(
+      worker_.loop(), [finished = round->finished](OpenCalls::End) { finished->close(); });
   const base::Instant deadline = start + snapshot_->config->aggregate.wait;
   for (; pending > 0; --pending) {
     const auto popped = co_await round->finished->pop(deadline);
@@ -198,7 +198,7 @@ Task<Result<mcp::Message>> Doorway::ask(Round& round, Part& part, Method method,
                                message.id, message.method, inside);
     net::Abort abort;
     Reply* running = nullptr;
-    const Principal::Open open = round.principal->open(worker.loop(), [&](Principal::End) {
+    const OpenCalls::Handle open = round.principal->open().open(worker.loop(), [&](OpenCalls::End) {
       abort.request();
       if (running != nullptr) running->cancel();
     });

@@ -243,8 +243,11 @@ Task<void> Doorway::subscribe() {
 
 // Until the client leaves, or the conversation or the gateway ends.
 Task<void> Doorway::stream(std::shared_ptr<Hub> hub, Exchange& owner, std::string first) {
-  Principal::Open open =
-      admitted_->principal->open(worker_.loop(), [hub](Principal::End) { hub->end(); });
+  OpenCalls::Handle open =
+      admitted_->principal->open().open(worker_.loop(), [hub](OpenCalls::End) { hub->end(); });
+  OpenCalls::Handle open_in_session;
+  if (!modern())
+    open_in_session = session_->open->open(worker_.loop(), [hub](OpenCalls::End) { hub->end(); });
   // Its stream of events is that of all servers; in the modern era events have no ids.
   if (!co_await owner.begin_events(true)) co_return;
   request_.on_hangup([hub] { hub->end(); });

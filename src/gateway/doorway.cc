@@ -57,7 +57,7 @@ Task<void> Doorway::post() {
   else if (!mcp::exists_in(era_, message_->method()))
     co_await reject(request_, client_id_, mcp::http_status_of(era_, -32601), -32601,
                     "this method is not known");
-  else if (admitted_->principal->open_count() >=
+  else if (admitted_->principal->open().size() >=
            snapshot_->config->limits.calls * (door_.servers.size() + 1))
     co_await reject(request_, client_id_, 429, mcp::unavailable_code,
                     "too many calls of this conversation are under way");
@@ -371,6 +371,7 @@ Task<void> Doorway::notification() {
       message.version = way->version;
       out.emplace_back(way->link, std::move(message));
     }
+    session_->open->end(OpenCalls::End::cancelled, json::to_string(id));
   }
   // A server that does not take it has its reasons; the client has done its part.
   for (auto& [link, message] : out)
@@ -476,6 +477,7 @@ Task<void> Doorway::end_session() {
     co_return;
   }
   worker_.shared().sessions.remove(*id);
+  session->open->end(OpenCalls::End::session_over);
   worker_.end_sessions({session});
   (void)co_await request_.respond(204, "", json_type, "");
 }

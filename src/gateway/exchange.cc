@@ -180,9 +180,9 @@ Task<void> Exchange::call() {
     finish_record(audit::Outcome::cancelled, std::nullopt, "the client went away");
   } else {
     const Trouble why = trouble(reply.error());
-    finish_record(
-        why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error,
-        why.code, base::describe(reply.error()));
+    finish_record(why.outcome, why.code,
+                  why.outcome == audit::Outcome::cancelled ? std::string(why.sentence)
+                                                           : base::describe(reply.error()));
     co_await final(mcp::error_response(client_id_, why.code, why.sentence));
   }
   request_.on_hangup(nullptr);
@@ -689,10 +689,18 @@ void Exchange::end_now() {
 }
 
 void Exchange::watch_for_end() {
-  open_ = admitted_->principal->open(worker_.loop(), [this](Principal::End why) {
-    (why == Principal::End::killed ? killed_ : stopping_) = true;
+  const auto end = [this](OpenCalls::End why) {
+    switch (why) {
+      case OpenCalls::End::killed: killed_ = true; break;
+      case OpenCalls::End::stopping: stopping_ = true; break;
+      case OpenCalls::End::cancelled: cancelled_ = true; break;
+      case OpenCalls::End::session_over: over_ = true; break;
+    }
     end_now();
-  });
+  };
+  open_ = admitted_->principal->open().open(worker_.loop(), end);
+  if (!modern() && session_)
+    open_in_session_ = session_->open->open(worker_.loop(), end, client_id_);
   // A legacy client that disconnects has not cancelled; a modern one has (2026-07-28,
   // basic/patterns/cancellation).
   if (modern())
@@ -700,6 +708,12 @@ void Exchange::watch_for_end() {
       gone_ = true;
       end_now();
     });
+}
+
+void Exchange::stop_watching() {
+  open_.release();
+  open_in_session_.release();
+  request_.on_hangup(nullptr);
 }
 
 bool Exchange::session_is_lost(const Reply& reply) const {
@@ -731,6 +745,9 @@ Task<void> Exchange::lose_session() {
 }
 
 Exchange::Trouble Exchange::trouble(const std::optional<base::Error>& error) const {
+  using enum audit::Outcome;
+  if (cancelled_) return {cancelled, mcp::cancelled_code, "the client cancelled this request"};
+  if (over_) return {cancelled, mcp::cancelled_code, "the session has ended"};
   worker_.shared().counters.upstream_errors.fetch_add(1, std::memory_order_relaxed);
   worker_.shared().log.warning(
       "no usable answer", {{"server", route_.config->name},
@@ -738,12 +755,12 @@ Exchange::Trouble Exchange::trouble(const std::optional<base::Error>& error) con
                            {"subject", std::string(named())},
                            {"reason", error ? base::describe(*error)
                                             : "the server ended its answer without a result"}});
-  if (stopping_) return {mcp::unavailable_code, "the gateway is stopping"};
+  if (stopping_) return {upstream_error, mcp::unavailable_code, "the gateway is stopping"};
   if (error && error->code == Code::timeout)
-    return {mcp::timeout_code, "the server did not answer in time"};
-  return {mcp::unavailable_code, error && error->code == Code::unavailable
-                                     ? "the server is not available"
-                                     : "the server gave no usable answer"};
+    return {timeout, mcp::timeout_code, "the server did not answer in time"};
+  return {upstream_error, mcp::unavailable_code,
+          error && error->code == Code::unavailable ? "the server is not available"
+                                                    : "the server gave no usable answer"};
 }
 
 // Passes what comes before the answer on as it arrives, and judges the answer.
@@ -786,9 +803,10 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
     } else {
       const std::optional<base::Error> error = next ? std::nullopt : std::optional(next.error());
       const Trouble why = trouble(error);
-      finish_record(
-          why.code == mcp::timeout_code ? audit::Outcome::timeout : audit::Outcome::upstream_error,
-          why.code, error ? base::describe(*error) : "no result");
+      finish_record(why.outcome, why.code,
+                    why.outcome == audit::Outcome::cancelled ? std::string(why.sentence)
+                    : error                                  ? base::describe(*error)
+                                                             : "no result");
       co_await final(mcp::error_response(client_id_, why.code, why.sentence));
     }
     co_return;

@@ -160,16 +160,19 @@ class Exchange {
   std::string filtered(const mcp::Message& response);
   std::vector<json::Edit> list_edits(json::Value result);
 
-  // From before anything is sent until the answer is complete: a kill, and in the modern era a
-  // client that leaves, end it.
+  // From before anything is sent until the answer is complete: a kill ends it, and a client that
+  // cancels or ends its session, or leaves in the modern era.
   void watch_for_end();
+  void stop_watching();
   void end_now();
+  bool must_end() const { return killed_ || stopping_ || gone_ || cancelled_ || over_; }
   // The server forgot the session (404): the client hears the same and begins a new one.
   bool session_is_lost(const Reply& reply) const;
   net::Task<bool> reopen(Outgoing& message);
   net::Task<void> lose_session();
   // No answer can be used: logged, and the sentence for the client with its code.
   struct Trouble {
+    audit::Outcome outcome{};
     int code = 0;
     std::string_view sentence;
   };
@@ -204,7 +207,9 @@ class Exchange {
   std::string upstream_id_;   // JSON text
   std::string client_id_;     // JSON text
   std::string client_token_;  // JSON text of the progress token; empty without one
-  Principal::Open open_;      // while something is under way upstream
+  // While something is under way upstream, and for how it may end before.
+  OpenCalls::Handle open_;
+  OpenCalls::Handle open_in_session_;  // legacy
   net::Abort abort_;
   Reply* running_ = nullptr;
   Inspection::Look* looking_ = nullptr;  // at the answer
@@ -213,8 +218,10 @@ class Exchange {
   bool own_stream_ = false;              // which this began
   std::vector<Events::Event> missed_;
   bool killed_ = false;
-  bool stopping_ = false;  // the gateway ends
-  bool gone_ = false;      // the client went away
+  bool stopping_ = false;   // the gateway ends
+  bool gone_ = false;       // the client went away
+  bool cancelled_ = false;  // the client has no use for the answer
+  bool over_ = false;       // its session has ended
 
   // of a decided call
   std::shared_ptr<const ToolEntry> tool_;

@@ -36,6 +36,8 @@ using base::Result;
 using net::Task;
 
 constexpr std::chrono::seconds housekeeping_interval(30);
+constexpr std::chrono::seconds last_words(
+    1);  // for the answers of calls that the end of the drain ended
 
 std::string kill_text(const Kill& kill) {
   std::string out;
@@ -566,7 +568,8 @@ Task<void> Gateway::Parts::drain(std::size_t index) {
     co_await server.drain();
     finished = true;
   }(*servers[index], done));
-  while (!done && loop.clock().instant() < deadline)
+  // What was ended has its last words to say.
+  while (!done && loop.clock().instant() < deadline + last_words)
     co_await loop.sleep(std::chrono::milliseconds(10));
   if (!done) servers[index]->abort();
   const base::Instant last = loop.clock().instant() + std::chrono::seconds(5);

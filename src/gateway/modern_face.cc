@@ -132,6 +132,7 @@ class ModernFace final : public Link, public std::enable_shared_from_this<Modern
   static Task<void> expire(std::weak_ptr<ModernFace> weak, net::Loop& loop, std::string handle,
                            std::chrono::milliseconds time);
   void cancel(net::Loop& loop, const std::shared_ptr<Run>& run);
+  void tell_cancelled(net::Loop& loop, std::string request);
   void point_at(Reply* changes) {
     const std::scoped_lock lock(mutex_);
     changes_ = changes;
@@ -376,7 +377,12 @@ Task<Result<std::unique_ptr<Reply>>> ModernFace::request(net::Loop& loop, const 
     co_return co_await resume(loop, outgoing, std::move(message));
   if (mcp::reserved_meta(message.meta(), "logLevel").exists()) co_await want_messages(loop);
 
-  CO_TRY(auto reply, co_await send(loop, outgoing, message, abort));
+  auto sent = co_await send(loop, outgoing, message, abort);
+  if (!sent) {  // before it began to answer: the end of the exchange says nothing to it
+    if (abort.requested() || sent.error().code == Code::timeout) tell_cancelled(loop, outgoing.id);
+    co_return std::unexpected(std::move(sent).error());
+  }
+  std::unique_ptr<Reply> reply = *std::move(sent);
   auto run = std::make_shared<Run>(loop);
   run->id = outgoing.id;
   run->about = about(message);
@@ -522,6 +528,10 @@ void ModernFace::cancel(net::Loop& loop, const std::shared_ptr<Run>& run) {
   run->home.post([run] {
     if (run->reply != nullptr) run->reply->cancel();
   });
+  tell_cancelled(loop, run->id);
+}
+
+void ModernFace::tell_cancelled(net::Loop& loop, std::string request) {
   options_.spawn(
       loop, [](std::shared_ptr<ModernFace> self, net::Loop& here, std::string id) -> Task<void> {
         co_await self->say(
@@ -529,7 +539,7 @@ void ModernFace::cancel(net::Loop& loop, const std::shared_ptr<Run>& run) {
             std::format(
                 R"({{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{}}}}})",
                 id));
-      }(shared_from_this(), loop, run->id));
+      }(shared_from_this(), loop, std::move(request)));
 }
 
 Task<void> ModernFace::pump(std::shared_ptr<Run> run, std::unique_ptr<Reply> reply) {

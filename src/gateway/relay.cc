@@ -366,11 +366,11 @@ Task<bool> Exchange::resume(std::string_view last) {
     missed_ = std::move(rest->events);
     co_return false;
   }
-  open_ = admitted_->principal->open(worker_.loop(), [this](Principal::End) { killed_ = true; });
+  watch_for_end();
   if (!co_await request_.start_events({})) co_return true;
   request_.on_hangup([this] { gone_ = true; });
   std::string at(last);
-  while (!gone_ && !killed_) {
+  while (!must_end()) {
     for (const Events::Event& event : rest->events) {
       std::string out;
       net::write_event(event.text, event.id, out);
@@ -532,7 +532,8 @@ Task<void> Exchange::notification() {
   if (message_->method() == mcp::Method::notifications_cancelled) {
     const json::Value id = message_->params()["requestId"];
     const auto upstream = session_->requests->find(json::to_string(id));
-    if (!upstream) {  // finished, or never seen: nothing to cancel
+    if (!upstream) {  // finished, never seen, or not sent yet
+      session_->open->end(OpenCalls::End::cancelled, json::to_string(id));
       (void)co_await request_.respond(202, "", json_type, "");
       co_return;
     }
@@ -550,6 +551,10 @@ Task<void> Exchange::notification() {
   message.method = message_->method_name();
   message.version = modern() ? std::string(mcp::modern_revision) : std::move(version);
   const auto sent = co_await to->notify(worker_.loop(), message);
+  // Whatever the server makes of it, nobody waits for the answer any more.
+  if (message_->method() == mcp::Method::notifications_cancelled)
+    session_->open->end(OpenCalls::End::cancelled,
+                        json::to_string(message_->params()["requestId"]));
   if (sent)
     (void)co_await request_.respond(202, "", json_type, "");
   else
@@ -629,8 +634,10 @@ Task<void> Exchange::listen() {
     co_return;
   }
   Reply* const running = reply->get();
-  open_ =
-      admitted_->principal->open(worker_.loop(), [running](Principal::End) { running->cancel(); });
+  open_ = admitted_->principal->open().open(worker_.loop(),
+                                            [running](OpenCalls::End) { running->cancel(); });
+  open_in_session_ =
+      session_->open->open(worker_.loop(), [running](OpenCalls::End) { running->cancel(); });
   if (co_await begin_events(true)) {
     request_.on_hangup([running] { running->cancel(); });
     for (;;) {
@@ -642,7 +649,7 @@ Task<void> Exchange::listen() {
     request_.on_hangup(nullptr);
     (void)co_await request_.finish_events();
   }
-  open_.release();  // before the reply that it would cancel is gone
+  stop_watching();  // before the reply that it would cancel is gone
   session_->streams.fetch_sub(1);
 }
 
@@ -658,6 +665,7 @@ Task<void> Exchange::end_session() {
     co_return;
   }
   worker_.shared().sessions.remove(*id);
+  session->open->end(OpenCalls::End::session_over);
   co_await session->link->end(worker_.loop());
   (void)co_await request_.respond(204, "", json_type, "");
 }

@@ -105,6 +105,8 @@ struct Session {
   std::shared_ptr<ServerRequests> server_requests = std::make_shared<ServerRequests>();
   std::shared_ptr<RequestIds> requests = std::make_shared<RequestIds>();
   std::shared_ptr<Events> events = std::make_shared<Events>();
+  // By the client's request id; of a legacy session.
+  std::shared_ptr<OpenCalls> open = std::make_shared<OpenCalls>();
   Tasks tasks;
   // What the server answered to the handshake of a member.
   std::shared_ptr<const mcp::Message> hello;

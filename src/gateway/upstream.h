@@ -84,7 +84,7 @@ class Broker;
 // What an HTTP link needs to know about its server.
 struct HttpTarget {
   net::Url url;
-  std::string authorization;  // header value that we present; empty: none
+  std::string authorization;         // header value that we present; empty: none
   std::shared_ptr<Broker> broker{};  // or who gets it; null: nobody
   std::chrono::milliseconds request_timeout{120'000};
   // Runs what outlives a request; without it only the streamable transport is spoken.

@@ -39,7 +39,7 @@ Task<void> answer_json(net::ServerRequest& request, int status, std::string_view
 
 bool is_any_open(const std::vector<std::shared_ptr<Principal>>& principals) {
   return std::ranges::any_of(principals,
-                             [](const auto& principal) { return principal->open_count() > 0; });
+                             [](const auto& principal) { return principal->open().size() > 0; });
 }
 
 Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared,
@@ -423,6 +423,7 @@ Task<Result<std::shared_ptr<Session>>> Worker::member_session(
   member->conversation = door->conversation;
   member->link = hands.link;
   member->requests = door->requests;
+  member->open = door->open;
   member->server_requests = door->server_requests;
   member->events = door->events;
   member->hello = std::make_shared<const mcp::Message>(*std::move(hands.response));

@@ -82,6 +82,7 @@ std::string result_response(std::string_view id, std::string_view result);
 // Our own error codes lie outside the range that JSON-RPC reserves (-32768 to -32000).
 inline constexpr int denied_code = -31403;
 inline constexpr int killed_code = -31410;
+inline constexpr int cancelled_code = -31499;
 inline constexpr int unavailable_code = -31503;
 inline constexpr int timeout_code = -31504;
 
