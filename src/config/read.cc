@@ -294,6 +294,11 @@ void read_listen(Section section, Listen& into) {
       section.findings().problem(*node, "metrics: " + address.error().detail);
     else
       into.metrics = *std::move(address);
+    const bool local = !into.metrics || into.metrics->host == "localhost" ||
+                       identity::is_loopback(into.metrics->host);
+    if (!local)
+      section.findings().warning(
+          *node, std::format("metrics: whoever reaches {} can read them", into.metrics->host));
   }
 }
 

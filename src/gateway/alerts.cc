@@ -17,10 +17,20 @@ using net::Task;
 using std::chrono::milliseconds;
 
 constexpr std::size_t queue_length = 256;
+constexpr std::size_t longest_sentence = 1'024;
 constexpr int tries = 5;
 constexpr milliseconds first_pause(500);
 
-// Without an id, which is the delivery's.
+// In one line, cut between characters.
+std::string shown(std::string_view sentence) {
+  if (sentence.size() > longest_sentence) {
+    std::size_t end = longest_sentence;
+    while (end > 0 && (static_cast<unsigned char>(sentence[end]) & 0xC0) == 0x80) --end;
+    return base::printable(sentence.substr(0, end)) + "...";
+  }
+  return base::printable(sentence);
+}
+
 std::string text_of(const Alert& alert, std::string_view id, base::Time at, std::string_view node,
                     const AlertFilter::Answer& answer) {
   std::string out;
@@ -32,7 +42,7 @@ std::string text_of(const Alert& alert, std::string_view id, base::Time at, std:
       .member("node", node)
       .member("event", config::name(alert.event))
       .member("severity", name(alert.severity))
-      .member("sentence", base::printable(alert.sentence));
+      .member("sentence", shown(alert.sentence));
   for (const auto& [key, value] :
        {std::pair("agent", &alert.agent), std::pair("conversation", &alert.conversation),
         std::pair("server", &alert.server), std::pair("tool", &alert.tool),

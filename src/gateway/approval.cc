@@ -132,6 +132,7 @@ void Exchange::begin_again() {
   call_uid_ = crypto::uuid_v7(at_, worker_.random());
   call_text_ = crypto::to_string(call_uid_);
   approval_words_.clear();
+  by_ladder_ = false;
 }
 
 }  // namespace latticegate::gateway

@@ -118,6 +118,7 @@ struct Gateway::Parts {
   std::vector<std::unique_ptr<net::HttpServer>> servers;
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
   std::unique_ptr<Alerts> alerts;
+  Alerts::Channels first_channels;  // until the loops run
   std::unique_ptr<Response> response;
   std::unique_ptr<Control> control;
   std::unique_ptr<net::HttpServer> control_server;
@@ -282,17 +283,12 @@ Result<void> Gateway::Parts::open_loops() {
   if (!snapshot) return std::unexpected(std::move(snapshot).error());
   shared->snapshot.store(*std::move(snapshot));
   shared->generation.store(1);
-  // Its tasks are on the first loop, and end with it.
-  auto channels_ready = [this]() -> Result<void> {
-    alerts = std::make_unique<Alerts>(*loops[0], telling, *meters, clock, log,
-                                      first_config->audit.origin);
-    shared->alerts = alerts.get();
-    auto channels = alerts->prepare(first_config);
-    if (!channels) return std::unexpected(std::move(channels).error());
-    alerts->use(first_config, *std::move(channels));
-    return {};
-  }();
-  if (!channels_ready) return channels_ready;
+  alerts =
+      std::make_unique<Alerts>(*loops[0], telling, *meters, clock, log, first_config->audit.origin);
+  shared->alerts = alerts.get();
+  auto prepared = alerts->prepare(first_config);
+  if (!prepared) return std::unexpected(std::move(prepared).error());
+  first_channels = *std::move(prepared);
   for (const auto& loop : loops) {
     endings.push_back(std::make_unique<net::TaskGroup>([](const std::exception_ptr&) {}));
     auto worker = Worker::make(*loop, *shared, config.audit.origin);
@@ -606,6 +602,7 @@ void Gateway::run() {
     parts.loops[i]->post(
         [&parts, i] { parts.workers[i]->tasks().spawn(parts.acceptors[i]->run()); });
   parts.loops[0]->post([&parts] {
+    parts.alerts->use(parts.first_config, std::move(parts.first_channels));
     parts.workers[0]->tasks().spawn(parts.control_acceptor->run());
     if (parts.metrics_acceptor) parts.workers[0]->tasks().spawn(parts.metrics_acceptor->run());
     parts.workers[0]->tasks().spawn(parts.housekeeping());
