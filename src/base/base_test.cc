@@ -40,6 +40,8 @@ TEST_CASE("printable lets nothing reach a terminal") {
   CHECK(printable("a\x1b[2Jb\n") == "a\\x1b[2Jb\\n");
   CHECK(printable("x\xE2\x80\xAEy") == "x\\xe2\\x80\\xaey");
   CHECK(printable("\xC3\xA4") == "\xC3\xA4");
+  CHECK(printable("a\xF0\x80\x80\xAFz") == "a\\xf0\\x80\\x80\\xafz");
+  CHECK(printable("cut \xE2\x82") == "cut \\xe2\\x82");
 }
 
 TEST_CASE("errors carry their context outermost first") {

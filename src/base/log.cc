@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <format>
+
+#include "base/bytes.h"
 
 namespace latticegate::base {
 namespace {
@@ -17,20 +20,22 @@ std::string_view word(Level level) {
   return "error";
 }
 
-// Length of the invisible or directional character that starts here, 0 if it is an ordinary one.
-std::size_t invisible(std::string_view rest) {
-  const auto at = [rest](std::size_t i) {
-    return i < rest.size() ? static_cast<unsigned char>(rest[i]) : 0U;
-  };
-  if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) <= 0x9F) return 2;  // C1
-  if (at(0) == 0xE2 && at(1) == 0x80 && (at(2) <= 0x8F || at(2) >= 0xA8) && at(2) >= 0x8B &&
-      at(2) <= 0xAF)
-    return 3;  // zero width, bidi
-  if (at(0) == 0xE2 && at(1) == 0x81 && at(2) >= 0xA0 && at(2) <= 0xAF)
-    return 3;                                                     // joiners, isolates
-  if (at(0) == 0xEF && at(1) == 0xBB && at(2) == 0xBF) return 3;  // byte order mark
-  if (at(0) == 0xF3 && at(1) == 0xA0 && at(2) >= 0x80 && at(2) <= 0x81) return 4;  // tag characters
-  return 0;
+// Length of the character that a byte from 0x80 on begins, 0 where it begins none.
+std::size_t character(std::string_view rest) {
+  const auto lead = static_cast<unsigned char>(rest.front());
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  return length <= rest.size() && is_utf8(rest.substr(0, length)) ? length : 0;
+}
+
+// Invisible or directional.
+bool is_invisible(std::string_view character) {
+  const auto at = [character](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  if (at(0) == 0xC2) return at(1) <= 0x9F;  // C1
+  if (at(0) == 0xE2 && at(1) == 0x80)       // zero width, bidi
+    return at(2) >= 0x8B && at(2) <= 0xAF && (at(2) <= 0x8F || at(2) >= 0xA8);
+  if (at(0) == 0xE2 && at(1) == 0x81) return at(2) >= 0xA0 && at(2) <= 0xAF;  // joiners, isolates
+  if (at(0) == 0xEF && at(1) == 0xBB) return at(2) == 0xBF;                   // byte order mark
+  return at(0) == 0xF3 && at(1) == 0xA0 && at(2) <= 0x81;                     // tag characters
 }
 
 void append_json(std::string& out, std::string_view text) {
@@ -54,12 +59,17 @@ std::string printable(std::string_view text) {
              : c == '\t' ? "\\t"
              : c == '\r' ? "\\r"
                          : std::format("\\x{:02x}", c);
-    } else if (const std::size_t length = c < 0x80 ? 0 : invisible(text.substr(i)); length > 0) {
-      for (std::size_t j = 0; j < length; ++j)
-        out += std::format("\\x{:02x}", static_cast<unsigned char>(text[i + j]));
-      i += length - 1;
-    } else {
+    } else if (c < 0x80) {
       out += text[i];
+    } else {
+      const std::size_t length = character(text.substr(i));
+      const std::string_view shown = text.substr(i, std::max<std::size_t>(length, 1));
+      if (length > 0 && !is_invisible(shown))
+        out += shown;
+      else
+        for (const char byte : shown)
+          out += std::format("\\x{:02x}", static_cast<unsigned char>(byte));
+      i += shown.size() - 1;
     }
   }
   return out;

@@ -50,8 +50,8 @@ class Log {
   Format format_;
 };
 
-// The text with control characters (C0, DEL, C1, bidi and other invisible marks) replaced by
-// visible escapes, so that it is safe on a terminal and inside one line.
+// The text with control characters (C0, DEL, C1, bidi and other invisible marks) and bytes that are
+// no UTF-8 as visible escapes: safe on a terminal, inside one line and in JSON.
 std::string printable(std::string_view text);
 
 }  // namespace latticegate::base
