@@ -102,7 +102,7 @@ class Discloser {
 
   std::vector<Disclosed> run() {
     std::size_t mixed = 0, single = 0, grammar = 0, percents = 0, references = 0, lettered = 0;
-    bool backwards = false;
+    bool backwards = false, spells = false;
     for (const Word& word : words_) {
       const std::string_view token = text_.substr(word.begin, word.end - word.begin);
       const char c = token.front();
@@ -112,6 +112,8 @@ class Discloser {
       if (is_letter(c) || is_digit(c)) ++lettered;
       if (token.size() == 1 && is_letter(c)) ++single;
       if (word.shape == word.hash && is_letter(c)) ++grammar;
+      if ((c | 0x20) == 'a' && token.size() == 2 && word.begin > 0)
+        spells = spells || is_opening(word.begin);
       if ((c | 0x20) == 'b' || (c | 0x20) == 'r') backwards = backwards || says_backwards(token);
       if (word.data && token.size() < 16 && std::ranges::any_of(token, is_letter)) ++mixed;
     }
@@ -121,7 +123,7 @@ class Discloser {
     if (lettered >= 4 && mixed * 5 >= lettered * 2 && percents < 3) sensible("leet", leet(), 1);
     if (single >= 10 && single * 5 >= lettered * 3) whole("spaced", spaced());
     if (lettered >= 6 && grammar * 12 < lettered && mixed * 4 < lettered) rotated();
-    spelled();
+    if (spells) spelled();
     if (backwards) whole("reversed", std::string(text_.rbegin(), text_.rend()));
     return std::move(found_);
   }
@@ -215,6 +217,12 @@ class Discloser {
       if (beside) out[at] = to[known];
     }
     return out;
+  }
+
+  // A bracket stands before it, or before a blank.
+  bool is_opening(std::size_t at) const {
+    if (text_[at - 1] == ' ' && at > 1) --at;
+    return std::string_view("([{").contains(text_[at - 1]);
   }
 
   static bool says_backwards(std::string_view word) {

@@ -11,7 +11,7 @@
 namespace latticegate::inspect {
 namespace {
 
-constexpr std::string_view magic = "LGMODEL1";
+constexpr std::string_view magic = "LGMODEL2";
 constexpr std::uint32_t least_bits = 8, most_bits = 18;  // 1 MiB
 constexpr float most_excess = 6;  // of a head over a knot: no head decides alone without bound
 
@@ -42,16 +42,23 @@ float Blend::blend(const std::array<float, heads>& values) const {
   return whole + most * 0.01F;
 }
 
-float Blend::score(float blended) const {
-  if (!(blended > sum.front())) return 0;
+namespace {
+
+// Between two steps in proportion; above the last on the line of the last two.
+float along(const std::array<float, Blend::steps>& from, const std::array<float, Blend::steps>& to,
+            float value) {
+  if (!(value > from.front())) return 0;
   std::size_t at = 1;
-  while (at < steps - 1 && blended > sum[at]) ++at;
-  // Between two steps in proportion; above the last on the line of the last two.
-  const float width = std::max(sum[at] - sum[at - 1], 1e-6F);
-  const float value =
-      rarity[at - 1] + (rarity[at] - rarity[at - 1]) * (blended - sum[at - 1]) / width;
-  return std::clamp(value, 0.0F, 9.0F);
+  while (at < Blend::steps - 1 && value > from[at]) ++at;
+  const float width = std::max(from[at] - from[at - 1], 1e-6F);
+  return std::clamp(to[at - 1] + (to[at] - to[at - 1]) * (value - from[at - 1]) / width, 0.0F,
+                    9.0F);
 }
+
+}  // namespace
+
+float Blend::score(float blended) const { return along(sum, rarity, blended); }
+float Blend::score_together(float said) const { return along(together, rarity, said); }
 
 base::Result<Model> Model::read(std::string_view bytes) {
   static_assert(std::endian::native == std::endian::little, "models are little-endian");
@@ -63,12 +70,12 @@ base::Result<Model> Model::read(std::string_view bytes) {
   if (!take(bytes, parts.bits) || !take(bytes, reading) || !take(bytes, parts.scale) ||
       !take(bytes, parts.bias) || !take(bytes, parts.blend.knot) ||
       !take(bytes, parts.blend.weight) || !take(bytes, parts.blend.sum) ||
-      !take(bytes, parts.blend.rarity))
+      !take(bytes, parts.blend.rarity) || !take(bytes, parts.blend.together))
     return malformed();
   if (parts.bits < least_bits || parts.bits > most_bits || reading > 1) return malformed();
   parts.reading = static_cast<Reading>(reading);
   if (!finite(parts.scale) || !finite(parts.bias) || !finite(parts.blend.sum) ||
-      !finite(parts.blend.rarity))
+      !finite(parts.blend.rarity) || !finite(parts.blend.together))
     return malformed();
   for (std::size_t head = 0; head < heads; ++head)
     if (!finite(parts.blend.knot[head]) || !finite(parts.blend.weight[head])) return malformed();
@@ -92,6 +99,7 @@ std::string Model::write() const {
   put(parts_.blend.weight);
   put(parts_.blend.sum);
   put(parts_.blend.rarity);
+  put(parts_.blend.together);
   for (const auto& weights : parts_.weights) put(weights);
   return out;
 }

@@ -69,9 +69,14 @@ struct Blend {
   // -log10 of that share.
   std::array<float, steps> sum{};
   std::array<float, steps> rarity{};
+  // What model and rules say together (scan.h), which as many of the benign development texts
+  // reach: rules that match raise what the model says, so that its own steps would promise too
+  // much.
+  std::array<float, steps> together{};
 
   float blend(const std::array<float, heads>& values) const;
   float score(float blended) const;
+  float score_together(float said) const;
 };
 
 struct Judged {
@@ -97,6 +102,8 @@ class Model {
   // Reads what write() made; Code::malformed for anything else. The bytes must outlive the model.
   [[nodiscard]] static base::Result<Model> read(std::string_view bytes [[clang::lifetimebound]]);
   std::string write() const;
+  // Blend::score_together of this model.
+  float together(float said) const { return parts_.blend.score_together(said); }
 
   // `words` is working space. A text without words has the score 0.
   Judged judge(std::string_view text, std::vector<Word>& words) const;

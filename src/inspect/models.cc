@@ -2,6 +2,7 @@
 // also makes this source depend on them).
 #include "inspect/models.h"
 
+#include <algorithm>
 #include <utility>
 
 // clang-format off
@@ -25,49 +26,59 @@ extern "C" {
 
 namespace latticegate::inspect {
 
+namespace {
+
+const Model none{Model::Parts{}};
+const std::array<NamedModel, 4> names = {{
+    {none,
+     "tool_result",
+     {"override", "request", "task", "any"},
+     {"model-result-override", "model-result-request", "model-result-task", "model-result-any"},
+     FindingKind::instruction},
+    {none,
+     "tool_metadata",
+     {"instruction", "other_tool", "preference", "parameter"},
+     {"model-metadata-instruction", "model-metadata-other-tool", "model-metadata-preference",
+      "model-metadata-parameter"},
+     FindingKind::instruction},
+    {none,
+     "user_text",
+     {"override", "extraction", "disguise", "any"},
+     {"model-user-override", "model-user-extraction", "model-user-disguise", "model-user-any"},
+     FindingKind::instruction},
+    {none,
+     "argument",
+     {"query", "command", "markup", "any"},
+     {"model-argument-query", "model-argument-command", "model-argument-markup",
+      "model-argument-any"},
+     FindingKind::injection},
+}};
+
+}  // namespace
+
 base::Result<std::shared_ptr<const Models>> Models::built_in() {
+  // In the order of the kinds.
+  const std::array<const char*, kinds + 1> bytes = {lg_model_tool_result, lg_model_tool_metadata,
+                                                    lg_model_user_text, lg_model_argument,
+                                                    lg_model_end};
   auto models = std::make_shared<Models>();
-  const auto read = [&](Kind kind, const char* begin, const char* end,
-                        NamedModel named) -> base::Result<void> {
-    auto model = Model::read({begin, end});
-    if (!model) return base::within(named.name, std::move(model).error());
-    named.model = *model;
-    models->models_[kind] = named;
-    return {};
-  };
-  const Model none{Model::Parts{}};
-  auto done = read(
-      tool_result, lg_model_tool_result, lg_model_tool_metadata,
-      {none,
-       "tool_result",
-       {"override", "request", "task", "any"},
-       {"model-result-override", "model-result-request", "model-result-task", "model-result-any"},
-       FindingKind::instruction});
-  if (done)
-    done = read(tool_metadata, lg_model_tool_metadata, lg_model_user_text,
-                {none,
-                 "tool_metadata",
-                 {"instruction", "other_tool", "preference", "parameter"},
-                 {"model-metadata-instruction", "model-metadata-other-tool",
-                  "model-metadata-preference", "model-metadata-parameter"},
-                 FindingKind::instruction});
-  if (done)
-    done = read(
-        user_text, lg_model_user_text, lg_model_argument,
-        {none,
-         "user_text",
-         {"override", "extraction", "disguise", "any"},
-         {"model-user-override", "model-user-extraction", "model-user-disguise", "model-user-any"},
-         FindingKind::instruction});
-  if (done)
-    done = read(argument, lg_model_argument, lg_model_end,
-                {none,
-                 "argument",
-                 {"query", "command", "markup", "any"},
-                 {"model-argument-query", "model-argument-command", "model-argument-markup",
-                  "model-argument-any"},
-                 FindingKind::injection});
-  if (!done) return std::unexpected(std::move(done).error());
+  for (std::size_t kind = 0; kind < kinds; ++kind) {
+    auto model = Model::read({bytes[kind], bytes[kind + 1]});
+    if (!model) return base::within(names[kind].name, std::move(model).error());
+    models->models_[kind] = names[kind];
+    models->models_[kind]->model = *model;
+  }
+  return models;
+}
+
+std::shared_ptr<const Models> Models::only(std::string_view name, const Model& model) {
+  const auto named = std::ranges::find(names, name, &NamedModel::name);
+  if (named == names.end()) return nullptr;
+  auto models = std::make_shared<Models>();
+  for (auto& each : models->models_) {
+    each = *named;
+    each->model = model;
+  }
   return models;
 }
 

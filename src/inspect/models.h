@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "inspect/finding.h"
 #include "inspect/model.h"
+#include "inspect/scan.h"
 
 namespace latticegate::inspect {
 
@@ -25,11 +26,17 @@ class Models {
  public:
   // Immutable, shared by threads; a few microseconds.
   [[nodiscard]] static base::Result<std::shared_ptr<const Models>> built_in();
+  // One model for every surface, under the names of the built-in one: for its trainer. Null for a
+  // name that there is not.
+  static std::shared_ptr<const Models> only(std::string_view name, const Model& model);
   const NamedModel& of(Surface surface) const [[clang::lifetimebound]];
 
  private:
   enum Kind : std::uint8_t { tool_result, tool_metadata, user_text, argument, kinds };
   std::array<std::optional<NamedModel>, kinds> models_;
 };
+
+// Has the scanner judge by these in place of the built-in ones.
+void use_models(Scanner& scanner, std::shared_ptr<const Models> models);
 
 }  // namespace latticegate::inspect

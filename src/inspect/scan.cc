@@ -515,7 +515,6 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   const NamedModel& named = models->of(surface);
   for (std::size_t head = 0; head < heads; ++head)
     findings_.scores.heads[head].name = named.scores[head];
-  findings_.scores.all = findings_.scores.rules;
   words.clear();
   if (leaves.empty()) return;
   const std::string_view laid(buffer.data(), used);
@@ -537,8 +536,16 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
     findings_.scores.heads[head].value = judged.value[head];
   // Two signals that agree are more than the stronger one.
   const float rules_say = findings_.scores.rules;
-  findings_.scores.all =
-      std::max(judged.score, rules_say) + 0.3F * std::min(judged.score, rules_say);
+  findings_.scores.all = named.model.together(std::max(judged.score, rules_say) +
+                                              0.3F * std::min(judged.score, rules_say));
+  if (findings_.scores.all < finding_score) {
+    // Rules that harmless texts match, too, are a remark as long as nothing else speaks for them.
+    for (Finding& finding : findings_.items)
+      if (finding.kind == named.kind && finding.severity <= Severity::high &&
+          std::ranges::contains(matched_, finding.rule, &Rule::id))
+        finding.severity = std::min(finding.severity, Severity::low);
+    return;
+  }
   if (judged.score < finding_score) return;
   const std::uint32_t begin = judged.begin[judged.head], end = judged.end[judged.head];
   const Leaf& leaf = leaf_at(begin);
@@ -675,6 +682,10 @@ Scanner& Scanner::operator=(Scanner&&) noexcept = default;
 Scanner::~Scanner() = default;
 
 const RuleSet& Scanner::rules() const { return *state_->rules; }
+
+void use_models(Scanner& scanner, std::shared_ptr<const Models> models) {
+  scanner.state().models = std::move(models);
+}
 
 Findings scan(Scanner& scanner, Surface surface, json::Value value, const ScanLimits& limits) {
   return scanner.state().scan(surface, value, limits);

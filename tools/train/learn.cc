@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 
 #include "generate.h"
+#include "inspect/models.h"
+#include "inspect/rules.h"
+#include "inspect/scan.h"
 #include "inspect/windows.h"
+#include "json/value.h"
 
 namespace latticegate::train {
 namespace {
@@ -184,6 +189,25 @@ Learned learn(std::span<const Row> rows, const Recipe& recipe) {
   return learned;
 }
 
+namespace {
+
+constexpr std::array<double, inspect::Blend::steps> shares = {0.9,  0.7,  0.5,  0.3,  0.2,   0.1,
+                                                              0.05, 0.03, 0.02, 0.01, 0.005, 0.002};
+
+// The value that each share of the benign texts reaches; sorts them.
+std::array<float, inspect::Blend::steps> steps_of(std::vector<float>& values) {
+  std::array<float, inspect::Blend::steps> steps{};
+  std::ranges::sort(values, std::greater<>());
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    const auto at = static_cast<std::size_t>(shares[step] * static_cast<double>(values.size()));
+    steps[step] = values.empty() ? 0 : values[std::min(at, values.size() - 1)];
+    if (step > 0) steps[step] = std::max(steps[step], steps[step - 1] + 1e-4F);
+  }
+  return steps;
+}
+
+}  // namespace
+
 inspect::Blend calibrate(const inspect::Model& model, std::span<const Row> rows) {
   using inspect::Blend;
   std::vector<Scored> scored;
@@ -251,16 +275,38 @@ inspect::Blend calibrate(const inspect::Model& model, std::span<const Row> rows)
   std::vector<float> sums;
   for (const Scored& row : scored)
     if (row.kind.empty()) sums.push_back(blend.blend(row.value));
-  std::ranges::sort(sums, std::greater<>());
-  constexpr std::array<double, Blend::steps> shares = {0.9,  0.7,  0.5,  0.3,  0.2,   0.1,
-                                                       0.05, 0.03, 0.02, 0.01, 0.005, 0.002};
-  for (std::size_t step = 0; step < Blend::steps; ++step) {
-    const auto at = static_cast<std::size_t>(shares[step] * static_cast<double>(sums.size()));
-    blend.sum[step] = sums.empty() ? 0 : sums[std::min(at, sums.size() - 1)];
+  blend.sum = steps_of(sums);
+  for (std::size_t step = 0; step < Blend::steps; ++step)
     blend.rarity[step] = static_cast<float>(-std::log10(shares[step]));
-    if (step > 0) blend.sum[step] = std::max(blend.sum[step], blend.sum[step - 1] + 1e-4F);
-  }
+  blend.together = blend.rarity;
   return blend;
+}
+
+void calibrate_together(std::string_view surface, std::span<const Row> rows,
+                        inspect::Model::Parts& parts) {
+  parts.blend.together = parts.blend.rarity;  // as it is said
+  auto rules = inspect::RuleSet::built_in();
+  base::check(rules.has_value(), "the built-in rules are good");
+  auto scanner = inspect::Scanner::create(*std::move(rules));
+  base::check(scanner.has_value(), "there is memory to scan with");
+  inspect::use_models(*scanner, inspect::Models::only(surface, inspect::Model(parts)));
+  using inspect::Surface;
+  const Surface where = surface == "argument"        ? Surface::arguments
+                        : surface == "tool_metadata" ? Surface::descriptor
+                        : surface == "user_text"     ? Surface::user_text
+                                                     : Surface::result;
+  std::vector<float> said;
+  for (const Row& row : rows) {
+    if (row.attack) continue;
+    const auto tree = where == Surface::arguments
+                          ? json::Document::parse(row.text)
+                          : base::Result<json::Document>(base::fail(base::Code::invalid, "text"));
+    const inspect::Findings found = tree && tree->root().is_object()
+                                        ? inspect::scan(*scanner, where, tree->root())
+                                        : inspect::scan_text(*scanner, where, row.text);
+    said.push_back(found.scores.all);
+  }
+  parts.blend.together = steps_of(said);
 }
 
 }  // namespace latticegate::train

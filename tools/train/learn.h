@@ -33,6 +33,11 @@ Learned learn(std::span<const Row> rows, const Recipe& recipe);
 // Each family of attacks weighs the same, benign texts with the same highest window count once.
 inspect::Blend calibrate(const inspect::Model& model, std::span<const Row> rows);
 
+// Fits what model and rules mean together, on the same rows, each asked as `latticegate inspect`
+// asks it.
+void calibrate_together(std::string_view surface, std::span<const Row> rows,
+                        inspect::Model::Parts& parts);
+
 // The kind of an attack for weighing and reporting: its family without its ingredients.
 std::string_view kind_of(const Row& row);
 

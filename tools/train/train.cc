@@ -280,9 +280,11 @@ int main(int argc, char** argv) {
   if (training.rows.empty()) return 1;
   Learned learned = learn(training.rows, training.recipe);
   std::vector<Row> calibration = training.load(surface, "dev");
+  const std::vector<Row> as_given = calibration;
   if (surface == "argument")
     for (Row& row : calibration) row.text = flat(row.text);
   learned.parts.blend = calibrate(inspect::Model(learned.parts), calibration);
+  calibrate_together(surface, as_given, learned.parts);
   const inspect::Model model(learned.parts);
   const std::string bytes = model.write();
   std::ofstream(given[4], std::ios::binary)
