@@ -14,8 +14,9 @@ namespace {
 using inspect::FindingKind;
 using inspect::Severity;
 
-// A model's word alone holds a tool back from one in a thousand harmless descriptions on.
-constexpr float certain = 3;
+// What rules and model say together (inspect/model.h) holds a tool back where it is rarer than one in
+// 250 harmless descriptions: honest servers speak of other tools and of files, too.
+constexpr float certain = 2.4F;
 constexpr json::Limits all_tools{
     .size = base::Bytes{std::uint64_t{64} * 1024 * 1024}, .depth = 256, .nodes = 2'000'000};
 
@@ -25,9 +26,9 @@ std::string suspicion(const inspect::Findings& found, bool of_orders) {
       found.has(FindingKind::terminal_escape))
     return "its text hides characters";
   if (!of_orders) return {};
+  if (found.scores.all < certain) return {};
   for (const inspect::Finding& finding : found.items)
-    if (finding.kind == FindingKind::instruction && finding.severity >= Severity::medium &&
-        (!finding.rule.starts_with("model-") || found.scores.all >= certain))
+    if (finding.kind == FindingKind::instruction && finding.severity >= Severity::medium)
       return std::format("its text gives orders ({}{}{})", finding.rule,
                          finding.pointer.empty() ? "" : " at ", finding.pointer);
   return {};
