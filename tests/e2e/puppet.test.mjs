@@ -31,6 +31,8 @@ function commands(folder) {
 function guarded(folder) {
   const { mail, post, files, staff } = commands(folder);
   const config = configuration(folder, { agents: ["puppet", "thief", "clerk", "analyst"], only: [] });
+  // Every chain is judged for itself: the ladder would let the puppet do nothing after the first few.
+  config.behaviour = { ...config.behaviour, ladder: false };
   config.servers = {
     mail: { stdio: mail, segment: "lab", effects: ["read"], taint: ["email"] },
     post: { stdio: post, segment: "lab", effects: ["write", "egress"], tools: { fetch_url: { effects: ["read", "egress"] } } },
