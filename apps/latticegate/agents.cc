@@ -1,4 +1,5 @@
 // agents: what is normal for each, and what it did lately that is not.
+#include <format>
 #include <print>
 
 #include "base/log.h"
@@ -22,6 +23,10 @@ void print_agent(json::Value root) {
         tool["calls_per_minute"].digits(), tool["records_a_day"].digits(), tool["calls"].digits(),
         text(tool["since"]).substr(0, 10),
         tool["mature"].boolean() == true ? "" : ", still learning");
+    std::string given;
+    for (const json::Value argument : tool["arguments"].elements())
+      given += std::format("{}{}", given.empty() ? "" : "; ", text(argument));
+    if (!given.empty()) std::println("    Its arguments: {}.", given);
   }
   if (const json::Value ladder = root["ladder"]; ladder && ladder["rung"].text_or("") != "none")
     std::println("  It may do less since {}: {} (pressure {}).", text(ladder["since"]),

@@ -74,37 +74,6 @@ std::string sentence(const Signal& signal) {
                      signal.usual, signal.samples, base::to_rfc3339(signal.since));
 }
 
-void write_sketch(json::Writer& out, std::string_view key, const Sketch& sketch) {
-  out.key(key).begin_object();
-  out.member("largest", static_cast<std::int64_t>(std::min<std::uint64_t>(
-                            sketch.largest(), std::numeric_limits<std::int64_t>::max())));
-  out.key("counts").begin_array();
-  for (std::size_t bucket = 0; bucket < Sketch::buckets; ++bucket) {
-    const float count = sketch.counts()[bucket];
-    if (count > 0)
-      out.begin_array()
-          .integer(static_cast<std::int64_t>(bucket))
-          .raw(std::format("{}", count))
-          .end_array();
-  }
-  out.end_array().end_object();
-}
-
-base::Result<Sketch> read_sketch(json::Value saved) {
-  std::array<float, Sketch::buckets> counts{};
-  const auto largest = saved["largest"].integer();
-  if (!largest || *largest < 0 || !saved["counts"].is_array())
-    return fail(Code::malformed, "a saved distribution needs largest and counts");
-  for (const json::Value pair : saved["counts"].elements()) {
-    const auto bucket = pair.at(0).integer();
-    const auto count = pair.at(1).number();
-    if (!bucket || !count || *bucket < 0 || *bucket >= static_cast<std::int64_t>(Sketch::buckets))
-      return fail(Code::malformed, "a saved count is [bucket, number]");
-    counts[static_cast<std::size_t>(*bucket)] = static_cast<float>(*count);
-  }
-  return Sketch::restored(counts, static_cast<std::uint64_t>(*largest));
-}
-
 base::Result<base::Time> read_time(json::Value saved) {
   const auto ms = saved.integer();
   constexpr std::int64_t far = 9'000'000'000'000;  // year 2255; further does not fit nanoseconds
@@ -126,6 +95,7 @@ std::int64_t minute_of(base::Time time) {
 }  // namespace
 
 bool Baseline::mature(base::Time now, const Settings& settings) const {
+  if (matured_) return true;
   if (ratified_) return samples_ > 0;
   return samples_ >= std::max(1U, settings.learn_calls) && now - since_ >= settings.learn_time;
 }
@@ -179,12 +149,14 @@ std::uint32_t Baseline::count_call(base::Time now) {
 
 Risk Baseline::before(const Intent& intent, const Settings& settings) {
   age(intent.at, settings);
+  matured_ = mature(intent.at, settings);
   const std::uint32_t calls = count_call(intent.at);
   Risk risk;
   risk.learning = !mature(intent.at, settings);
   const std::uint64_t cap = intent.max_records.value_or(settings.max_records.value_or(unbounded));
   if (intent.asked && *intent.asked > cap)
     judge(Kind::records_cap, *intent.asked, cap, certain, risk);
+  if (settings.habits) arguments_.before(intent.given, intent.at, !risk.learning, since_, risk);
   if (risk.learning) return risk;
   if (calls >= settings.floor_calls && minutes_ >= minutes_to_learn) {
     const std::uint64_t usual = calls_.usual();
@@ -280,6 +252,7 @@ Lesson Baseline::learn(const Observation& seen, const Settings& settings, bool m
   lesson.records = teach(records_, seen.records, settings.floor_records);
   lesson.bytes = teach(bytes_, seen.bytes, settings.floor_bytes);
   if (seen.asked) lesson.asked = teach(asked_, *seen.asked, settings.floor_records);
+  if (settings.habits) lesson.arguments = arguments_.learn(seen.given, mature);
   return lesson;
 }
 
@@ -287,6 +260,7 @@ void Baseline::unlearn(const Lesson& lesson) {
   records_.remove(lesson.records);
   bytes_.remove(lesson.bytes);
   asked_.remove(lesson.asked);  // 0xff is no bucket
+  arguments_.unlearn(lesson.arguments);
   if (samples_ > 0) --samples_;
 }
 
@@ -297,12 +271,16 @@ void Baseline::save(json::Writer& out) const {
   out.member("samples", std::int64_t{samples_});
   out.member("minutes", std::int64_t{minutes_});
   out.member("ratified", ratified_);
-  write_sketch(out, "asked", asked_);
-  write_sketch(out, "records", records_);
-  write_sketch(out, "bytes", bytes_);
-  write_sketch(out, "calls", calls_);
+  out.member("matured", matured_);
+  for (const auto& [key, sketch] : {std::pair{"asked", &asked_}, std::pair{"records", &records_},
+                                    std::pair{"bytes", &bytes_}, std::pair{"calls", &calls_}}) {
+    out.key(key);
+    sketch->save(out);
+  }
   out.key("days");
   days_.save(out);
+  out.key("arguments");
+  arguments_.save(out);
   out.end_object();
 }
 
@@ -316,16 +294,20 @@ base::Result<Baseline> Baseline::load(json::Value saved) {
   for (const auto& [key, sketch] :
        {std::pair{"asked", &out.asked_}, std::pair{"records", &out.records_},
         std::pair{"bytes", &out.bytes_}, std::pair{"calls", &out.calls_}}) {
-    auto read = read_sketch(saved[key]);
+    auto read = Sketch::load(saved[key]);
     if (!read) return base::within(key, std::move(read).error());
     *sketch = *read;
   }
   auto days = Days::load(saved["days"]);
   if (!days) return base::within("days", std::move(days).error());
   out.days_ = *days;
+  auto arguments = Arguments::load(saved["arguments"]);
+  if (!arguments) return base::within("arguments", std::move(arguments).error());
+  out.arguments_ = *std::move(arguments);
   out.samples_ = read_count(saved["samples"]);
   out.minutes_ = read_count(saved["minutes"]);
   out.ratified_ = saved["ratified"].boolean().value_or(false);
+  out.matured_ = saved["matured"].boolean().value_or(false);
   return out;
 }
 

@@ -8,16 +8,19 @@
 // Against slow poisoning: an alarm teaches nothing, a value above twice the usual teaches only
 // twice the usual, and one outlier while learning does not raise the usual maximum at all.
 //
-// Days add the records up (days.h).
+// Days add the records up (days.h); what the arguments usually say is arguments.h's.
 //
-// A plain value of about 1.2 KiB; the owner locks. Time comes in as an argument.
+// A plain value of about 1.2 KiB and what its arguments take; the owner locks. Time comes in as an
+// argument.
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "behaviour/arguments.h"
 #include "behaviour/days.h"
 #include "behaviour/risk.h"
 #include "behaviour/settings.h"
@@ -32,6 +35,7 @@ struct Intent {
   base::Time at{};
   std::optional<std::uint64_t> asked{};        // records, from asked_records()
   std::optional<std::uint64_t> max_records{};  // the tool's own cap instead of the settings'
+  std::span<const Given> given{};              // views
 };
 
 // What came back.
@@ -41,6 +45,7 @@ struct Observation {
   std::uint64_t bytes = 0;    // of the answer
   std::optional<std::uint64_t> asked{};
   std::optional<std::uint64_t> max_records{};
+  std::span<const Given> given{};
   bool failed = false;  // an error brings no records
   bool teach = true;    // false: killed conversation, denied or failed call; judged but not learnt
 };
@@ -50,6 +55,7 @@ struct Lesson {
   std::uint8_t records = 0;  // buckets
   std::uint8_t bytes = 0;
   std::uint8_t asked = 0xff;  // 0xff: nothing was asked
+  ArgumentLesson arguments{};
 };
 
 class Baseline {
@@ -71,6 +77,7 @@ class Baseline {
   std::uint64_t usual_asked() const { return asked_.usual(); }
   std::uint64_t usual_day() const { return days_.usual(); }
   std::uint64_t usual_calls_per_minute() const { return calls_.usual(); }
+  const Arguments& arguments() const [[clang::lifetimebound]] { return arguments_; }
 
   // One JSON object; counts that are zero are left out.
   void save(json::Writer& out) const;
@@ -89,6 +96,7 @@ class Baseline {
   Sketch bytes_;
   Sketch calls_;  // per minute that had any
   Days days_;     // records
+  Arguments arguments_;
   base::Time since_{};
   base::Time aged_{};
   std::int64_t minute_ = 0;  // of the window that is counted, since 1970
@@ -97,6 +105,7 @@ class Baseline {
   std::uint32_t minutes_ = 0;  // windows that taught
   bool minute_alarmed_ = false;
   bool ratified_ = false;
+  bool matured_ = false;  // once; what a kill takes back makes nobody a stranger again
 };
 
 }  // namespace latticegate::behaviour

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 using namespace latticegate;
 using namespace latticegate::behaviour;
@@ -262,4 +263,21 @@ TEST_CASE("a baseline goes round through JSON, and a bad one is refused") {
         R"({"since":9223372036854775807})"}) {
     CHECK_MESSAGE(!Baseline::load(json::Document::parse(bad).value().root()), bad);
   }
+}
+
+TEST_CASE("what a kill takes back makes nobody a stranger again") {
+  Pupil pupil;
+  std::vector<Lesson> lessons;
+  for (int i = 0; i < 25; ++i) {
+    pupil.ask({});
+    std::optional<Lesson> lesson;
+    pupil.baseline.after({.at = pupil.now, .records = 5, .bytes = 2000}, pupil.settings, lesson);
+    if (lesson) lessons.push_back(*lesson);
+  }
+  REQUIRE(pupil.call(5000).score >= 90);
+  for (const Lesson& lesson : lessons) pupil.baseline.unlearn(lesson);
+  const Risk again = pupil.call(5000);
+  CHECK_FALSE(again.learning);
+  CHECK(again.score >= 90);
+  CHECK(pupil.call(6).score == 0);
 }

@@ -14,7 +14,7 @@ constexpr double slowly = 1.0 / 60;
 constexpr double grown = 2.5;
 constexpr double least_allowed = 2;
 constexpr double after_pause = 0.6;  // what was left over
-constexpr double rare = 2.9;         // standard deviations
+constexpr double rare = 3.1;         // standard deviations
 
 std::int64_t day_of(base::Time at) {
   return std::chrono::floor<std::chrono::days>(at).time_since_epoch().count();

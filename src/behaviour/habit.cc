@@ -17,6 +17,9 @@ constexpr std::uint32_t acts_to_learn = 50;
 constexpr std::uint32_t days_to_learn = 3;
 constexpr float fade = 0.97F;  // a day; half in about three weeks
 constexpr std::int64_t hour_s = 3600;
+constexpr std::uint32_t days_to_learn_volume = 5;
+constexpr std::uint64_t few_repeats = 12;
+constexpr std::uint64_t few_refusals = 5;
 
 struct Weight {
   Kind kind;
@@ -144,10 +147,18 @@ void Habit::turn(base::Time at) {
   const std::int64_t window = seconds_of(at) / 600;
   if (window == window_) return;
   window_ = window;
-  if (repeated_ > 0 && order_ != Order::locked) repeats_.add(repeated_);
+  // What was an alarm does not make itself usual: it teaches little, once the agent is known.
+  const bool teaches = order_ != Order::locked;
+  if (repeated_ > 0 && teaches)
+    repeats_.add(judges() && repeated_ > 2 * std::max(repeats_.usual(), few_repeats / 2)
+                     ? few_repeats
+                     : repeated_);
   repeated_ = 0;
   for (Window* one : {&denials_, &errors_}) {
-    if (one->count > 0 && order_ != Order::locked) one->usual.add(one->count);
+    if (one->count > 0 && teaches)
+      one->usual.add(judges() ? std::min<std::uint64_t>(
+                                    one->count, std::max(few_refusals, one->usual.usual() * 3 / 2))
+                              : one->count);
     one->count = 0;
   }
 }
@@ -213,13 +224,12 @@ void Habit::judge_hour(base::Time at, Risk& risk) {
 }
 
 void Habit::judge_loop(const Act& act, Risk& risk) {
-  constexpr std::uint64_t least = 12;
   const std::uint64_t call = act.tool * 31 + act.arguments;
   const auto repeats = static_cast<std::uint64_t>(std::ranges::count(latest_, call));
   latest_[next_] = call;
   next_ = (next_ + 1) % latest_.size();
-  const std::uint64_t usual = repeats >= least ? repeats_.usual() : 0;
-  if (repeats >= least && repeats > 2 * usual) {
+  const std::uint64_t usual = repeats >= few_repeats ? repeats_.usual() : 0;
+  if (repeats >= few_repeats && repeats > 2 * usual) {
     add(Kind::loop, repeats >= 28 ? 75 : 50, usual, repeats,
         std::format("the same call {} times among the latest 32, usually at most {}", repeats,
                     usual),
@@ -258,13 +268,45 @@ void Habit::judge_walk(const Act& act, Risk& risk) {
       risk);
 }
 
-void Habit::judge_window(Window& window, Kind kind, std::uint32_t least, Risk& risk) {
+void Habit::judge_window(Window& window, Kind kind, std::uint64_t least, Risk& risk) {
   if (window.count < least) return;
   const std::uint64_t usual = window.usual.usual();
   if (window.count <= 3 * usual) return;
   add(kind, window.count >= 4 * least ? 80 : 55, usual, window.count,
       std::format("{} calls {} within ten minutes, usually at most {}", window.count,
                   kind == Kind::denials ? "refused" : "failed", usual),
+      risk);
+}
+
+// Many calls of a usual size, one after the other, are no jump and still a scrape: a day's worth of
+// records within an hour, where hours never brought a third of it.
+void Habit::judge_hour_volume(std::uint64_t records, base::Time at, const Settings& settings,
+                              Risk& risk) {
+  constexpr double above = 2.5;
+  constexpr double of_day = 0.8;
+  constexpr double points = 92;
+  constexpr float hours = 10;
+  const std::chrono::duration<double, std::ratio<hour_s>> passed = at - lately_at_;
+  lately_ = lately_ * std::exp(-std::max(0.0, passed.count())) + static_cast<double>(records);
+  lately_at_ = std::max(lately_at_, at);
+  if (const std::int64_t hour = seconds_of(at) / hour_s; hour != peak_hour_) {
+    if (peak_ >= 1 && order_ != Order::locked) peaks_.add(static_cast<std::uint64_t>(peak_));
+    peak_hour_ = hour;
+    peak_ = 0;
+  }
+  const auto day = static_cast<double>(records_.usual());
+  const auto usual = static_cast<double>(peaks_.usual());
+  const bool alarm = records_.closed() >= days_to_learn_volume && peaks_.total() >= hours &&
+                     lately_ >= static_cast<double>(settings.floor_records) &&
+                     lately_ >= of_day * day && lately_ >= above * usual;
+  if (!alarm) {
+    peak_ = std::max(peak_, lately_);
+    return;
+  }
+  peak_ = 0;  // teaches nothing
+  add(Kind::hour_volume, points, peaks_.usual(), static_cast<std::uint64_t>(lately_),
+      std::format("{:.0f} records within about an hour, usually at most {} and about {} a day",
+                  lately_, peaks_.usual(), records_.usual()),
       risk);
 }
 
@@ -275,7 +317,7 @@ Risk Habit::before(const Act& act, const Settings& settings, const Peers& peers)
   ++acts_;
   judge_loop(act, risk);
   judge_walk(act, risk);
-  judge_window(denials_, Kind::denials, 5, risk);
+  judge_window(denials_, Kind::denials, few_refusals, risk);
   judge_window(errors_, Kind::errors, 15, risk);
   const auto surprise = ways_.step(act.tool, act.at, order_ != Order::locked);
   if (judges()) {
@@ -304,6 +346,7 @@ Risk Habit::after(const Act& act, const Deed& deed, const Settings& settings) {
         std::format("{} records today from all tools, usually about {} a day", excess.today,
                     excess.usual),
         risk);
+  judge_hour_volume(deed.records, act.at, settings, risk);
   const Days::Excess busy = calls_.add(1, act.at);
   if (busy.alarm && busy.today >= settings.floor_records)
     add(Kind::day_volume, std::min(100.0, 90 + 5 * (busy.days - 1)), busy.usual, busy.today,
@@ -371,6 +414,13 @@ std::vector<std::string> Habit::sentences() const {
   return out;
 }
 
+// What the counts of ten minutes and the lengths of loops and walks are held against.
+auto Habit::usuals(auto& of) {
+  return std::array{std::pair{"denials", &of.denials_.usual},
+                    std::pair{"errors", &of.errors_.usual}, std::pair{"repeats", &of.repeats_},
+                    std::pair{"runs", &of.runs_}, std::pair{"peaks", &of.peaks_}};
+}
+
 void Habit::save(json::Writer& out) const {
   out.begin_object()
       .member("since", base::to_unix_ms(since_))
@@ -393,7 +443,12 @@ void Habit::save(json::Writer& out) const {
   for (const float count : news_) out.raw(std::format("{}", count));
   out.end_array().key("hours").begin_array();
   for (const float count : hours_) out.raw(std::format("{}", count));
-  out.end_array().member("ways", ways_.save()).key("records");
+  out.end_array().member("ways", ways_.save());
+  for (const auto& [key, sketch] : usuals(*this)) {
+    out.key(key);
+    sketch->save(out);
+  }
+  out.key("records");
   records_.save(out);
   out.key("calls");
   calls_.save(out);
@@ -461,6 +516,12 @@ base::Result<Habit> Habit::load(json::Value saved) {
   read_floats(saved["news"], out.news_);
   read_floats(saved["hours"], out.hours_);
   out.ways_ = Ways::load(saved["ways"].text_or({}));
+  for (const auto& [key, sketch] : usuals(out)) {
+    if (!saved[key]) continue;  // of an older version
+    auto read = Sketch::load(saved[key]);
+    if (!read) return base::within(key, std::move(read).error());
+    *sketch = *read;
+  }
   auto records = Days::load(saved["records"]);
   if (!records) return base::within("records", std::move(records).error());
   out.records_ = *records;
@@ -470,10 +531,10 @@ base::Result<Habit> Habit::load(json::Value saved) {
   for (const json::Value one : saved["deviations"].elements()) {
     if (out.deviations_.size() == most_deviations) break;
     const std::int64_t kind = one.at(1).integer().value_or(0);
-    out.deviations_.push_back({read_time(one.at(0)),
-                               static_cast<Kind>(std::clamp<std::int64_t>(
-                                   kind, 0, static_cast<std::int64_t>(Kind::enumeration))),
-                               read_count(one.at(2)), std::string(one.at(3).text_or({}))});
+    out.deviations_.push_back(
+        {read_time(one.at(0)),
+         static_cast<Kind>(std::clamp<std::int64_t>(kind, 0, static_cast<std::int64_t>(last_kind))),
+         read_count(one.at(2)), std::string(one.at(3).text_or({}))});
   }
   return out;
 }

@@ -117,6 +117,7 @@ class Habit {
     std::int64_t step = 0;
     std::uint32_t run = 0;
   };
+  static auto usuals(auto& of);
   bool judges() const { return phase() != Phase::learning; }
   const Known* find(std::uint64_t hash) const;
   void touch(const Touched& thing, base::Time at);
@@ -125,7 +126,9 @@ class Habit {
   void judge_hour(base::Time at, Risk& risk);
   void judge_loop(const Act& act, Risk& risk);
   void judge_walk(const Act& act, Risk& risk);
-  void judge_window(Window& window, Kind kind, std::uint32_t least, Risk& risk);
+  void judge_hour_volume(std::uint64_t records, base::Time at, const Settings& settings,
+                         Risk& risk);
+  void judge_window(Window& window, Kind kind, std::uint64_t least, Risk& risk);
   void add(Kind kind, double points, std::uint64_t usual, std::uint64_t seen, std::string sentence,
            Risk& risk) const;
 
@@ -142,6 +145,12 @@ class Habit {
   Ways ways_;
   Days records_;
   Days calls_;
+  // Records lately: a sum that fades within an hour, and its peaks.
+  double lately_ = 0;
+  base::Time lately_at_{};
+  double peak_ = 0;  // of this clock hour
+  std::int64_t peak_hour_ = 0;
+  Sketch peaks_;
   Window denials_;
   Window errors_;
   std::int64_t window_ = 0;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <format>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "behaviour/habits.h"
@@ -202,7 +204,29 @@ TEST_CASE("groups know what two others use, also after being loaded") {
     habits.after({agent, "bots"}, act, {}, settings);
   }
   Habits loaded;
-  REQUIRE(loaded.load(habits.save()).has_value());
+  std::map<std::string, std::string> rows;
+  const auto keep = [&](std::string key, std::optional<std::string> text) {
+    if (text)
+      rows[std::move(key)] = *std::move(text);
+    else
+      rows.erase(key);
+  };
+  habits.save(keep);
+  CHECK(rows.size() == 2);
+  for (const auto& [key, text] : rows) CHECK(loaded.load(key, text).value());
+  // Only what changes is saved again; what lies under another key is, too.
+  rows.clear();
+  habits.save(keep);
+  loaded.save(keep);
+  CHECK(rows.empty());
+  habits.before({"a", "bots"}, act, settings);
+  habits.save(keep);
+  REQUIRE(rows.size() == 1);
+  Habits older;
+  CHECK_FALSE(older.load("all", rows["a"]).value());
+  rows.clear();
+  older.save(keep);
+  CHECK(rows.contains("a"));
   CHECK(loaded.size() == 2);
   const std::vector<Touched> own{{Thing::tool, "db/query"}, {Thing::segment, "retail"}};
   for (const std::string_view group : {"bots", "others"}) {
@@ -215,5 +239,56 @@ TEST_CASE("groups know what two others use, also after being loaded") {
     CHECK((risk.score >= 90) == (group == "others"));
   }
   CHECK(!loaded.order("nobody", Habits::Order::lock, start));
-  CHECK(!loaded.load("{}\n").has_value());
+  CHECK(!loaded.load("x", "{}").has_value());
+}
+
+TEST_CASE("what was an alarm does not become usual by being repeated") {
+  Agent agent;
+  agent.work(5);
+  const auto worst = [&](Kind kind, auto&& call, int times) {
+    std::uint32_t score = 0;
+    for (int i = 0; i < times; ++i) {
+      const Risk risk = call();
+      for (const Signal& signal : risk.signals)
+        if (signal.kind == kind) score = std::max(score, signal.score);
+    }
+    return score;
+  };
+  for (int hour = 0; hour < 6; ++hour) {
+    CHECK(worst(
+              Kind::loop, [&] { return agent.call({{Thing::tool, "db/query"}}, {}, 42); }, 60) >=
+          50);
+    agent.now += 1h;
+  }
+  for (int hour = 0; hour < 2; ++hour) {
+    CHECK(worst(
+              Kind::denials,
+              [&] { return agent.call({{Thing::tool, "db/query"}}, {.denied = true}); }, 20) >= 50);
+    agent.now += 1h;
+  }
+  // What counts are held against survives being saved.
+  std::string saved;
+  json::Writer writer(saved);
+  agent.habit.save(writer);
+  const auto document = json::Document::parse(saved);
+  for (const std::string_view key : {"denials", "errors", "repeats", "runs", "peaks"})
+    CHECK_MESSAGE(document->root()[key]["largest"].exists(), key);
+}
+
+TEST_CASE("a day's records within an hour end the conversation, however small each call is") {
+  Agent agent;  // that works all day long
+  for (int day = 0; day < 12; ++day) {
+    for (int i = 0; i < 60; ++i, agent.now += 6min) agent.query(i % 2 == 0 ? "orders" : "items");
+    agent.now = std::chrono::floor<std::chrono::days>(agent.now) + 24h + 9h;
+  }
+  std::uint64_t taken = 0;
+  bool told = false;
+  while (!told && taken < 10'000) {
+    agent.now -= 20s;  // a call each ten seconds
+    const Risk risk = agent.query("orders");
+    told = std::ranges::contains(risk.signals, Kind::hour_volume, &Signal::kind);
+    taken += 5;
+  }
+  CHECK(taken <= 320);  // a usual day brings 300
+  CHECK(taken >= 200);
 }

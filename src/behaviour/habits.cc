@@ -5,6 +5,7 @@
 #include <format>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 namespace latticegate::behaviour {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::size_t stripe_count = 64;
 constexpr std::size_t group_stripes = 16;
 constexpr std::size_t most_of_groups = 65'536;  // things of all groups of one stripe
 constexpr std::size_t longest_name = 1024;
-constexpr base::Bytes longest_line{256 * 1024};
+constexpr base::Bytes longest_row{256 * 1024};
 
 std::uint64_t hash_of(std::string_view text) { return std::hash<std::string_view>{}(text); }
 
@@ -28,22 +29,28 @@ struct Habits::Stripe {
   struct Entry {
     std::string group;
     base::Time last{};
+    bool changed = true;  // since it was saved
     Habit habit;
   };
   mutable std::mutex mutex;
   std::unordered_map<std::string, std::unique_ptr<Entry>> agents;
   std::size_t most = 0;
+  std::vector<std::string> forgotten;  // rows that are to go
 
   Entry& of(const Who& who, base::Time at) {
     auto found = agents.find(std::string(who.agent));
     if (found == agents.end()) {
-      if (agents.size() >= most)
-        agents.erase(std::ranges::min_element(
-            agents, {}, [](const auto& entry) { return entry.second->last; }));
+      if (agents.size() >= most) {
+        const auto quietest = std::ranges::min_element(
+            agents, {}, [](const auto& entry) { return entry.second->last; });
+        forgotten.push_back(quietest->first);
+        agents.erase(quietest);
+      }
       found = agents.emplace(who.agent, std::make_unique<Entry>()).first;
     }
     Entry& entry = *found->second;
     entry.last = at;
+    entry.changed = true;
     if (entry.group != who.group) entry.group = who.group;
     return entry;
   }
@@ -124,7 +131,9 @@ void Habits::unlearn(std::string_view agent, base::Time at) {
   Stripe& stripe = stripe_of(agent);
   const std::scoped_lock lock(stripe.mutex);
   const auto found = stripe.agents.find(std::string(agent));
-  if (found != stripe.agents.end()) found->second->habit.unlearn(at);
+  if (found == stripe.agents.end()) return;
+  found->second->habit.unlearn(at);
+  found->second->changed = true;
 }
 
 bool Habits::order(std::string_view agent, Order order, base::Time at) {
@@ -133,6 +142,7 @@ bool Habits::order(std::string_view agent, Order order, base::Time at) {
   const auto found = stripe.agents.find(std::string(agent));
   if (found == stripe.agents.end()) return false;
   Habit& habit = found->second->habit;
+  found->second->changed = true;
   switch (order) {
     case Order::ratify: habit.ratify(at); break;
     case Order::lock: habit.lock(true, at); break;
@@ -170,54 +180,48 @@ std::size_t Habits::size() const {
   return agents;
 }
 
-std::string Habits::save() const {
-  std::string out;
+void Habits::save(const Keep& keep) {
   for (std::size_t i = 0; i < stripe_count; ++i) {
-    const std::scoped_lock lock(stripes_[i].mutex);
-    for (const auto& [agent, entry] : stripes_[i].agents) {
-      std::string habit;
-      json::Writer inner(habit);
-      entry->habit.save(inner);
-      json::Writer(out)
-          .begin_object()
+    Stripe& stripe = stripes_[i];
+    const std::scoped_lock lock(stripe.mutex);
+    for (const std::string& agent : std::exchange(stripe.forgotten, {}))
+      if (!stripe.agents.contains(agent)) keep(agent, std::nullopt);
+    for (const auto& [agent, entry] : stripe.agents) {
+      if (!std::exchange(entry->changed, false)) continue;
+      std::string text;
+      json::Writer out(text);
+      out.begin_object()
           .member("agent", agent)
           .member("group", entry->group)
           .member("last", base::to_unix_ms(entry->last))
-          .key("habit")
-          .raw(habit)
-          .end_object();
-      out += '\n';
+          .key("habit");
+      entry->habit.save(out);
+      out.end_object();
+      keep(agent, std::move(text));
     }
   }
-  return out;
 }
 
-base::Result<void> Habits::load(std::string_view saved) {
-  std::size_t number = 0;
-  while (!saved.empty()) {
-    const std::string_view line = saved.substr(0, saved.find('\n'));
-    saved.remove_prefix(std::min(saved.size(), line.size() + 1));
-    ++number;
-    if (line.empty()) continue;
-    const auto context = [&] { return std::format("saved habits, line {}", number); };
-    auto document = json::Document::parse(line, {.size = longest_line, .depth = 8, .nodes = 5000});
-    if (!document) return base::within(context(), std::move(document).error());
-    const json::Value root = document->root();
-    const auto agent = root["agent"].string();
-    if (!agent || agent->size() > longest_name)
-      return base::within(context(), {base::Code::malformed, "an agent is needed"});
-    auto habit = Habit::load(root["habit"]);
-    if (!habit) return base::within(context(), std::move(habit).error());
-    const Who who{*agent, root["group"].text_or({})};
-    for (const Habit::Known& known : habit->known()) teach_group(who, {known.kind, known.name});
-    Stripe& stripe = stripe_of(*agent);
-    const std::scoped_lock lock(stripe.mutex);
-    constexpr std::int64_t far = 9'000'000'000'000;
-    const base::Time last(std::chrono::milliseconds(
-        std::clamp<std::int64_t>(root["last"].integer().value_or(0), 0, far)));
-    stripe.of(who, last).habit = *std::move(habit);
-  }
-  return {};
+base::Result<bool> Habits::load(std::string_view key, std::string_view saved) {
+  auto document = json::Document::parse(saved, {.size = longest_row, .depth = 8, .nodes = 5000});
+  if (!document) return std::unexpected(std::move(document).error());
+  const json::Value root = document->root();
+  const auto agent = root["agent"].string();
+  if (!agent || agent->size() > longest_name)
+    return base::fail(base::Code::malformed, "an agent is needed");
+  auto habit = Habit::load(root["habit"]);
+  if (!habit) return std::unexpected(std::move(habit).error());
+  const Who who{*agent, root["group"].text_or({})};
+  for (const Habit::Known& known : habit->known()) teach_group(who, {known.kind, known.name});
+  Stripe& stripe = stripe_of(*agent);
+  const std::scoped_lock lock(stripe.mutex);
+  constexpr std::int64_t far = 9'000'000'000'000;
+  const base::Time last(std::chrono::milliseconds(
+      std::clamp<std::int64_t>(root["last"].integer().value_or(0), 0, far)));
+  Stripe::Entry& entry = stripe.of(who, last);
+  entry.habit = *std::move(habit);
+  entry.changed = key != *agent;
+  return !entry.changed;
 }
 
 }  // namespace latticegate::behaviour

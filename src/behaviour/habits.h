@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "behaviour/habit.h"
+#include "behaviour/keep.h"
 
 namespace latticegate::behaviour {
 
@@ -44,9 +45,11 @@ class Habits {
   std::vector<std::string> agents() const;  // sorted
   std::size_t size() const;
 
-  // One line of JSON per agent; one stripe's mutex at a time.
-  std::string save() const;
-  [[nodiscard]] base::Result<void> load(std::string_view saved);
+  // Tells `keep` what changed since the last time: a row of JSON for each agent. One stripe's mutex
+  // at a time.
+  void save(const Keep& keep);
+  // Adds a row. False when it should stand under another key: then it is saved again.
+  [[nodiscard]] base::Result<bool> load(std::string_view key, std::string_view saved);
 
  private:
   struct Stripe;

@@ -29,6 +29,9 @@ std::string_view name(Kind kind) {
     case Kind::errors: return "errors";
     case Kind::loop: return "loop";
     case Kind::enumeration: return "enumeration";
+    case Kind::argument: return "argument";
+    case Kind::entities: return "entities";
+    case Kind::hour_volume: return "hour_volume";
   }
   std::unreachable();
 }

@@ -33,7 +33,13 @@ enum class Kind : std::uint8_t {
   errors,       // "errors": more calls failed within ten minutes than usual
   loop,         // "loop": the same call again and again
   enumeration,  // "enumeration": one number after the other
+  // Of an agent with a tool (arguments.h):
+  argument,  // "argument": far outside of its range, or none of its few values
+  entities,  // "entities": more different things within an hour than usual
+  // Of the agent as a whole again:
+  hour_volume,  // "hour_volume": as many records within an hour as on a usual day
 };
+inline constexpr Kind last_kind = Kind::hour_volume;
 std::string_view name(Kind kind);
 
 // One deviation, with everything that explains it.

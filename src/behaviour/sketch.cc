@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <format>
 #include <limits>
 
 namespace latticegate::behaviour {
@@ -75,6 +76,35 @@ Sketch Sketch::restored(const std::array<float, buckets>& counts, std::uint64_t 
   }
   out.largest_ = largest;
   return out;
+}
+
+void Sketch::save(json::Writer& out) const {
+  out.begin_object();
+  out.member("largest", static_cast<std::int64_t>(std::min<std::uint64_t>(
+                            largest_, std::numeric_limits<std::int64_t>::max())));
+  out.key("counts").begin_array();
+  for (std::size_t bucket = 0; bucket < buckets; ++bucket)
+    if (const float count = counts_[bucket]; count > 0)
+      out.begin_array()
+          .integer(static_cast<std::int64_t>(bucket))
+          .raw(std::format("{}", count))
+          .end_array();
+  out.end_array().end_object();
+}
+
+base::Result<Sketch> Sketch::load(json::Value saved) {
+  std::array<float, buckets> counts{};
+  const auto largest = saved["largest"].integer();
+  if (!largest || *largest < 0 || !saved["counts"].is_array())
+    return base::fail(base::Code::malformed, "a saved distribution needs largest and counts");
+  for (const json::Value pair : saved["counts"].elements()) {
+    const auto bucket = pair.at(0).integer();
+    const auto count = pair.at(1).number();
+    if (!bucket || !count || *bucket < 0 || *bucket >= static_cast<std::int64_t>(buckets))
+      return base::fail(base::Code::malformed, "a saved count is [bucket, number]");
+    counts[static_cast<std::size_t>(*bucket)] = static_cast<float>(*count);
+  }
+  return restored(counts, static_cast<std::uint64_t>(*largest));
 }
 
 }  // namespace latticegate::behaviour

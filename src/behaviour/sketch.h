@@ -8,6 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/result.h"
+#include "json/value.h"
+#include "json/write.h"
+
 namespace latticegate::behaviour {
 
 class Sketch {
@@ -33,6 +37,9 @@ class Sketch {
   const std::array<float, buckets>& counts() const { return counts_; }
   // For restoring; counts that are negative or not finite become 0.
   static Sketch restored(const std::array<float, buckets>& counts, std::uint64_t largest);
+  // One JSON object; counts as in restored().
+  void save(json::Writer& out) const;
+  [[nodiscard]] static base::Result<Sketch> load(json::Value saved);
 
  private:
   std::array<float, buckets> counts_{};

@@ -16,7 +16,9 @@ using base::fail;
 
 constexpr std::size_t stripe_count = 64;
 constexpr std::size_t longest_name = 1024;
-constexpr base::Bytes longest_line{64 * 1024};
+constexpr base::Bytes longest_row{64 * 1024};
+
+std::string row_key(std::uint64_t key) { return std::format("{:016x}", key); }
 
 std::uint64_t hash_of(const Pair& pair) {
   std::uint64_t hash = 0;
@@ -36,7 +38,8 @@ Usual usual_in(const Baseline& known, base::Time now, const Settings& settings) 
           .records = known.usual_records(),
           .bytes = known.usual_bytes(),
           .calls_per_minute = known.usual_calls_per_minute(),
-          .records_a_day = known.usual_day()};
+          .records_a_day = known.usual_day(),
+          .arguments = known.arguments().sentences()};
 }
 
 }  // namespace
@@ -48,6 +51,7 @@ struct Watch::Stripe {
     std::string server;
     std::string tool;
     std::uint64_t key = 0;
+    bool changed = true;  // since it was saved
     Baseline baseline;
     Entry* quieter = nullptr;
     Entry* livelier = nullptr;
@@ -62,6 +66,7 @@ struct Watch::Stripe {
   Entry* quietest = nullptr;
   Entry* liveliest = nullptr;
   std::size_t most = 0;
+  std::vector<std::uint64_t> forgotten;  // rows that are to go
 
   // Two names with one hash take neighbouring keys; the names decide.
   Entry* find(std::uint64_t key, const Pair& pair) const {
@@ -89,11 +94,13 @@ struct Watch::Stripe {
   }
 
   void forget(Entry& entry) {
+    forgotten.push_back(entry.key);
     unlink(entry);
     entries.erase(entry.key);
   }
 
   void touch(Entry& entry) {
+    entry.changed = true;
     if (&entry == liveliest) return;
     unlink(entry);
     append(entry);
@@ -144,29 +151,30 @@ void Watch::unlearn(Lessons& lessons) {
     Stripe& stripe = stripe_of(taught.pair);
     const std::lock_guard lock(stripe.mutex);
     const auto found = stripe.entries.find(taught.pair);
-    if (found != stripe.entries.end()) found->second->baseline.unlearn(taught.lesson);
+    if (found == stripe.entries.end()) continue;
+    found->second->baseline.unlearn(taught.lesson);
+    found->second->changed = true;
   }
   lessons.clear();
 }
 
-bool Watch::ratify(const Pair& pair) {
+bool Watch::change(const Pair& pair, const std::function<void(Baseline&)>& with) {
   const std::uint64_t key = hash_of(pair);
   Stripe& stripe = stripe_of(key);
   const std::lock_guard lock(stripe.mutex);
   Stripe::Entry* entry = stripe.find(key, pair);
   if (entry == nullptr) return false;
-  entry->baseline.ratify();
+  with(entry->baseline);
+  entry->changed = true;
   return true;
 }
 
+bool Watch::ratify(const Pair& pair) {
+  return change(pair, [](Baseline& baseline) { baseline.ratify(); });
+}
+
 bool Watch::relearn(const Pair& pair) {
-  const std::uint64_t key = hash_of(pair);
-  Stripe& stripe = stripe_of(key);
-  const std::lock_guard lock(stripe.mutex);
-  Stripe::Entry* entry = stripe.find(key, pair);
-  if (entry == nullptr) return false;
-  entry->baseline = Baseline{};
-  return true;
+  return change(pair, [](Baseline& baseline) { baseline = {}; });
 }
 
 std::optional<Usual> Watch::usual(const Pair& pair, base::Time now,
@@ -202,67 +210,49 @@ std::size_t Watch::size() const {
   return pairs;
 }
 
-std::string Watch::save() const {
-  std::string out;
+void Watch::save(const Keep& keep) {
   for (std::size_t i = 0; i < stripe_count; ++i) {
-    const std::lock_guard lock(stripes_[i].mutex);
-    // Quietest first, so that a table that is too small after loading keeps the livelier ones.
-    for (const Stripe::Entry* entry = stripes_[i].quietest; entry != nullptr;
-         entry = entry->livelier) {
-      json::Writer line(out);
-      line.begin_object()
+    Stripe& stripe = stripes_[i];
+    const std::lock_guard lock(stripe.mutex);
+    for (const std::uint64_t key : std::exchange(stripe.forgotten, {}))
+      if (!stripe.entries.contains(key)) keep(row_key(key), std::nullopt);
+    for (Stripe::Entry* entry = stripe.quietest; entry != nullptr; entry = entry->livelier) {
+      if (!std::exchange(entry->changed, false)) continue;
+      std::string text;
+      json::Writer out(text);
+      out.begin_object()
           .member("agent", entry->agent)
           .member("server", entry->server)
-          .member("tool", entry->tool);
-      line.key("baseline");
-      std::string baseline;
-      json::Writer inner(baseline);
-      entry->baseline.save(inner);
-      line.raw(baseline).end_object();
-      out += '\n';
+          .member("tool", entry->tool)
+          .key("baseline");
+      entry->baseline.save(out);
+      out.end_object();
+      keep(row_key(entry->key), std::move(text));
     }
   }
-  return out;
 }
 
-base::Result<void> Watch::load(std::string_view saved) {
-  struct Loaded {
-    std::string agent;
-    std::string server;
-    std::string tool;
-    Baseline baseline;
-  };
-  std::vector<Loaded> all;
-  std::size_t number = 0;
-  while (!saved.empty()) {
-    const std::string_view line = saved.substr(0, saved.find('\n'));
-    saved.remove_prefix(std::min(saved.size(), line.size() + 1));
-    ++number;
-    if (line.empty()) continue;
-    const auto context = [&] { return std::format("saved baselines, line {}", number); };
-    auto document = json::Document::parse(line, {.size = longest_line, .depth = 8, .nodes = 2000});
-    if (!document) return base::within(context(), std::move(document).error());
-    const json::Value root = document->root();
-    const auto agent = root["agent"].string();
-    const auto server = root["server"].string();
-    const auto tool = root["tool"].string();
-    if (!agent || !server || !tool ||
-        std::max({agent->size(), server->size(), tool->size()}) > longest_name)
-      return base::within(context(), {Code::malformed, "agent, server and tool are needed"});
-    auto baseline = Baseline::load(root["baseline"]);
-    if (!baseline) return base::within(context(), std::move(baseline).error());
-    all.push_back(
-        {std::string(*agent), std::string(*server), std::string(*tool), *std::move(baseline)});
-  }
-  for (Loaded& one : all) {
-    const Pair pair{one.agent, one.server, one.tool};
-    const std::uint64_t key = hash_of(pair);
-    Stripe& stripe = stripe_of(key);
-    const std::lock_guard lock(stripe.mutex);
-    if (stripe.find(key, pair) == nullptr)
-      stripe.find_or_add(key, pair).baseline = std::move(one.baseline);
-  }
-  return {};
+base::Result<bool> Watch::load(std::string_view key, std::string_view saved) {
+  auto document = json::Document::parse(saved, {.size = longest_row, .depth = 9, .nodes = 4000});
+  if (!document) return std::unexpected(std::move(document).error());
+  const json::Value root = document->root();
+  const auto agent = root["agent"].string();
+  const auto server = root["server"].string();
+  const auto tool = root["tool"].string();
+  if (!agent || !server || !tool ||
+      std::max({agent->size(), server->size(), tool->size()}) > longest_name)
+    return fail(Code::malformed, "agent, server and tool are needed");
+  auto baseline = Baseline::load(root["baseline"]);
+  if (!baseline) return std::unexpected(std::move(baseline).error());
+  const Pair pair{*agent, *server, *tool};
+  const std::uint64_t hash = hash_of(pair);
+  Stripe& stripe = stripe_of(hash);
+  const std::lock_guard lock(stripe.mutex);
+  if (const Stripe::Entry* known = stripe.find(hash, pair)) return row_key(known->key) == key;
+  Stripe::Entry& added = stripe.find_or_add(hash, pair);
+  added.baseline = *std::move(baseline);
+  added.changed = row_key(added.key) != key;
+  return !added.changed;
 }
 
 }  // namespace latticegate::behaviour

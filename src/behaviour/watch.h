@@ -6,7 +6,8 @@
 // stranger cannot push others out.
 //
 // Settings come with each call, so that a reloaded configuration is in force at once.
-// Saved and restored as JSON by whoever owns the disk.
+// Saved and restored by whoever owns the disk, a row of JSON for each pair, and of these what has
+// changed.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "base/result.h"
 #include "behaviour/baseline.h"
 #include "behaviour/conversation.h"
+#include "behaviour/keep.h"
 #include "behaviour/risk.h"
 #include "behaviour/settings.h"
 
@@ -42,6 +44,7 @@ struct Usual {
   std::uint64_t bytes = 0;
   std::uint64_t calls_per_minute = 0;
   std::uint64_t records_a_day = 0;
+  std::vector<std::string> arguments;  // "limit 1 to 50"
 };
 
 class Watch {
@@ -69,15 +72,17 @@ class Watch {
                                                       const Settings& settings) const;
   std::size_t size() const;
 
-  // One line of JSON per pair. Takes one stripe's mutex at a time, so it may run beside calls.
-  std::string save() const;
-  // Adds what was saved; pairs that exist already keep their present state. On an error (with the
-  // line) nothing changed.
-  [[nodiscard]] base::Result<void> load(std::string_view saved);
+  // Tells `keep` what changed since the last time. Takes one stripe's mutex at a time, so it may
+  // run beside calls.
+  void save(const Keep& keep);
+  // Adds a row; a pair that exists already keeps its present state. False when the row should stand
+  // under another key: then it is saved again.
+  [[nodiscard]] base::Result<bool> load(std::string_view key, std::string_view saved);
 
  private:
   struct Stripe;
   Stripe& stripe_of(std::uint64_t key) const;
+  bool change(const Pair& pair, const std::function<void(Baseline&)>& with);
   std::unique_ptr<Stripe[]> stripes_;
 };
 

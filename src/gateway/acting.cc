@@ -39,6 +39,7 @@ void Acting::add(Thing kind, std::string_view name) {
 void Acting::look(const config::Server& server, std::string_view tool, std::string_view uri,
                   json::Value arguments, base::Time at) {
   touched_.clear();
+  given_.clear();
   kept_.clear();
   arena_.reset();
   numbers_ = 0;
@@ -55,7 +56,7 @@ void Acting::look(const config::Server& server, std::string_view tool, std::stri
   for (const std::string& domain : own != nullptr && own->domains ? *own->domains : server.domains)
     add(Thing::domain, domain);
   if (!uri.empty()) take(uri);
-  walk(arguments, 0);
+  walk(arguments, {}, 0);
   if (numbers_ == 0 && counted_ == 1)
     act_.number = last_;  // "INV-1041"
   else if (numbers_ != 1)
@@ -63,7 +64,11 @@ void Acting::look(const config::Server& server, std::string_view tool, std::stri
   act_.touched = touched_;
 }
 
-void Acting::walk(json::Value value, std::uint32_t depth) {
+void Acting::give(std::string_view name, std::string_view text, std::optional<double> number) {
+  if (given_.size() < most && !name.empty()) given_.push_back({name, text, number});
+}
+
+void Acting::walk(json::Value value, std::string_view name, std::uint32_t depth) {
   const auto mix = [&](std::string_view text) {
     act_.arguments = act_.arguments * 0x9E3779B97F4A7C15U + std::hash<std::string_view>{}(text);
   };
@@ -72,18 +77,25 @@ void Acting::walk(json::Value value, std::uint32_t depth) {
     mix(*text);
     take(*text);
     count(*text);
+    give(name, *text);
   } else if (value.is_number()) {
     mix(value.digits());
+    give(name, value.digits(), value.number());
     if (const auto number = value.integer()) {
       act_.number = *number;
       ++numbers_;
     }
+  } else if (const auto truth = value.boolean()) {
+    give(name, *truth ? "true" : "false");
   } else if (value.is_array()) {
-    for (const json::Value element : value.elements()) walk(element, depth + 1);
+    for (const json::Value element : value.elements()) walk(element, name, depth + 1);
   } else {
     for (const json::Member member : value.members()) {
       mix(member.key);
-      walk(member.value, depth + 1);
+      walk(member.value,
+           name.empty() || given_.size() == most ? std::string_view(member.key)
+                                                 : keep(std::format("{}.{}", name, member.key)),
+           depth + 1);
     }
   }
 }

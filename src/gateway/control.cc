@@ -265,8 +265,8 @@ Control::Answer Control::agent(json::Value body) {
         .member("since", base::to_rfc3339(standing->since))
         .end_object();
   w.key("tools").begin_array();
-  for (const auto& [name, usual] :
-       shared.watch.usual_of(agent, shared.clock.now(), shared.snapshot.load()->config->behaviour))
+  for (const auto& [name, usual] : shared.watch.usual_of(
+           agent, shared.clock.now(), shared.snapshot.load()->config->behaviour)) {
     w.begin_object()
         .member("tool", name)
         .member("calls", std::int64_t{usual.samples})
@@ -276,7 +276,11 @@ Control::Answer Control::agent(json::Value body) {
         .member("bytes", static_cast<std::int64_t>(usual.bytes))
         .member("calls_per_minute", static_cast<std::int64_t>(usual.calls_per_minute))
         .member("records_a_day", static_cast<std::int64_t>(usual.records_a_day))
-        .end_object();
+        .key("arguments")
+        .begin_array();
+    for (const std::string& argument : usual.arguments) w.string(argument);
+    w.end_array().end_object();
+  }
   w.end_array().end_object();
   return {200, out};
 }
@@ -322,25 +326,7 @@ Control::Answer Control::answer_approval(json::Value body) {
   if (!answered)
     return {answered.error().code == base::Code::conflict ? 409 : 404,
             refusal(answered.error().detail)};
-  audit::Record record;
-  record.type = audit::Type::approval_answered;
-  record.time = shared.clock.now();
-  record.uid = crypto::uuid_v7(record.time, worker_.random());
-  record.session = answered->conversation;
-  record.agent.ref = answered->agent;
-  record.server.id = answered->server;
-  record.decision = *yes ? audit::Decision::allow : audit::Decision::deny;
-  const std::string person = mark_of(shared, by);
-  record.principal.ref = person;
-  const std::string why =
-      std::format("request {} for {} of {}, level {}, answered{}{}", answered->id,
-                  answered->subject, answered->server, answered->level,
-                  answered->reason.empty() ? "" : ": ", without_secrets(worker_, answered->reason));
-  record.why = why;
-  shared.recorder.post(worker_.record_writer().write(record));
-  shared.meters->approval(*yes ? "approved" : "refused");
-  shared.log.info(*yes ? "call approved" : "approval refused",
-                  {{"request", answered->id}, {"by", std::string(by)}});
+  tell_approval(worker_, *answered, mark_of(shared, by));
   std::string out;
   json::Writer(out)
       .begin_object()

@@ -94,6 +94,8 @@ struct Call {
   std::uint64_t records = 5;
   std::uint64_t arguments = 0;
   std::optional<std::int64_t> number;
+  double limit = 10;
+  std::string_view status = "open";
   bool denied = false, failed = false;
 };
 
@@ -108,14 +110,17 @@ enum class Turn : std::uint8_t {
   loop,
   probing,
   poisoning,
+  odd_argument,
+  breadth,
   puppet,
   pieces,
   none
 };
-constexpr std::array turn_names{"volume jump",        "slow scrape", "new schema",
-                                "other segment",      "off hours",   "tools out of order",
-                                "enumeration",        "loop",        "probing",
-                                "baseline poisoning", "puppet",      "exfiltration in pieces"};
+constexpr std::array turn_names{
+    "volume jump", "slow scrape",           "new schema",   "other segment",
+    "off hours",   "tools out of order",    "enumeration",  "loop",
+    "probing",     "baseline poisoning",    "odd argument", "one thing after the other",
+    "puppet",      "exfiltration in pieces"};
 constexpr std::size_t turns = turn_names.size();
 
 struct Score {
@@ -234,6 +239,10 @@ class Simulation {
       if (dice_.chance(0.001)) call.table = role.tables[dice_.below(role.tables.size())];
     }
     if (dice_.chance(0.5)) call.number = static_cast<std::int64_t>(10'000 + dice_.below(90'000));
+    call.limit = static_cast<double>(1 + dice_.lognormal(20 * agent.zeal, 0.6));
+    // Now and then one that is seldom needed.
+    constexpr std::array statuses{"open", "closed", "waiting", "lost"};
+    call.status = dice_.chance(0.002) ? "archived" : statuses.at(dice_.below(statuses.size()));
     return call;
   }
 
@@ -260,8 +269,12 @@ class Simulation {
                              .number = call.number};
     const behaviour::Pair pair{agent.name, call.server, call.tool};
     const behaviour::Who who{agent.name, agent.role->group};
-    behaviour::Risk risk =
-        watch_.before(pair, {.at = call.at, .asked = {}, .max_records = {}}, settings_);
+    const std::string id = call.number ? std::format("C-{}", *call.number) : std::string("none");
+    const std::string limit = std::format("{}", call.limit);
+    const behaviour::Given given[] = {
+        {"limit", limit, call.limit}, {"status", call.status}, {"customer", id}};
+    behaviour::Risk risk = watch_.before(
+        pair, {.at = call.at, .asked = {}, .max_records = {}, .given = given}, settings_);
     risk.join(habits_.before(who, act, settings_));
     const bool denied = call.denied || risk.score >= stop;
     behaviour::Lessons lessons;
@@ -273,6 +286,7 @@ class Simulation {
                               .bytes = records * 120,
                               .asked = {},
                               .max_records = {},
+                              .given = given,
                               .failed = call.failed,
                               .teach = !call.failed},
                              settings_, lessons));
@@ -425,6 +439,20 @@ class Simulation {
       case Turn::poisoning:  // a little more each day, then all of it
         poison(index, day, usual, score);
         return;
+      case Turn::odd_argument: {
+        Call call = turned(agent, at, 3);
+        call.limit *= 1'000;
+        add(call, 5s);
+        break;
+      }
+      case Turn::breadth:
+        for (int i = 0; i < 300; ++i) {
+          Call call = turned(agent, at, 1);
+          call.number = static_cast<std::int64_t>(dice_.below(1'000'000));
+          call.records = 1;
+          add(call, 8s);
+        }
+        break;
       case Turn::puppet:
       case Turn::pieces: {
         const int found = provenance(turn == Turn::pieces);
@@ -588,9 +616,11 @@ int main(int count, char** words) {
   goal(jump.first_call_stops == jump.injected, "volume jumps are stopped at their first call");
   goal(segment.first_call_stops == segment.injected,
        "another segment is stopped at the first call");
+  const auto within = std::ranges::count_if(scrape.volumes, [](double days) { return days <= 2; });
   goal(scrape.stopped == scrape.injected && middle(scrape.volumes) <= 2,
-       std::format("slow scrapes are stopped, half of them within two usual days ({:.2f})",
-                   middle(scrape.volumes)));
+       std::format("slow scrapes are stopped, half of them within two usual days ({} of {}; the "
+                   "middle one after {:.2f})",
+                   within, scrape.injected, middle(scrape.volumes)));
   goal(share >= 95, std::format("at least 95 % of all turns are detected ({:.1f} %)", share));
   goal(stops <= 0.1, std::format("at most 0.1 false stops per agent and month ({:.3f})", stops));
   goal(asks <= 1, std::format("at most 1 false question per agent and week ({:.3f})", asks));
