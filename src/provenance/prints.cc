@@ -1,12 +1,15 @@
 #include "provenance/prints.h"
 
+#include <algorithm>
 #include <bit>
+#include <functional>
 #include <utility>
 
 namespace latticegate::provenance {
 namespace {
 
 constexpr std::size_t first_sets = 16;
+constexpr std::size_t packed_size = 15;
 
 }  // namespace
 
@@ -57,6 +60,51 @@ void Prints::grow(std::uint32_t oldest) {
     for (const Print& print : set)
       if (print.places != 0 && print.when >= oldest)
         room(print.hash, oldest, only_untrusted(print)) = print;
+}
+
+std::string Prints::packed(std::uint32_t oldest, std::size_t most) const {
+  std::vector<Print> all;
+  each(oldest, [&](const Print& print) { all.push_back(print); });
+  if (all.size() > most) {
+    std::ranges::nth_element(all, all.begin() + static_cast<std::ptrdiff_t>(most), std::greater(),
+                             &Print::when);
+    all.resize(most);
+  }
+  std::string out;
+  out.reserve(all.size() * packed_size);
+  const auto put = [&](std::uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xFF);
+  };
+  for (const Print& print : all) {
+    put(print.hash, 8);
+    put(print.when, 4);
+    put(print.places, 1);
+    put(print.untrusted, 1);
+    put(print.sensitive, 1);
+  }
+  return out;
+}
+
+base::Result<void> Prints::unpack(std::string_view packed) {
+  if (packed.size() % packed_size != 0)
+    return base::fail(base::Code::malformed, "fingerprints end in the middle of one");
+  for (; !packed.empty(); packed.remove_prefix(packed_size)) {
+    std::size_t at = 0;
+    const auto take = [&](int bytes) {
+      std::uint64_t value = 0;
+      for (int i = 0; i < bytes; ++i)
+        value |= std::uint64_t{static_cast<unsigned char>(packed[at++])} << (8 * i);
+      return value;
+    };
+    Print read;
+    read.hash = take(8);
+    read.when = static_cast<std::uint32_t>(take(4));
+    read.places = static_cast<std::uint8_t>(take(1));
+    read.untrusted = static_cast<std::uint8_t>(take(1));
+    read.sensitive = static_cast<std::uint8_t>(take(1));
+    if (read.places != 0) put(read.hash, read.when, 0, only_untrusted(read)) = read;
+  }
+  return {};
 }
 
 }  // namespace latticegate::provenance

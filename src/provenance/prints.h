@@ -8,7 +8,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/result.h"
 
 namespace latticegate::provenance {
 
@@ -41,6 +45,16 @@ class Prints {
   Print& put(std::uint64_t hash, std::uint32_t now, std::uint32_t oldest, bool of_untrusted);
   // Something that had not expired had to make room.
   bool lost() const { return lost_; }
+  // Calls `with(const Print&)` for each entry that was seen since `oldest`.
+  template <class With>
+  void each(std::uint32_t oldest, const With& with) const {
+    for (const Set& set : sets_)
+      for (const Print& print : set)
+        if (print.places != 0 && print.when >= oldest) with(print);
+  }
+  // Entries as bytes, 15 each: the latest, at most `most` of them. And back; Code::malformed.
+  std::string packed(std::uint32_t oldest, std::size_t most) const;
+  [[nodiscard]] base::Result<void> unpack(std::string_view packed);
   std::size_t bytes() const { return sets_.capacity() * sizeof(Set); }
 
  private:

