@@ -233,14 +233,20 @@ enum class Event : std::uint8_t {
 
 // A way to tell somebody.
 struct AlertChannel {
-  enum class Way : std::uint8_t { webhook, syslog, command };
+  enum class Way : std::uint8_t { webhook, syslog, command, smtp };
   std::string name;  // as a server's
   Way way{};
-  Http target;                       // webhook and syslog (host, port, tls, ca)
+  Http target;                       // webhook, syslog and smtp (host, port, tls, ca)
   std::optional<Secret> key;         // webhook: of the signature
   std::vector<std::string> command;  // argv, no shell
-  std::uint32_t events = 0xFF;       // bit i: the i-th Event
-  milliseconds timeout{10'000};      // of one try
+  // smtp: without `tls` in the target STARTTLS is demanded, but for this machine.
+  std::string from;
+  std::vector<std::string> to;
+  std::string user;  // empty: without a password
+  std::optional<Secret> password;
+  bool starts_tls = false;
+  std::uint32_t events = 0xFF;   // bit i: the i-th Event
+  milliseconds timeout{10'000};  // of one try
 };
 
 struct Alerts {

@@ -250,6 +250,12 @@ void add_alerts(Lines& lines, const Alerts& alerts) {
     else
       lines.add(std::format("{}.{}", at, name(channel.way)), channel.target.url);
     if (channel.key) lines.add(at + ".key", "from " + channel.key->origin);
+    if (channel.way == AlertChannel::Way::smtp) {
+      lines.add(at + ".from", channel.from);
+      lines.add(at + ".to", list(channel.to));
+      lines.add(at + ".user", channel.user);
+      if (channel.password) lines.add(at + ".password", "from " + channel.password->origin);
+    }
     lines.add(at + ".ca", channel.target.ca);
     std::vector<std::string> on;
     for (unsigned i = 0; i <= static_cast<unsigned>(Event::policy); ++i)
@@ -386,6 +392,7 @@ std::string_view name(AlertChannel::Way way) {
     case AlertChannel::Way::webhook: return "webhook";
     case AlertChannel::Way::syslog: return "syslog";
     case AlertChannel::Way::command: return "command";
+    case AlertChannel::Way::smtp: return "smtp";
   }
   std::unreachable();
 }

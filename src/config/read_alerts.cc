@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <format>
 #include <string>
 #include <utility>
@@ -16,15 +17,14 @@ bool is_local(const Http& target) {
 }
 
 // "syslog+tls://host:port": the rest has the form of a URL.
-base::Result<Http> parse_syslog(std::string_view text) {
-  constexpr std::string_view with_tls = "syslog+tls://";
-  constexpr std::string_view plain = "syslog+tcp://";
+base::Result<Http> parse_target(std::string_view text, std::string_view with_tls,
+                                std::string_view plain) {
   if (!text.starts_with(with_tls) && !text.starts_with(plain))
     return base::fail(base::Code::invalid,
                       std::format("\"{}\" begins with neither {} nor {}", text, with_tls, plain));
   const bool tls = text.starts_with(with_tls);
-  auto target =
-      parse_url(std::format("{}{}", tls ? "https://" : "http://", text.substr(with_tls.size())));
+  auto target = parse_url(std::format("{}{}", tls ? "https://" : "http://",
+                                      text.substr((tls ? with_tls : plain).size())));
   if (!target) return target;
   if (target->target != "/" || target->port == (target->tls ? 443 : 80))
     return base::fail(base::Code::invalid,
@@ -33,17 +33,65 @@ base::Result<Http> parse_syslog(std::string_view text) {
   return target;
 }
 
+base::Result<Http> parse_syslog(std::string_view text) {
+  return parse_target(text, "syslog+tls://", "syslog+tcp://");
+}
+base::Result<Http> parse_smtp(std::string_view text) {
+  return parse_target(text, "smtps://", "smtp://");
+}
+
+// No quoting, no comments: what stands here goes into SMTP commands and heads as it is.
+bool is_mail_address(std::string_view text) {
+  constexpr std::size_t longest = 254;
+  constexpr std::string_view others = "!#$%&'*+-/=?^_`{|}~.@";
+  const std::size_t at = text.find('@');
+  return text.size() <= longest && at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
+         text.find('@', at + 1) == std::string_view::npos && std::ranges::all_of(text, [&](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  others.contains(c);
+         });
+}
+
+void read_smtp(Section& section, AlertChannel& into) {
+  constexpr std::size_t most_receivers = 20;
+  const bool is_smtp = into.way == AlertChannel::Way::smtp;
+  for (const std::string_view key : {"from", "to", "user", "password"})
+    if (const yaml::Node* node = section.find(key); node != nullptr && !is_smtp)
+      section.findings().problem(*node, std::format("{}: only smtp has it", key));
+  section.text("from", into.from);
+  section.texts("to", into.to);
+  section.text("user", into.user);
+  if (const yaml::Node* node = section.find("password")) {
+    auto secret = read_secret(section.findings(), *node);
+    if (!secret)
+      section.findings().problem(secret.error());
+    else
+      into.password = *std::move(secret);
+  }
+  if (!is_smtp) return;
+  const yaml::Node& node = *section.find("smtp");
+  if (into.to.empty() || into.to.size() > most_receivers ||
+      !std::ranges::all_of(into.to, is_mail_address) || !is_mail_address(into.from))
+    section.findings().problem(node, "smtp needs `from` and `to`: mail addresses, at most 20");
+  if (into.user.empty() != !into.password)
+    section.findings().problem(node, "smtp: user and password belong together");
+}
+
 void read_target(Section& section, std::string_view key, AlertChannel& into) {
   const yaml::Node& node = *section.find(key);
   std::string text;
   if (!section.text(key, text)) return;
-  auto target = into.way == AlertChannel::Way::webhook ? parse_url(text) : parse_syslog(text);
+  auto target = into.way == AlertChannel::Way::webhook  ? parse_url(text)
+                : into.way == AlertChannel::Way::syslog ? parse_syslog(text)
+                                                        : parse_smtp(text);
   if (!target) {
     section.findings().problem(node, std::format("{}: {}", key, target.error().detail));
     return;
   }
   into.target = *std::move(target);
-  if (into.target.tls || is_local(into.target)) return;
+  into.starts_tls =
+      into.way == AlertChannel::Way::smtp && !into.target.tls && !is_local(into.target);
+  if (into.target.tls || is_local(into.target) || into.starts_tls) return;
   if (into.way == AlertChannel::Way::webhook)
     section.findings().problem(
         node, "webhook: plain HTTP leaves this machine; alerts tell what others could use");
@@ -58,7 +106,8 @@ void read_channel(Section section, const yaml::Entry& at, AlertChannel& into) {
   };
   unsigned given = 0;
   for (const auto& [key, way] :
-       {Word{"webhook", AlertChannel::Way::webhook}, Word{"syslog", AlertChannel::Way::syslog}}) {
+       {Word{"webhook", AlertChannel::Way::webhook}, Word{"syslog", AlertChannel::Way::syslog},
+        Word{"smtp", AlertChannel::Way::smtp}}) {
     if (section.find(key) == nullptr) continue;
     ++given;
     into.way = way;
@@ -73,7 +122,8 @@ void read_channel(Section section, const yaml::Entry& at, AlertChannel& into) {
   }
   if (given != 1)
     section.findings().problem(
-        at, std::format("{} needs one of webhook, syslog and command", section.what()));
+        at, std::format("{} needs one of webhook, syslog, smtp and command", section.what()));
+  read_smtp(section, into);
   section.path("ca", into.target.ca, Kind::file);
   if (const yaml::Node* node = section.find("key")) {
     if (into.way != AlertChannel::Way::webhook)

@@ -10,6 +10,7 @@
 #include "net/child.h"
 #include "net/http_client.h"
 #include "net/outlet.h"
+#include "net/smtp.h"
 #include "store/tree_writer.h"
 
 namespace latticegate::gateway {
@@ -87,6 +88,35 @@ class Syslog final : public AlertSender {
   net::Outlet outlet_;
 };
 
+class Mail final : public AlertSender {
+ public:
+  Mail(net::Loop& loop, std::shared_ptr<const config::Config> config,
+       const config::AlertChannel& channel, std::shared_ptr<const net::TlsContext> tls)
+      : loop_(loop),
+        config_(std::move(config)),
+        channel_(channel),
+        server_{.host = channel.target.host,
+                .port = channel.target.port,
+                .tls = channel.target.tls,
+                .demands_tls = channel.starts_tls,
+                .context = std::move(tls),
+                .login = {.user = channel.user, .password = {}}} {
+    if (channel.password) server_.login.password = channel.password->value.reveal();
+  }
+
+  Task<Result<void>> send(const AlertText& text) override {
+    const net::Letter letter{
+        .from = channel_.from, .to = channel_.to, .text = alert_letter(text, channel_)};
+    co_return co_await net::hand_in(loop_, server_, letter, channel_.timeout);
+  }
+
+ private:
+  net::Loop& loop_;
+  std::shared_ptr<const config::Config> config_;  // holds the channel
+  const config::AlertChannel& channel_;
+  net::SmtpServer server_;
+};
+
 class Command final : public AlertSender {
  public:
   Command(net::Loop& loop, const base::Clock& clock, std::shared_ptr<const config::Config> config,
@@ -153,7 +183,7 @@ Result<std::unique_ptr<AlertSender>> make_alert_sender(net::Loop& loop, const ba
   if (channel.way == config::AlertChannel::Way::command)
     return std::make_unique<Command>(loop, clock, std::move(config), channel);
   std::shared_ptr<const net::TlsContext> tls;
-  if (channel.target.tls) {
+  if (channel.target.tls || channel.starts_tls) {
     net::TlsClientOptions options;
     options.server_name = channel.target.host;
     if (!channel.target.ca.empty()) {
@@ -167,6 +197,8 @@ Result<std::unique_ptr<AlertSender>> make_alert_sender(net::Loop& loop, const ba
   }
   if (channel.way == config::AlertChannel::Way::syslog)
     return std::make_unique<Syslog>(loop, channel, std::move(tls));
+  if (channel.way == config::AlertChannel::Way::smtp)
+    return std::make_unique<Mail>(loop, std::move(config), channel, std::move(tls));
   auto url = net::parse_url(channel.target.url);
   if (!url) return std::unexpected(std::move(url).error());
   net::ClientOptions options;

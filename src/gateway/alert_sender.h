@@ -32,6 +32,9 @@ class AlertSender {
 // "t=1796040131,v1=6f1c...".
 std::string alert_signature(std::string_view key, std::int64_t seconds, std::string_view body);
 
+// The letter of an alert, head and body (RFC 5322, base64): what it says, line by line.
+std::string alert_letter(const AlertText& text, const config::AlertChannel& channel);
+
 // The channel is one of the configuration's. Errors: a file that cannot be read or is no
 // certificate.
 base::Result<std::unique_ptr<AlertSender>> make_alert_sender(
