@@ -83,12 +83,14 @@ class SyslogSink final : public Sink {
 
 class OtlpSink final : public Sink {
  public:
-  OtlpSink(std::unique_ptr<net::HttpPool> pool, std::string headers, std::string_view node)
-      : pool_(std::move(pool)), headers_(std::move(headers)), request_(node, version) {}
+  OtlpSink(std::unique_ptr<net::HttpPool> pool, std::string headers, std::string_view node,
+           audit::OtlpRequest::Signal signal)
+      : pool_(std::move(pool)), headers_(std::move(headers)), request_(node, version, signal) {}
 
   void add(json::Value record, base::Time now) override { request_.add(record, now); }
   std::size_t size() const override { return request_.size() + body_.size(); }
   Task<Result<void>> send() override {
+    if (size() == 0) co_return Result<void>();  // none of the records was a call
     if (body_.empty()) body_ = request_.take();
     const std::string headers = "Content-Type: application/x-protobuf\r\n" + headers_;
     CO_TRY(auto connection, co_await pool_->exchange({.method = "POST",
@@ -163,9 +165,11 @@ Result<std::unique_ptr<Sink>> sink_for(const Arguments& given, net::Loop& loop,
       headers += std::format("{}\r\n", line);
     }
   }
+  const auto signal = url->path.ends_with("/v1/traces") ? audit::OtlpRequest::Signal::spans
+                                                        : audit::OtlpRequest::Signal::logs;
   auto pool =
       std::make_unique<net::HttpPool>(loop, *std::move(url), std::move(tls), net::ClientOptions{});
-  return std::make_unique<OtlpSink>(std::move(pool), std::move(headers), node);
+  return std::make_unique<OtlpSink>(std::move(pool), std::move(headers), node, signal);
 }
 
 // The first record that was not sent yet.
@@ -271,13 +275,13 @@ int stream(const Arguments& given) {
 void add_audit_stream(CLI::App& audit, Chosen& chosen) {
   auto given = std::make_shared<Arguments>();
   CLI::App* const command = audit.add_subcommand(
-      "stream", "Send records to a receiver as they are written: syslog or OTLP logs");
+      "stream", "Send records to a receiver as they are written: syslog, OTLP logs or spans");
   add_log_options(*command, given->log);
   command
       ->add_option(
           "--to", given->to,
           "syslog+tls://siem.example:6514, syslog+tcp://127.0.0.1:514, or an OTLP endpoint, "
-          "https://collector.example:4318/v1/logs")
+          "https://collector.example:4318/v1/logs (or /v1/traces: each call as a span)")
       ->required();
   command->add_option("--form", given->form, "Of a syslog message: json, cef or ocsf")
       ->check(CLI::IsMember({"json", "cef", "ocsf"}))

@@ -1,5 +1,9 @@
 #include "audit/otlp.h"
 
+#include <algorithm>
+#include <format>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "audit/export.h"
@@ -87,7 +91,8 @@ void id(unsigned field, std::string_view hex, std::size_t size, std::string& out
 
 }  // namespace
 
-OtlpRequest::OtlpRequest(std::string_view node, std::string_view version) {
+OtlpRequest::OtlpRequest(std::string_view node, std::string_view version, Signal signal)
+    : signal_(signal) {
   attribute(1, "service.name", "latticegate", resource_);
   attribute(1, "service.version", version, resource_);
   attribute(1, "service.instance.id", node, resource_);
@@ -95,16 +100,9 @@ OtlpRequest::OtlpRequest(std::string_view node, std::string_view version) {
   bytes(2, version, scope_);
 }
 
-void OtlpRequest::add(json::Value r, base::Time observed) {
-  constexpr unsigned attributes = 6;
-  std::string one;
-  fixed64(1, nanoseconds(r["time"].text_or("")), one);
-  const Severity level = severity(r);
-  number(2, level.number, one);
-  bytes(3, level.text, one);
-  std::string body;
-  bytes(1, json::to_string(r), body);
-  bytes(5, body, one);
+// What people filter calls by, in logs and in spans.
+namespace {
+void add_call(unsigned attributes, json::Value r, std::string& one) {
   attribute(attributes, "mcp.method.name", r["method"].text_or(""), one);
   attribute(attributes, "gen_ai.tool.name", r["tool"].text_or(""), one);
   attribute(attributes, "gen_ai.prompt.name", r["prompt"].text_or(""), one);
@@ -122,6 +120,78 @@ void OtlpRequest::add(json::Value r, base::Time observed) {
   attribute(attributes, "latticegate.call", r["call_uid"].text_or(""), one);
   attribute(attributes, "latticegate.seq", r["seq"], one);
   attribute(attributes, "latticegate.rows", r["rows_out"], one);
+}
+
+std::string without_dashes(std::string_view uuid) {
+  std::string digits(uuid);
+  std::erase(digits, '-');
+  return digits;
+}
+
+// Of the server's side: what the server did wrong is an error, what the client did is none.
+bool is_error(std::string_view outcome, std::optional<std::int64_t> code) {
+  if (outcome == "timeout" || outcome == "upstream_error") return true;
+  return code && (*code == -32603 || (*code >= -32099 && *code <= -32000));
+}
+}  // namespace
+
+void OtlpRequest::add_span(json::Value r) {
+  constexpr unsigned attributes = 9;
+  constexpr std::size_t uuid_digits = 32;
+  const bool finished = r["type"].text_or("") == "call.finished";
+  if (!finished && (r["type"].text_or("") != "call.decided" || !r["outcome"].exists())) return;
+  const std::string call = without_dashes(r["call_uid"].text_or(r["uid"].text_or("")));
+  if (call.size() != uuid_digits) return;
+  const std::string_view outcome = r["outcome"].text_or("");
+  const std::optional<std::int64_t> code = r["rpc_code"].integer();
+  const std::string_view subject = r["tool"].text_or(r["prompt"].text_or(""));
+  const std::string_view method = r["method"].text_or("");
+  const std::uint64_t end = nanoseconds(r["time"].text_or(""));
+  const auto took = static_cast<std::uint64_t>(std::clamp<std::int64_t>(
+      r["dur_ns"].integer().value_or(0), 0, static_cast<std::int64_t>(end)));
+  std::string one;
+  id(1, r["trace_id"].text_or(call), 16, one);
+  id(2, r["span_id"].text_or(std::string_view(call).substr(16)), 8, one);
+  id(4, r["parent_span_id"].text_or(""), 8, one);
+  bytes(5, subject.empty() ? std::string(method) : std::format("{} {}", method, subject), one);
+  constexpr std::uint64_t server = 2;
+  number(6, server, one);
+  fixed64(7, end - took, one);
+  fixed64(8, end, one);
+  add_call(attributes, r, one);
+  if (method == "tools/call") attribute(attributes, "gen_ai.operation.name", "execute_tool", one);
+  attribute(attributes, "jsonrpc.request.id", r["rpc_id"].text_or(""), one);
+  if (code) attribute(attributes, "rpc.response.status_code", std::format("{}", *code), one);
+  if (outcome != "ok")
+    attribute(attributes, "error.type",
+              outcome == "rpc_error" && code ? std::format("{}", *code) : std::string(outcome),
+              one);
+  attribute(attributes, "latticegate.outcome", outcome, one);
+  attribute(attributes, "latticegate.added_ms", json::to_string(r["added_ms"]), one);
+  if (is_error(outcome, code)) {
+    std::string status;
+    constexpr std::uint64_t error = 2;
+    number(3, error, status);
+    bytes(15, status, one);
+  }
+  bytes(2, one, records_);
+}
+
+void OtlpRequest::add(json::Value r, base::Time observed) {
+  if (signal_ == Signal::spans) {
+    add_span(r);
+    return;
+  }
+  constexpr unsigned attributes = 6;
+  std::string one;
+  fixed64(1, nanoseconds(r["time"].text_or("")), one);
+  const Severity level = severity(r);
+  number(2, level.number, one);
+  bytes(3, level.text, one);
+  std::string body;
+  bytes(1, json::to_string(r), body);
+  bytes(5, body, one);
+  add_call(attributes, r, one);
   id(9, r["trace_id"].text_or(""), 16, one);
   id(10, r["span_id"].text_or(""), 8, one);
   fixed64(

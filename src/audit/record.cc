@@ -488,6 +488,7 @@ Leaf RecordWriter::write(const Record& r) {
   out = Emit(out.at() + node_.size());
   out.list(",\"obligations\":", r.obligations, 480);
   out.string(",\"outcome\":", name(r.outcome), word);
+  out.string(",\"parent_span_id\":", r.parent_span_id, word);
   out.string(",\"policy_hash\":", r.policy_hash, label);
   out.number(",\"policy_ver\":", r.policy_ver);
   out.object(",\"principal\":", [&] { principal(out, r.principal); });

@@ -191,6 +191,7 @@ struct Record {
   Server server{};
   std::string_view session{};  // our conversation
   Shadow shadow{};
+  std::string_view parent_span_id{};  // of the span that called, as its client said
   std::string_view span_id{};
   std::string_view tenant{};
   std::string_view tool{};

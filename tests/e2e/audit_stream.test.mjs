@@ -10,7 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import protobuf from "protobufjs";
-import { binary, command } from "./gateway.mjs";
+import { connect } from "./clients.mjs";
+import { binary, command, configuration, permitAll, startGateway, workshop } from "./gateway.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "latticegate-stream-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -181,6 +182,72 @@ test("OTLP: a collector decodes every record, and one that refuses for a time is
     assert.equal(record.time_unix_nano, String(expected));
     assert.equal(record.severity_text, leaf.decision === "deny" ? "WARN" : "INFO");
   }
+});
+
+// From opentelemetry-proto: what there is in a span.
+const spansOf = protobuf.parse(`
+  syntax = "proto3";
+  message Request { repeated ResourceSpans resource_spans = 1; }
+  message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; }
+  message Resource { repeated KeyValue attributes = 1; }
+  message ScopeSpans { Scope scope = 1; repeated Span spans = 2; }
+  message Scope { string name = 1; string version = 2; }
+  message KeyValue { string key = 1; AnyValue value = 2; }
+  message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; } }
+  message Status { string message = 2; int32 code = 3; }
+  message Span { bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4; string name = 5; int32 kind = 6;
+    fixed64 start_time_unix_nano = 7; fixed64 end_time_unix_nano = 8; repeated KeyValue attributes = 9; Status status = 15; fixed32 flags = 16; }
+`, { keepCase: true }).root.lookupType("Request");
+
+test("OTLP spans: each call is one, under the span that its client named", async () => {
+  const place = workshop();
+  const gateway = await startGateway(place, { policies: { "all.cedar": permitAll }, config: configuration(place, { only: ["files"] }) });
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const peer = await connect("v1", { url: gateway.endpoint("files"), headers: gateway.headers() });
+  const call = (path, traceparent) =>
+    peer.client.callTool({ name: "read_text_file", arguments: { path }, _meta: traceparent ? { traceparent } : undefined });
+  await call(join(place, "data", "hello.txt"), `00-${trace}-b7ad6b7169203331-01`);
+  await call(join(place, "data", "hello.txt"), "nonsense");
+  await call("/etc/passwd");
+  await peer.close();
+  const spans = [];
+  const server = createHttp((request, response) => {
+    const pieces = [];
+    request.on("data", (piece) => pieces.push(piece));
+    request.on("end", () => {
+      assert.equal(request.url, "/v1/traces");
+      const decoded = spansOf.toObject(spansOf.decode(Buffer.concat(pieces)), { longs: String });
+      const hex = (bytes) => (bytes ? Buffer.from(bytes).toString("hex") : undefined);
+      for (const one of decoded.resource_spans)
+        for (const scope of one.scope_spans)
+          for (const span of scope.spans)
+            spans.push({ ...span, trace_id: hex(span.trace_id), span_id: hex(span.span_id), parent_span_id: hex(span.parent_span_id),
+              attributes: Object.fromEntries(span.attributes.map(({ key, value }) => [key, value.string_value ?? value.int_value])) });
+      response.writeHead(200).end();
+    });
+  });
+  const port = await listen(server);
+  const done = await gateway.run("audit", "stream", "--to", `http://127.0.0.1:${port}/v1/traces`, "--once");
+  server.close();
+  await gateway.stop();
+  assert.equal(done.code, 0, done.stderr);
+  const calls = spans.filter((span) => span.attributes["mcp.method.name"] === "tools/call");
+  assert.equal(calls.length, 3, JSON.stringify(spans));
+  for (const span of calls) {
+    assert.equal(span.name, "tools/call read_text_file");
+    assert.equal(span.kind, 2);
+    assert.equal(span.attributes["gen_ai.tool.name"], "read_text_file");
+    assert.equal(span.attributes["gen_ai.operation.name"], "execute_tool");
+    assert.match(span.trace_id, /^[0-9a-f]{32}$/);
+    assert.match(span.span_id, /^[0-9a-f]{16}$/);
+    assert.ok(BigInt(span.end_time_unix_nano) > BigInt(span.start_time_unix_nano));
+  }
+  assert.equal(calls[0].trace_id, trace);
+  assert.equal(calls[0].parent_span_id, "b7ad6b7169203331");
+  assert.notEqual(calls[1].trace_id, trace);
+  assert.ok(!calls[1].parent_span_id);
+  assert.equal(calls[2].attributes["error.type"], "tool_error");
+  assert.ok(!calls[2].status?.code, "what a client asked wrongly is no error of the server's side");
 });
 
 // Debian's rsyslogd, where it is installed (or named by RSYSLOGD): its own parser has to find the fields.
