@@ -647,6 +647,14 @@ TEST_CASE("what does not load leaves nothing behind but words") {
   CHECK(error("@id(\"p\") @obligation(\"throttle:5/s\") forbid (principal, action, resource);",
               world()) ==
         "a.cedar:1:1: policy `p`: throttle bounds what a permit allows, and this is a forbid");
+  for (const std::string_view alone : {"ask_client", "step_up:2,ask_client"})
+    CHECK(error(std::format("@id(\"p\") @obligation(\"{}\") forbid (principal, action, resource);",
+                            alone),
+                world()) ==
+          "a.cedar:1:1: policy `p`: ask_client goes with step_up:1, and with no higher level");
+  CHECK(
+      error("@id(\"p\") @obligation(\"ask_client\") permit (principal, action, resource);", world())
+          .contains("ask_client is a way to get an approval, and this is a permit"));
   World cycle;
   cycle.groups = {{"a", {"b"}}, {"b", {"a"}}};
   CHECK(error("", cycle) != "");

@@ -36,6 +36,8 @@ std::string lines_of(std::span<const Diagnostic> errors) {
 std::optional<std::string_view> misplaced(Obligation::Kind kind, cedar::Effect effect) {
   if (kind == Obligation::Kind::step_up && effect == cedar::Effect::permit)
     return "step_up lifts a forbid, and this is a permit: forbid what needs an approval";
+  if (kind == Obligation::Kind::ask_client && effect == cedar::Effect::permit)
+    return "ask_client is a way to get an approval, and this is a permit";
   if (kind == Obligation::Kind::throttle && effect == cedar::Effect::forbid)
     return "throttle bounds what a permit allows, and this is a forbid";
   return std::nullopt;
@@ -55,6 +57,12 @@ std::vector<Obligation> obligations_of(const cedar::Policy& policy,
     if (const auto why = misplaced(obligation.kind, policy.effect))
       errors.push_back(diagnostic_at(policy, policy.span, "obligation", std::string(*why)));
   }
+  // Who answers is whoever sits at the client, or the client: good for the lowest level only.
+  const auto lifts = std::ranges::find(*obligations, Obligation::Kind::step_up, &Obligation::kind);
+  if (std::ranges::contains(*obligations, Obligation::Kind::ask_client, &Obligation::kind) &&
+      (lifts == obligations->end() || lifts->number > 1))
+    errors.push_back(diagnostic_at(policy, policy.span, "obligation",
+                                   "ask_client goes with step_up:1, and with no higher level"));
   return *std::move(obligations);
 }
 

@@ -24,8 +24,9 @@ struct Obligation {
     quarantine,    // the agent does nothing until an operator releases it
     throttle,      // of a permit. throttle:N/s, /m or /h, N 1..10000 (throttle:N: a minute): it
                    // permits that many calls of one agent for one user
-    log_full,  // what the decision read and both bodies are recorded, whatever audit.context and
-               // audit.bodies say
+    ask_client,  // of a forbid with step_up:1: the client's own user may be asked, in the protocol
+    log_full,    // what the decision read and both bodies are recorded, whatever audit.context and
+                 // audit.bodies say
   };
   Kind kind{};
   std::int64_t number = 0;     // step_up, throttle
