@@ -81,6 +81,7 @@ int answer(const Where& where, const Reply& reply, bool yes) {
       std::println("{} used", reply.id);
       return done;
     }
+    if (listing.state == "refused") return done;  // in force: who waits hears it within 100 ms
     if (listing.state == "open") {
       std::println(stderr, "latticegate: the policy does not accept {}", reply.by);
       return wrong;
@@ -112,7 +113,8 @@ void add_approvals(CLI::App& parser, Chosen& chosen) {
     command->add_option("id", reply->id, "The request, a-...")->required();
     command->add_option("--by", reply->by, "Who you are, as `users` names you")->required();
     command->add_option("--reason", reply->reason, "Why, for the record");
-    if (yes) command->add_flag("--wait", reply->wait, "Until the call was made");
+    command->add_flag("--wait", reply->wait,
+                      yes ? "Until the call was made" : "Until who waits has heard it");
     command->callback([&chosen, where, reply, yes] {
       chosen = [where, reply, yes] { return answer(*where, *reply, yes); };
     });

@@ -1,6 +1,7 @@
 // kill, quarantine, stop-all, release: what is stopped at once, and what may go on again.
 #include <chrono>
 #include <print>
+#include <thread>
 
 #include "base/log.h"
 #include "commands.h"
@@ -22,6 +23,8 @@ struct Order {
   bool all = false;
   bool wait = false;
 };
+
+constexpr std::chrono::milliseconds glance(200);
 
 std::string_view truth(bool value) { return value ? "true" : ""; }
 
@@ -60,7 +63,30 @@ int quarantine(const Where& where, const Order& order, std::string_view kind) {
              [](json::Value root) { print_stopped(root, "quarantined"); });
 }
 
-int release(const Where& where, const Order& order) {
+// Whether any of what a release is for is still stopped; looks without printing.
+int look(const Where& where, const Order& order, bool& stopped) {
+  Where quiet = where;
+  quiet.json = false;
+  stopped = false;
+  const int code = ask(quiet, "GET", "/v1/quarantines", "", [&](json::Value root) {
+    for (const json::Value one : root["quarantines"].elements()) {
+      const std::string_view kind = one["kind"].text_or("");
+      const std::string_view name = one["name"].text_or("");
+      const std::string_view wanted = kind == "agent"    ? order.agent
+                                      : kind == "user"   ? order.user
+                                      : kind == "server" ? order.server
+                                                         : order.tool;
+      stopped = stopped || (kind == "all" ? order.all : name == wanted);
+    }
+  });
+  if (code != done || order.name.empty()) return code;
+  return ask(quiet, "GET", "/v1/conversations", "", [&](json::Value root) {
+    for (const json::Value one : root["conversations"].elements())
+      stopped = stopped || (one["conversation"].text_or("") == order.name && one["killed"].exists());
+  });
+}
+
+int release_once(const Where& where, const Order& order) {
   return ask(where, "POST", "/v1/release",
              body_of({{"conversation", order.name},
                       {"agent", order.agent},
@@ -75,6 +101,14 @@ int release(const Where& where, const Order& order) {
                else
                  std::println("released {}", root["released"].digits());
              });
+}
+
+int release(const Where& where, const Order& order) {
+  if (const int code = release_once(where, order); code != done || !order.wait) return code;
+  for (bool stopped = true;; std::this_thread::sleep_for(glance)) {
+    if (const int code = look(where, order, stopped); code != done) return code;
+    if (!stopped) return done;
+  }
 }
 
 int list(const Where& where) {
@@ -153,6 +187,7 @@ void add_response(CLI::App& parser, Chosen& chosen) {
   release_command->add_option("--server", order->server, "A server");
   release_command->add_option("--tool", order->tool, "SERVER/TOOL");
   release_command->add_flag("--all", order->all, "All calls, after stop-all");
+  release_command->add_flag("--wait", order->wait, "Until the second person released, too");
   release_command->callback(
       [&chosen, where, order] { chosen = [where, order] { return release(*where, *order); }; });
 }

@@ -13,7 +13,8 @@ using State = ApprovalRequest::State;
 using std::chrono::milliseconds;
 
 constexpr milliseconds glance(100);
-constexpr milliseconds between_signs(5'000);  // of life, for a client that asked for progress
+constexpr milliseconds client_patience(300'000);  // with who is asked in the client
+constexpr milliseconds between_signs(5'000);      // of life, for a client that asked for progress
 
 std::string progress(std::string_view token, std::int64_t number, std::string_view words) {
   std::string out;
@@ -86,6 +87,7 @@ void Exchange::ask_for_approval(const policy::Challenge& challenge) {
          .server = approval_->server,
          .tool = approval_->subject});
   }
+  client_may_answer_ = approval_->state == State::open && asks_client(challenge);
   if (approval_->state == State::refused)
     approval_words_ = std::format(" (an approval was refused: request {})", approval_->id);
   else
@@ -96,8 +98,12 @@ void Exchange::ask_for_approval(const policy::Challenge& challenge) {
 }
 
 net::Task<bool> Exchange::approval_comes() {
-  const milliseconds patience = snapshot_->config->approvals.wait;
-  if (!approval_ || approval_->state != State::open || patience == milliseconds(0)) co_return false;
+  if (!approval_ || approval_->state != State::open) co_return false;
+  milliseconds patience = snapshot_->config->approvals.wait;
+  const std::optional<std::string> question = co_await put_question();
+  if (question)
+    patience = std::max(patience, std::min(client_patience, snapshot_->config->approvals.pending));
+  if (patience == milliseconds(0)) co_return false;
   net::Loop& loop = worker_.loop();
   const base::Instant begun = loop.clock().instant();
   base::Instant sign = begun + between_signs;
@@ -117,6 +123,7 @@ net::Task<bool> Exchange::approval_comes() {
     if (!streaming_ && !co_await begin_events()) break;
     if (!co_await event(progress(token, waited.count(), words))) break;
   }
+  if (question) (void)session_->server_requests->take(*question);
   outside_ += loop.clock().instant() - begun;
   stop_watching();
   const bool approved = approval_ && approval_->state == State::approved;

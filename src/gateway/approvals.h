@@ -59,6 +59,9 @@ struct ApprovalRequest {
 };
 std::string_view name(ApprovalRequest::State state);
 
+// Who answers in a client's own channel (@obligation ask_client): "client:" and its user or agent.
+inline constexpr std::string_view client_answers = "client:";
+
 // SHA-256, in hexadecimal, of whose call with which arguments it is.
 std::string approval_digest(std::string_view conversation, std::string_view server,
                             std::string_view subject, std::string_view pin, json::Value arguments);

@@ -41,8 +41,20 @@ std::shared_ptr<Conversation> Principal::conversation(base::Time now) {
 
 std::shared_ptr<Tracing> Principal::tracing(const provenance::Limits& limits, provenance::Key key) {
   const std::scoped_lock lock(mutex_);
+  if (!tracing_ && !kept_trail_.empty())
+    if (auto kept = provenance::Trail::load(std::exchange(kept_trail_, {}), limits, key))
+      tracing_ = std::make_shared<Tracing>(*std::move(kept));
   if (!tracing_) tracing_ = std::make_shared<Tracing>(limits, key);
   return tracing_;
+}
+
+std::optional<std::string> Principal::trail_changes(base::Time now) {
+  std::shared_ptr<Tracing> tracing;
+  {
+    const std::scoped_lock lock(mutex_);
+    tracing = tracing_;
+  }
+  return tracing ? tracing->changes(now) : std::nullopt;
 }
 
 std::optional<behaviour::Throttle::Empty> Principal::throttle(
@@ -68,6 +80,10 @@ std::shared_ptr<Principal> Principals::find(const identity::Caller& caller, std:
                                           caller->agent.value(),
                                           caller->user ? caller->user->id.value() : std::string());
   made->seen_ = now;
+  if (const auto kept = kept_trails_.find(id); kept != kept_trails_.end()) {
+    made->kept_trail_ = std::move(kept->second);
+    kept_trails_.erase(kept);
+  }
   if (const Kill* const kill = holding(*made)) mark(*made, *kill);
   by_id_.emplace(std::move(id), made);
   return made;

@@ -72,8 +72,10 @@ class Principal {
   // The conversation without a session, begun anew after an hour of silence.
   std::shared_ptr<Conversation> conversation(base::Time now);
 
-  // Where it read what; made at the first use.
+  // Where it read what; made at the first use, of what was kept before a restart if there is such.
   std::shared_ptr<Tracing> tracing(const provenance::Limits& limits, provenance::Key key);
+  // What of it is to be kept, if it changed.
+  std::optional<std::string> trail_changes(base::Time now);
 
   // See behaviour::Throttle.
   std::optional<behaviour::Throttle::Empty> throttle(std::span<const behaviour::Rate> rates,
@@ -94,6 +96,7 @@ class Principal {
   std::optional<Kill> killed_;
   std::shared_ptr<Conversation> conversation_;
   std::shared_ptr<Tracing> tracing_;
+  std::string kept_trail_;  // until it is asked for
   behaviour::Throttle throttle_;
   base::Instant seen_{};  // when find() last gave it out; under the table's mutex
   OpenCalls open_;
@@ -136,6 +139,10 @@ class Principals {
   static std::string agent_id(std::string_view agent);
   static std::string user_id(std::string_view user);
   static constexpr std::string_view everybody = "all";
+  // Trails that were kept before a restart, by id; before any call.
+  void restore_trails(std::unordered_map<std::string, std::string> trails) {
+    kept_trails_ = std::move(trails);
+  }
   // What was remembered before a restart; before any call.
   void restore(std::vector<std::pair<std::string, Kill>> kills);
 
@@ -148,6 +155,7 @@ class Principals {
   std::string key_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;
+  std::unordered_map<std::string, std::string> kept_trails_;
   std::unordered_map<std::string, Kill> kills_;  // also of principals not seen since the restart
 };
 

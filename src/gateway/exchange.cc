@@ -6,6 +6,7 @@
 #include "behaviour/records.h"
 #include "gateway/alerts.h"
 #include "gateway/exceptions.h"
+#include "gateway/learnt.h"
 #include "gateway/meters.h"
 #include "gateway/ready.h"
 #include "inspect/question.h"
@@ -196,6 +197,7 @@ Task<bool> Exchange::admit() {
   conversation_ = conversation();
   call_uid_ = crypto::uuid_v7(at_, worker_.random());
   call_text_ = crypto::to_string(call_uid_);
+  take_trace();
   if (is_about_task(message_->method())) {
     task_call_ = session_->tasks.find(subject_);
     if (!task_call_) {
@@ -256,6 +258,7 @@ Task<bool> Exchange::admit() {
     }
   }
   leave_out_nulls();
+  take_client_answer();
   co_return true;
 }
 
@@ -320,7 +323,8 @@ policy::Facts Exchange::facts() const {
   facts.findings = &findings_;
   facts.origins = &origins_;
   facts.records = asked_;
-  if (approval_ && approval_->state == ApprovalRequest::State::approved)
+  if (approval_ && approval_->state == ApprovalRequest::State::approved &&
+      (client_lifts_ || !approval_->by.starts_with(client_answers)))
     facts.approval = policy::Approval{approval_->by, approval_->level, approval_->until};
   for (std::size_t i = 0; i < facts.histories.size(); ++i)
     facts.histories.at(i) = admitted_->histories.at(i).get();
@@ -457,14 +461,16 @@ void Exchange::trace_answer(json::Value content, const inspect::Findings& found)
   // Whoever writes orders into the answers of a trusted server is not that server.
   if (found.has(inspect::FindingKind::instruction, inspect::Severity::medium))
     taint.emplace_back("instruction");
-  admitted_->principal->tracing(snapshot_->config->provenance.limits, worker_.shared().trail_key)
-      ->after(content,
-              {.server = route_.config->name,
-               .subject = tool_ ? std::string_view(tool_->name) : std::string_view(),
-               .taint = taint,
-               .domains = labels.domains,
-               .sensitive = labels.sensitive},
-              now(), found.revealed);
+  const auto tracing = admitted_->principal->tracing(snapshot_->config->provenance.limits,
+                                                     worker_.shared().trail_key);
+  if (tracing->after(content,
+                     {.server = route_.config->name,
+                      .subject = tool_ ? std::string_view(tool_->name) : std::string_view(),
+                      .taint = taint,
+                      .domains = labels.domains,
+                      .sensitive = labels.sensitive},
+                     now(), found.revealed))
+    worker_.shared().learnt->keep_trail(*admitted_->principal, now());
 }
 
 Task<std::optional<policy::Permit>> Exchange::decide() {
@@ -480,16 +486,19 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
   const std::optional<std::uint64_t> cap = configured != route_.config->tools.end()
                                                ? configured->second.max_records
                                                : std::optional<std::uint64_t>();
-  risk_ = worker_.shared().watch.before(
-      {admitted_->caller->agent.value(), route_.config->name, subject},
-      {.at = at_, .asked = asked_, .max_records = cap}, config.behaviour);
-  behaviour::Habits& habits = worker_.shared().habits;
-  if (config.behaviour.habits && !task_call_) {
-    habits.note(who(), risk_, at_);
+  const bool habitual = config.behaviour.habits && !task_call_;
+  if (habitual) {
     const std::string_view uri =
         message_->method() == mcp::Method::resources_read ? subject_ : std::string_view();
     acting_.look(*route_.config, tool_ ? std::string_view(tool_->name) : std::string_view(), uri,
                  arguments(), at_);
+  }
+  risk_ = worker_.shared().watch.before(
+      {admitted_->caller->agent.value(), route_.config->name, subject},
+      {.at = at_, .asked = asked_, .max_records = cap, .given = acting_.given()}, config.behaviour);
+  behaviour::Habits& habits = worker_.shared().habits;
+  if (habitual) {
+    habits.note(who(), risk_, at_);
     risk_.join(habits.before(who(), acting_.act(), config.behaviour));
   }
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
@@ -540,6 +549,8 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     }
     if (admitted_->principal->is_killed())
       co_await killed_answer();
+    else if (const auto question = question_as_result())
+      co_await final(*question);
     else
       co_await answer_denial(challenge->denial, approval_words_);
     co_return std::nullopt;
@@ -549,6 +560,15 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
 policy::Decision Exchange::judge() {
   const std::scoped_lock lock(conversation_->mutex);
   question_.clear();
+  // What a client said for itself lifts nothing but policies that let it be asked.
+  client_lifts_ = false;
+  if (approval_ && approval_->state == ApprovalRequest::State::approved &&
+      approval_->by.starts_with(client_answers)) {
+    const policy::Decision without =
+        snapshot_->engine->decide(facts(), route_.mode, worker_.scratch());
+    const auto* const challenge = std::get_if<policy::Challenge>(&without);
+    client_lifts_ = challenge != nullptr && asks_client(*challenge);
+  }
   const policy::Facts asked = facts();
   policy::Decision made = snapshot_->engine->decide(asked, route_.mode, worker_.scratch());
   note_asked(asked, obligations_of(made));
@@ -857,6 +877,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
          .asked = asked_,
          .max_records = configured != route_.config->tools.end() ? configured->second.max_records
                                                                  : std::optional<std::uint64_t>(),
+         .given = acting_.given(),
          .teach = !failed && !admitted_->principal->is_killed()},
         config.behaviour, conversation_->lessons);
     if (!task_call_) {
@@ -1122,6 +1143,11 @@ audit::Record Exchange::base_record(audit::Type type) const {
   if (message_) record.method = message_->method_name();
   record.proto = session_ ? std::string_view(session_->version) : std::string_view();
   record.rpc_id = client_id_;
+  if (trace_) {
+    record.trace_id = trace_->trace;
+    record.parent_span_id = trace_->parent;
+    record.span_id = span_;
+  }
   if (tool_) {
     record.tool = tool_->name;
     record.tool_pin = tool_->form.hash;
@@ -1153,6 +1179,11 @@ Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
   if (const json::Value token = message_->meta()["progressToken"]; token.exists()) {
     client_token_ = json::to_string(token);
     edits.push_back({token, upstream_id_});
+  }
+  std::string traced;
+  if (const json::Value parent = message_->meta()["traceparent"]; trace_ && parent.exists()) {
+    json::write_string(mcp::to_text({trace_->trace, span_, trace_->flags}), traced);
+    edits.push_back({parent, traced});
   }
   json::in_document_order(edits);
   message.text.reserve(1024);

@@ -14,6 +14,7 @@
 #include "gateway/outward.h"
 #include "gateway/worker.h"
 #include "mcp/revision.h"
+#include "mcp/trace.h"
 
 namespace latticegate::gateway {
 
@@ -135,6 +136,16 @@ class Exchange {
   net::Task<bool> approval_comes();
   // The call begins anew, as if the client had repeated it.
   void begin_again();
+  // ask_client.cc: the same person, in the client's own channel, where policies let it.
+  static bool asks_client(const policy::Challenge& challenge);
+  // Legacy: puts the question on the answer's stream. Its id; nothing when it cannot be asked.
+  net::Task<std::optional<std::string>> put_question();
+  // Modern: the question as the answer of this round; then, the round with the answer.
+  std::optional<std::string> question_as_result();
+  void take_client_answer();
+  void answer_as_client(std::string_view request, json::Value result);
+  // Of the trace that the client names, before the message leaves: the span is ours.
+  void take_trace();
   net::Task<void> refuse_call(std::string_view sentence, std::string_view rule);
   net::Task<void> answer_unknown();
   net::Task<void> deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit);
@@ -235,6 +246,10 @@ class Exchange {
   std::string digest_;  // of what an approval would be for; empty until it is needed
   std::optional<ApprovalRequest> approval_;  // the request for it, whatever came of it
   std::string approval_words_;
+  bool client_may_answer_ = false;  // the request that is open now
+  bool client_lifts_ = false;       // its answer counts for what holds now
+  std::optional<mcp::TraceContext> trace_;
+  std::string span_;
   std::string question_;         // as the record has it
   std::string sealed_question_;  // as it is kept beside the record, if it is
   bool log_full_ = false;        // a policy wants all of it recorded

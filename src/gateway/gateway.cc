@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <condition_variable>
 #include <cstdlib>
+#include <cstring>
 #include <format>
 #include <thread>
 
@@ -17,6 +17,7 @@
 #include "gateway/control.h"
 #include "gateway/custody.h"
 #include "gateway/halts.h"
+#include "gateway/learnt.h"
 #include "gateway/meters.h"
 #include "gateway/metrics_page.h"
 #include "gateway/worker.h"
@@ -112,6 +113,7 @@ struct Gateway::Parts {
   std::unique_ptr<Custody> custody;
   net::TaskGroup telling{[](const std::exception_ptr&) {}};  // of alerts; on the first loop
   std::unique_ptr<Shared> shared;
+  std::unique_ptr<Learnt> learnt;
   std::unique_ptr<Meters> meters;
   std::vector<std::unique_ptr<Worker>> workers;
   std::shared_ptr<net::ConnectionLimits> limits;
@@ -172,15 +174,7 @@ Result<void> Gateway::Parts::open_state() {
   });
   halts->restore(remembered_kills(*memory, "halts"));
   watch = std::make_unique<behaviour::Watch>(config.behaviour.pairs);
-  for (const auto& entry : memory->remembered("baselines"))
-    if (auto loaded = watch->load(entry.value); !loaded)
-      log.warning("saved baselines cannot be read; agents are learnt anew",
-                  {{"reason", base::describe(loaded.error())}});
   habits = std::make_unique<behaviour::Habits>();
-  for (const auto& entry : memory->remembered("habits"))
-    if (auto loaded = habits->load(entry.value); !loaded)
-      log.warning("saved habits cannot be read; agents are learnt anew",
-                  {{"reason", base::describe(loaded.error())}});
   histories = std::make_unique<Histories>(memory.get(), log);
   shadow_histories = std::make_unique<Histories>(nullptr, log);
   histories->restore(clock.now());
@@ -244,15 +238,22 @@ Result<void> Gateway::Parts::open_loops() {
   shared->halts = halts.get();
   meters = std::make_unique<Meters>(*shared);
   shared->meters = meters.get();
-  for (const auto& entry : memory->remembered("ladder"))
-    if (auto loaded = shared->ladders.load(entry.value); !loaded)
-      log.warning("saved standings cannot be read", {{"reason", base::describe(loaded.error())}});
+  learnt = std::make_unique<Learnt>(*memory, *watch, *habits, shared->ladders, *principals, log);
+  learnt->restore(clock.now(), config.provenance.limits.expiry);
+  shared->learnt = learnt.get();
   crypto::SystemRandom random;
   for (const auto& entry : memory->remembered("keys"))
     if (entry.key == "redaction") shared->redaction_key = entry.value;
+  // What was kept of trails can be told from nothing without their key.
   std::array<std::byte, 8> multiplier{};
   random.fill(multiplier);
-  shared->trail_key.multiplier = std::bit_cast<std::uint64_t>(multiplier) | 1;
+  std::string trail_key(base::text_of(multiplier));
+  for (const auto& entry : memory->remembered("keys"))
+    if (entry.key == "trails") trail_key = base::from_hex(entry.value).value_or(trail_key);
+  trail_key.resize(multiplier.size());
+  memory->put("keys", "trails", base::to_hex(base::bytes_of(trail_key)));
+  std::memcpy(&shared->trail_key.multiplier, trail_key.data(), multiplier.size());
+  shared->trail_key.multiplier |= 1;
   if (shared->redaction_key.empty()) {
     std::array<std::byte, 32> key{};
     random.fill(key);
@@ -440,9 +441,7 @@ Result<void> Gateway::Parts::reload() {
 }
 
 void Gateway::Parts::save() {
-  memory->put("baselines", "all", watch->save());
-  memory->put("habits", "all", habits->save());
-  memory->put("ladder", "all", shared->ladders.save());
+  learnt->save(clock.now(), shared->snapshot.load()->config->provenance.limits.expiry);
 }
 
 // An operator hears it when the log stops working, and when it works again.

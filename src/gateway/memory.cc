@@ -1,6 +1,8 @@
 #include "gateway/memory.h"
 
+#include <algorithm>
 #include <future>
+#include <utility>
 
 namespace latticegate::gateway {
 
@@ -30,7 +32,7 @@ Memory::~Memory() {
 
 base::Result<void> Memory::read(store::State& state) {
   for (const std::string_view space : {"keys", "kills", "halts", "pins", "approvals", "baselines",
-                                       "habits", "ladder", "histories"}) {
+                                       "habits", "ladder", "histories", "trails"}) {
     auto entries = state.list(space);
     if (!entries) return std::unexpected(std::move(entries).error());
     remembered_.emplace(space, *std::move(entries));
@@ -42,6 +44,12 @@ std::span<const store::State::Entry> Memory::remembered(std::string_view space) 
   const auto entries = remembered_.find(space);
   base::check(entries != remembered_.end(), "a name space that is not read at start");
   return entries->second;
+}
+
+std::vector<store::State::Entry> Memory::take(std::string_view space) {
+  const auto entries = remembered_.find(space);
+  base::check(entries != remembered_.end(), "a name space that is not read at start");
+  return std::exchange(entries->second, {});
 }
 
 void Memory::put(std::string space, std::string key, std::optional<std::string> value) {
@@ -61,14 +69,28 @@ void Memory::run(store::State& state, const std::stop_token& stop) {
       changes.swap(changes_);
     }
     if (changes.empty()) return;  // asked to stop, and nothing is left
-    for (const Change& change : changes) {
-      const auto done = change.value ? state.put(change.space, change.key, *change.value)
-                                     : state.remove(change.space, change.key);
-      if (!done)
-        log_.error("state cannot be written",
-                   {{"space", change.space}, {"reason", base::describe(done.error())}});
+    // Many at once, because each transaction waits for the disk; not too many, so that what came
+    // meanwhile does not wait for long.
+    constexpr std::size_t together = 2'000;
+    for (std::span<const Change> rest = changes; !rest.empty();) {
+      const std::size_t count = std::min(together, rest.size());
+      write(state, rest.first(count));
+      rest = rest.subspan(count);
     }
   }
+}
+
+void Memory::write(store::State& state, std::span<const Change> changes) {
+  std::vector<store::State::Change> all;
+  for (const Change& change : changes)
+    all.push_back({change.space, change.key,
+                   change.value ? std::optional<std::string_view>(*change.value) : std::nullopt});
+  if (state.apply(all)) return;
+  // One that cannot be written does not take the others with it.
+  for (const store::State::Change& change : all)
+    if (const auto done = state.apply({&change, 1}); !done)
+      log_.error("state cannot be written",
+                 {{"space", std::string(change.space)}, {"reason", base::describe(done.error())}});
 }
 
 }  // namespace latticegate::gateway

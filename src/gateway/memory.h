@@ -31,6 +31,8 @@ class Memory {
 
   // What was in a name space when it was opened.
   std::span<const store::State::Entry> remembered(std::string_view space) const;
+  // The same, and lets go of it: some of it is large.
+  std::vector<store::State::Entry> take(std::string_view space);
   // Any thread; written in order, usually within milliseconds. nullopt removes. A failure is
   // logged.
   void put(std::string space, std::string key, std::optional<std::string> value);
@@ -44,6 +46,7 @@ class Memory {
   explicit Memory(const base::Log& log) : log_(log) {}
   base::Result<void> read(store::State& state);
   void run(store::State& state, const std::stop_token& stop);
+  void write(store::State& state, std::span<const Change> changes);
   const base::Log& log_;
   std::map<std::string, std::vector<store::State::Entry>, std::less<>> remembered_;
   std::mutex mutex_;

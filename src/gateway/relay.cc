@@ -177,6 +177,10 @@ Task<void> Exchange::initialize() {
   session->server = route_.config->name;
   session->principal = admitted_->principal;
   session->conversation = std::make_shared<Conversation>();
+  constexpr std::size_t longest_capabilities = 4'096;
+  if (std::string declared = json::to_string(message_->params()["capabilities"]);
+      declared.size() <= longest_capabilities)
+    session->capabilities = std::move(declared);
   session->conversation->totals.started = now();
   session->conversation->totals.last = now();
   session->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(),
@@ -571,6 +575,11 @@ Task<void> Exchange::server_answer() {
   const auto origin = session_->server_requests->take(message_->id_text());
   if (!origin) {
     co_await reject(400, -32600, "no request of the server has this id");
+    co_return;
+  }
+  if (!origin->approval.empty()) {
+    answer_as_client(origin->approval, message_->result());
+    (void)co_await request_.respond(202, "", json_type, "");
     co_return;
   }
   std::vector<json::Edit> edits{{message_->id(), origin->upstream_id}};

@@ -31,6 +31,7 @@ class ServerRequests {
     std::string method;
     std::shared_ptr<Link> link;  // to the server that asked
     std::string version;         // of the session there
+    std::string approval{};      // ours, and no server's: the request that it is about
   };
   // Gives the id for the client (JSON text). At most 64 wait per session: above, nothing.
   std::optional<std::string> add(Origin origin);
@@ -97,7 +98,8 @@ class Members {
 struct Session {
   std::string id;  // ours, for the client; empty for modern access and for members
   std::string server;
-  std::string version;  // negotiated revision
+  std::string version;              // negotiated revision
+  std::string capabilities = "{}";  // of a legacy client, JSON text
   std::shared_ptr<Principal> principal;
   std::shared_ptr<Conversation> conversation;  // legacy; null for modern: the principal's own
   std::shared_ptr<Link> link;                  // null for a door

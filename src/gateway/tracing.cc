@@ -43,13 +43,23 @@ void add_labels(behaviour::Totals& totals, std::span<const std::string> taint,
 provenance::Origins Tracing::before(json::Value arguments, const provenance::Sink& sink,
                                     base::Time now) {
   const std::scoped_lock lock(mutex_);
+  changed_ = true;
   return trail_.before(arguments, sink, now);
 }
 
-void Tracing::after(json::Value answer, const provenance::Source& source, base::Time now,
+bool Tracing::after(json::Value answer, const provenance::Source& source, base::Time now,
                     std::span<const std::string> revealed) {
   const std::scoped_lock lock(mutex_);
+  const std::size_t sources = trail_.sources_read();
   trail_.after(answer, source, now, revealed);
+  changed_ = true;
+  return trail_.sources_read() > sources;
+}
+
+std::optional<std::string> Tracing::changes(base::Time now) {
+  const std::scoped_lock lock(mutex_);
+  if (!std::exchange(changed_, false)) return std::nullopt;
+  return trail_.save(now);
 }
 
 void Tracing::add_sources(behaviour::Totals& totals, base::Time now) const {

@@ -2,12 +2,14 @@
 // servers as they are configured.
 //
 // It hangs on the principal and not on a session: whoever has a session with each of three servers
-// is still one model with one memory. Memory only: a restart forgets.
+// is still one model with one memory. It is kept over restarts (gateway/learnt.h).
 #pragma once
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -35,16 +37,21 @@ void add_labels(behaviour::Totals& totals, std::span<const std::string> taint,
 class Tracing {
  public:
   Tracing(const provenance::Limits& limits, provenance::Key key) : trail_(limits, key) {}
+  explicit Tracing(provenance::Trail trail) : trail_(std::move(trail)) {}
 
   provenance::Origins before(json::Value arguments, const provenance::Sink& sink, base::Time now);
-  void after(json::Value answer, const provenance::Source& source, base::Time now,
+  // True when it came from a source that had not been read before.
+  bool after(json::Value answer, const provenance::Source& source, base::Time now,
              std::span<const std::string> revealed);
   // Adds what the principal read in all its sessions.
   void add_sources(behaviour::Totals& totals, base::Time now) const;
+  // What is to be kept, if it changed since the last time.
+  std::optional<std::string> changes(base::Time now);
 
  private:
   mutable std::mutex mutex_;
   provenance::Trail trail_;
+  bool changed_ = false;
 };
 
 }  // namespace latticegate::gateway

@@ -32,6 +32,7 @@ class Meters;
 struct ServerMeters;
 class Alerts;
 class Halts;
+class Learnt;
 
 // Counted by all loops, read by the control socket.
 struct Counters {
@@ -90,6 +91,7 @@ struct Shared {
   Meters* meters = nullptr;
   Alerts* alerts = nullptr;
   Halts* halts = nullptr;
+  Learnt* learnt = nullptr;
   std::vector<Worker*> workers;  // by loop index
   std::atomic<std::uint64_t> generation{
       0};  // of the snapshot; a worker that has an older one takes the new one
@@ -99,6 +101,11 @@ struct Shared {
   Outages outages;
   Counters counters;
 };
+
+class Worker;
+// Records and counts a person's answer to a request for an approval; `person` as records name
+// people.
+void tell_approval(Worker& worker, const ApprovalRequest& answered, std::string_view person);
 
 // Whether a call or stream of one of them is open.
 bool is_any_open(const std::vector<std::shared_ptr<Principal>>& principals);
