@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <format>
 #include <fstream>
 #include <print>
@@ -18,6 +19,7 @@
 #include "behaviour/habits.h"
 #include "behaviour/ladder.h"
 #include "behaviour/watch.h"
+#include "gateway/learnt.h"
 
 using namespace latticegate;
 using namespace std::chrono_literals;
@@ -64,13 +66,17 @@ std::uint32_t call(Population& all, std::size_t agent, std::size_t tool, base::T
                            .tool = std::hash<std::string>{}(whole),
                            .arguments = agent * 31 + tool,
                            .number = {}};
+  const std::string id = std::format("C-{}", (agent * 7919 + tool * 104'729) % 1'000'000);
+  const behaviour::Given given[] = {
+      {"limit", "20", 20.0 + static_cast<double>(tool)}, {"status", "open"}, {"customer", id}};
   behaviour::Risk risk =
-      all.watch.before(pair, {.at = at, .asked = {}, .max_records = {}}, settings);
+      all.watch.before(pair, {.at = at, .asked = {}, .max_records = {}, .given = given}, settings);
   risk.join(all.habits.before(who, act, settings));
   behaviour::Lessons lessons;
   risk.join(all.watch.after(
-      pair, {.at = at, .records = 5 + tool, .bytes = 700, .asked = {}, .max_records = {}}, settings,
-      lessons));
+      pair,
+      {.at = at, .records = 5 + tool, .bytes = 700, .asked = {}, .max_records = {}, .given = given},
+      settings, lessons));
   risk.join(all.habits.after(who, act, {.records = 5 + tool}, settings));
   (void)all.ladders.note(name, risk, at, settings);
   return risk.score;
@@ -112,23 +118,41 @@ int main(int count, char** words) {
           call(*all, static_cast<std::size_t>(i) % 16, 3, at + std::chrono::seconds(i), settings);
   });
   std::println("a call, warm                   {:8.0f} ns ({})", warm * 1e9 / burst, scores % 10);
-  std::string baselines;
-  std::string habits;
-  const double saving = seconds_of([&] {
-    baselines = all->watch.save();
-    habits = all->habits.save();
+  // As the gateway keeps it (gateway/learnt.h), on the disk of the temporary folder.
+  const base::SystemClock clock;
+  const base::Log log(clock, STDERR_FILENO, base::Level::warning, base::Log::Format::text);
+  const auto file = std::filesystem::temp_directory_path() /
+                    std::format("bench-population-{}.sqlite", ::getpid());
+  gateway::Principals principals({}, {});
+  double saving = 0;
+  const double written = seconds_of([&] {
+    auto memory = gateway::Memory::open(file, log).value();
+    gateway::Learnt learnt(*memory, all->watch, all->habits, all->ladders, principals, log);
+    saving = seconds_of([&] { learnt.save(at, 8h); });
+    memory.reset();
   });
-  std::println("saved                          {:8.2f} s, {:.0f} + {:.0f} MB", saving,
-               static_cast<double>(baselines.size()) / 1e6,
-               static_cast<double>(habits.size()) / 1e6);
+  const auto size = std::filesystem::file_size(file);
+  std::println("saved                          {:8.2f} s, on the disk after {:.2f} s, {:.0f} MB",
+               saving, written, static_cast<double>(size) / 1e6);
+  for (std::size_t agent = 0; agent < 100; ++agent)
+    for (std::size_t tool = 0; tool < tools; ++tool) call(*all, agent, tool, at, settings);
   auto again = std::make_unique<Population>(settings.pairs * 2);
-  bool good = true;
+  {
+    auto memory = gateway::Memory::open(file, log).value();
+    gateway::Learnt learnt(*memory, all->watch, all->habits, all->ladders, principals, log);
+    std::println("what 100 agents changed, saved {:8.3f} s",
+                 seconds_of([&] { learnt.save(at, 8h); }));
+  }
   const double loading = seconds_of([&] {
-    good = again->watch.load(baselines).has_value() && again->habits.load(habits).has_value();
+    auto memory = gateway::Memory::open(file, log).value();
+    gateway::Learnt(*memory, again->watch, again->habits, again->ladders, principals, log)
+        .restore(at, 8h);
   });
-  std::println("loaded after a restart         {:8.2f} s", loading);
-  good = good && again->watch.size() == all->watch.size() &&
-         again->habits.size() == all->habits.size();
+  std::println("restart with all of it         {:8.2f} s", loading);
+  for (const char* const suffix : {"", "-wal", "-shm"})
+    std::filesystem::remove(file.string() + suffix);
+  const bool good =
+      again->watch.size() == all->watch.size() && again->habits.size() == all->habits.size();
   if (!good) std::println("what was loaded is not what was saved");
   return good ? 0 : 1;
 }
