@@ -63,7 +63,7 @@ class Server(BaseHTTPRequestHandler):
         try:
             while True:
                 self.wfile.write(f"data: {text}\n\n".encode())
-                time.sleep(0.0005)
+                time.sleep(0.002)
         except OSError:
             pass
         self.close_connection = True

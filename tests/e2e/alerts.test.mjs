@@ -9,7 +9,7 @@ import { createServer as createTcp } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect, text } from "./clients.mjs";
-import { configuration, direct, node, startGateway, workshop } from "./gateway.mjs";
+import { configuration, direct, node, startGateway, until, workshop } from "./gateway.mjs";
 
 if (direct) {
   console.log("alerts: nothing to test without a gateway");
@@ -23,14 +23,6 @@ let refusals = 2;
 let gateway, receiver, hanging, collector, frames = "";
 
 const listen = (server) => new Promise((done) => server.listen(0, "127.0.0.1", () => done(server.address().port)));
-const until = async (condition, what) => {
-  for (let i = 0; i < 300; ++i) {
-    const found = condition();
-    if (found) return found;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  assert.fail(`it did not come about in time: ${what}`);
-};
 const told = (event, more = () => true) => posts.filter((post) => post.alert.event === event && more(post.alert));
 const run = (...words) => gateway.run(...words);
 

@@ -2,6 +2,7 @@
 //
 // LATTICEGATE_BINARY names the program (default: build/dev/latticegate of this tree). DIRECT=1 leaves the gateway out and
 // lets the same test bodies speak to the servers themselves: what fails there is no defect of ours.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -150,6 +151,16 @@ export function command(program, args, options = {}) {
     child.once("error", failed);
     child.once("close", (code, signal) => done({ ...out, code: code ?? signal }));
   });
+}
+
+/** Waits until a condition gives something, at most 15 s. */
+export async function until(condition, what) {
+  for (let i = 0; i < 300; ++i) {
+    const found = condition();
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.fail(`it did not come about in time: ${what}`);
 }
 
 /** A promise that rejects with words when what is waited for does not happen. */

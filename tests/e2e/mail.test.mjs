@@ -5,7 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SMTPServer } from "smtp-server";
-import { configuration, direct, startGateway, workshop } from "./gateway.mjs";
+import { configuration, direct, startGateway, until, workshop } from "./gateway.mjs";
 
 if (direct) {
   console.log("mail: nothing to test without a gateway");
@@ -38,15 +38,6 @@ function receive(into, options) {
   receivers.push(server);
   return new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(server.server.address().port)));
 }
-
-const until = async (condition, what) => {
-  for (let i = 0; i < 300; ++i) {
-    const found = condition();
-    if (found) return found;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  assert.fail(`it did not come about in time: ${what}`);
-};
 
 before(async () => {
   const pem = join(folder, "mail.pem");
