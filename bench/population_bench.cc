@@ -60,7 +60,7 @@ std::uint32_t call(Population& all, std::size_t agent, std::size_t tool, base::T
   const Touched touched[] = {
       {Thing::tool, whole}, {Thing::server, server}, {Thing::segment, "lab"}};
   const behaviour::Who who{name, group};
-  const behaviour::Pair pair{name, server, tool_name};
+  const behaviour::Pair pair{name, server, tool_name, group};
   const behaviour::Act act{.at = at,
                            .touched = touched,
                            .tool = std::hash<std::string>{}(whole),

@@ -31,6 +31,7 @@ constexpr Scale rate_scale{50, 20};
 constexpr Scale first_limit_scale{50, 12, 75};
 
 constexpr std::uint32_t certain = 100;
+constexpr std::string_view of_group = ", by others of its group";
 constexpr std::uint64_t unbounded = std::numeric_limits<std::uint64_t>::max();
 
 struct Measured {
@@ -166,17 +167,7 @@ Risk Baseline::before(const Intent& intent, const Settings& settings) {
     minute_alarmed_ = minute_alarmed_ || points > 0;
     judge(Kind::call_rate, calls, usual, points, risk);
   }
-  if (intent.asked && *intent.asked >= settings.floor_records) {
-    const bool knows = asked_.total() >= asked_to_learn;
-    const std::uint64_t usual = std::max(asked_.usual(), records_.usual());
-    judge(Kind::records_asked, *intent.asked, usual,
-          score({.seen = *intent.asked,
-                 .usual = usual,
-                 .floor = settings.floor_records,
-                 .scale = knows ? record_scale : first_limit_scale},
-                settings.factor),
-          risk);
-  }
+  if (intent.asked) judge_asked(*intent.asked, settings, risk);
   return risk;
 }
 
@@ -187,34 +178,76 @@ Risk Baseline::after(const Observation& seen, const Settings& settings,
   risk.learning = !mature(seen.at, settings);
   const std::uint64_t cap = seen.max_records.value_or(settings.max_records.value_or(unbounded));
   if (seen.records > cap) judge(Kind::records_cap, seen.records, cap, certain, risk);
-  if (!risk.learning) {
-    // Below the floor nothing is an alarm, so that most calls never ask the distribution.
-    if (seen.records >= settings.floor_records) {
-      const std::uint64_t usual = records_.usual();
-      judge(Kind::records, seen.records, usual,
-            score({.seen = seen.records,
-                   .usual = usual,
-                   .floor = settings.floor_records,
-                   .scale = record_scale},
-                  settings.factor),
-            risk);
-    }
-    if (seen.bytes >= settings.floor_bytes) {
-      const std::uint64_t usual = bytes_.usual();
-      judge(Kind::bytes, seen.bytes, usual,
-            score({.seen = seen.bytes,
-                   .usual = usual,
-                   .floor = settings.floor_bytes,
-                   .scale = byte_scale},
-                  settings.factor),
-            risk);
-    }
-  }
+  if (!risk.learning) judge_sizes(seen, settings, risk);
   // Also while it learns calls: a day has its own time to learn.
   if (!seen.failed) judge_day(seen, settings, risk);
   if (seen.teach && !minute_alarmed_ && risk.signals.empty())
     lesson = learn(seen, settings, !risk.learning);
   return risk;
+}
+
+void Baseline::judge_asked(std::uint64_t asked, const Settings& settings, Risk& risk) const {
+  if (asked < settings.floor_records) return;
+  const bool knows = asked_.total() >= asked_to_learn;
+  const std::uint64_t usual = std::max(asked_.usual(), records_.usual());
+  judge(Kind::records_asked, asked, usual,
+        score({.seen = asked,
+               .usual = usual,
+               .floor = settings.floor_records,
+               .scale = knows ? record_scale : first_limit_scale},
+              settings.factor),
+        risk);
+}
+
+// Below the floor nothing is an alarm, so that most calls never ask the distribution.
+void Baseline::judge_sizes(const Observation& seen, const Settings& settings, Risk& risk) const {
+  if (seen.records >= settings.floor_records) {
+    const std::uint64_t usual = records_.usual();
+    judge(Kind::records, seen.records, usual,
+          score({.seen = seen.records,
+                 .usual = usual,
+                 .floor = settings.floor_records,
+                 .scale = record_scale},
+                settings.factor),
+          risk);
+  }
+  if (seen.bytes >= settings.floor_bytes) {
+    const std::uint64_t usual = bytes_.usual();
+    judge(Kind::bytes, seen.bytes, usual,
+          score({.seen = seen.bytes,
+                 .usual = usual,
+                 .floor = settings.floor_bytes,
+                 .scale = byte_scale},
+                settings.factor),
+          risk);
+  }
+}
+
+bool Baseline::knows_peers(const Settings& settings) const {
+  return samples_ >= 3 * std::max(1U, settings.learn_calls);
+}
+
+Risk Baseline::before_of_peer(const Intent& intent, const Settings& settings) const {
+  Risk risk;
+  if (!knows_peers(settings) || !intent.asked) return risk;
+  judge_asked(*intent.asked, settings, risk);
+  for (Signal& signal : risk.signals) signal.sentence += of_group;
+  return risk;
+}
+
+Risk Baseline::after_of_peer(const Observation& seen, const Settings& settings) const {
+  Risk risk;
+  if (!knows_peers(settings)) return risk;
+  judge_sizes(seen, settings, risk);
+  for (Signal& signal : risk.signals) signal.sentence += of_group;
+  return risk;
+}
+
+Lesson Baseline::learn_of_peer(const Observation& seen, const Settings& settings) {
+  age(seen.at, settings);
+  Observation sizes = seen;
+  sizes.given = {};
+  return learn(sizes, settings, knows_peers(settings));
 }
 
 void Baseline::judge_day(const Observation& seen, const Settings& settings, Risk& risk) {

@@ -66,6 +66,12 @@ class Baseline {
   Risk after(const Observation& seen, const Settings& settings, std::optional<Lesson>& lesson);
   void unlearn(const Lesson& lesson);
 
+  // As the baseline of a whole group with a tool, for those who are still learning: what all of the
+  // group usually ask for and get. Nothing until it has taught three times as many calls.
+  Risk before_of_peer(const Intent& intent, const Settings& settings) const;
+  Risk after_of_peer(const Observation& seen, const Settings& settings) const;
+  Lesson learn_of_peer(const Observation& seen, const Settings& settings);
+
   bool mature(base::Time now, const Settings& settings) const;
   // An operator says: what was seen so far is normal. Ends the learning period.
   void ratify() { ratified_ = true; }
@@ -87,6 +93,9 @@ class Baseline {
   void age(base::Time now, const Settings& settings);
   void judge(Kind kind, std::uint64_t seen, std::uint64_t usual, std::uint32_t points,
              Risk& risk) const;
+  void judge_asked(std::uint64_t asked, const Settings& settings, Risk& risk) const;
+  void judge_sizes(const Observation& seen, const Settings& settings, Risk& risk) const;
+  bool knows_peers(const Settings& settings) const;
   void judge_day(const Observation& seen, const Settings& settings, Risk& risk);
   Lesson learn(const Observation& seen, const Settings& settings, bool mature);
   std::uint32_t count_call(base::Time now);

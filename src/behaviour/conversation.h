@@ -1,7 +1,7 @@
 // What one conversation has done so far: totals for the policy, and the lessons it taught, to be
 // taken back when it is killed.
 //
-// A plain value, bounded (about 600 bytes and at most 64 labels of each kind); the owner locks.
+// A plain value, bounded (about 1 KiB and at most 64 labels of each kind); the owner locks.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -46,7 +46,7 @@ struct Totals {
 // The latest lessons of a conversation; older ones stay learnt.
 class Lessons {
  public:
-  static constexpr std::size_t kept = 16;
+  static constexpr std::size_t kept = 32;  // each is one of the agent and one of its group
   struct Entry {
     std::uint64_t pair = 0;  // Watch's key
     Lesson lesson;

@@ -1,6 +1,8 @@
 #include "behaviour/watch.h"
 
 #include <algorithm>
+#include <bit>
+#include <charconv>
 #include <format>
 #include <functional>
 #include <mutex>
@@ -17,6 +19,12 @@ using base::fail;
 constexpr std::size_t stripe_count = 64;
 constexpr std::size_t longest_name = 1024;
 constexpr base::Bytes longest_row{64 * 1024};
+
+// No agent has such a name.
+std::string group_name(std::string_view group) { return std::format("\ngroup {}", group); }
+std::uint64_t bit_of(std::string_view agent) {
+  return std::uint64_t{1} << (std::hash<std::string_view>{}(agent) * 0x9E3779B97F4A7C15U >> 58);
+}
 
 std::string row_key(std::uint64_t key) { return std::format("{:016x}", key); }
 
@@ -51,11 +59,15 @@ struct Watch::Stripe {
     std::string server;
     std::string tool;
     std::uint64_t key = 0;
-    bool changed = true;  // since it was saved
+    bool changed = true;       // since it was saved
+    std::uint64_t agents = 0;  // of a group: who taught, each a bit; two may share one
     Baseline baseline;
     Entry* quieter = nullptr;
     Entry* livelier = nullptr;
 
+    bool known_to_others(std::string_view name) const {
+      return std::popcount(agents & ~bit_of(name)) >= 2;
+    }
     bool is(const Pair& pair) const {
       return agent == pair.agent && server == pair.server && tool == pair.tool;
     }
@@ -127,22 +139,55 @@ Watch::~Watch() = default;
 
 Watch::Stripe& Watch::stripe_of(std::uint64_t key) const { return stripes_[key >> 58]; }
 
-Risk Watch::before(const Pair& pair, const Intent& intent, const Settings& settings) {
-  const std::uint64_t key = hash_of(pair);
+template <class With>
+void Watch::with_group(const Pair& pair, const With& with) {
+  const std::string name = group_name(pair.group);
+  const Pair of_group{name, pair.server, pair.tool};
+  const std::uint64_t key = hash_of(of_group);
   Stripe& stripe = stripe_of(key);
   const std::lock_guard lock(stripe.mutex);
-  return stripe.find_or_add(key, pair).baseline.before(intent, settings);
+  with(stripe.find_or_add(key, of_group));
+}
+
+Risk Watch::before(const Pair& pair, const Intent& intent, const Settings& settings) {
+  Risk risk;
+  {
+    const std::uint64_t key = hash_of(pair);
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    risk = stripe.find_or_add(key, pair).baseline.before(intent, settings);
+  }
+  if (risk.learning && intent.asked && settings.habits && !pair.group.empty())
+    with_group(pair, [&](const auto& entry) {
+      if (entry.known_to_others(pair.agent))
+        risk.join(entry.baseline.before_of_peer(intent, settings));
+    });
+  return risk;
 }
 
 Risk Watch::after(const Pair& pair, const Observation& seen, const Settings& settings,
                   Lessons& lessons) {
-  const std::uint64_t key = hash_of(pair);
-  Stripe& stripe = stripe_of(key);
+  Risk risk;
   std::optional<Lesson> lesson;
-  const std::lock_guard lock(stripe.mutex);
-  Stripe::Entry& entry = stripe.find_or_add(key, pair);
-  Risk risk = entry.baseline.after(seen, settings, lesson);
-  if (lesson) lessons.add({.pair = entry.key, .lesson = *lesson});
+  {
+    const std::uint64_t key = hash_of(pair);
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    Stripe::Entry& entry = stripe.find_or_add(key, pair);
+    risk = entry.baseline.after(seen, settings, lesson);
+    if (lesson) lessons.add({.pair = entry.key, .lesson = *lesson});
+  }
+  if (settings.habits && !pair.group.empty() && (risk.learning || lesson))
+    with_group(pair, [&](auto& entry) {
+      Risk of_peers;
+      if (risk.learning && entry.known_to_others(pair.agent))
+        of_peers = entry.baseline.after_of_peer(seen, settings);
+      if (lesson && of_peers.signals.empty()) {
+        entry.agents |= bit_of(pair.agent);
+        lessons.add({.pair = entry.key, .lesson = entry.baseline.learn_of_peer(seen, settings)});
+      }
+      risk.join(std::move(of_peers));
+    });
   return risk;
 }
 
@@ -223,8 +268,9 @@ void Watch::save(const Keep& keep) {
       out.begin_object()
           .member("agent", entry->agent)
           .member("server", entry->server)
-          .member("tool", entry->tool)
-          .key("baseline");
+          .member("tool", entry->tool);
+      if (entry->agents != 0) out.member("agents", std::format("{:x}", entry->agents));
+      out.key("baseline");
       entry->baseline.save(out);
       out.end_object();
       keep(row_key(entry->key), std::move(text));
@@ -251,6 +297,8 @@ base::Result<bool> Watch::load(std::string_view key, std::string_view saved) {
   if (const Stripe::Entry* known = stripe.find(hash, pair)) return row_key(known->key) == key;
   Stripe::Entry& added = stripe.find_or_add(hash, pair);
   added.baseline = *std::move(baseline);
+  const std::string_view agents = root["agents"].text_or({});
+  std::from_chars(agents.data(), agents.data() + agents.size(), added.agents, 16);
   added.changed = row_key(added.key) != key;
   return !added.changed;
 }

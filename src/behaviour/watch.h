@@ -5,6 +5,9 @@
 // forgotten and starts to learn again. Pairs come from authenticated agents and known tools, so a
 // stranger cannot push others out.
 //
+// Who is still learning is judged by what its group usually gets with that tool, once two others of
+// it have taught: a new agent is no blank cheque.
+//
 // Settings come with each call, so that a reloaded configuration is in force at once.
 // Saved and restored by whoever owns the disk, a row of JSON for each pair, and of these what has
 // changed.
@@ -32,6 +35,7 @@ struct Pair {
   std::string_view agent;
   std::string_view server;
   std::string_view tool;
+  std::string_view group{};  // may be empty
 };
 
 // What `agents show` tells about a pair.
@@ -82,6 +86,9 @@ class Watch {
  private:
   struct Stripe;
   Stripe& stripe_of(std::uint64_t key) const;
+  // Calls `with(baseline of the group, whether two others taught it)`, under its stripe's mutex.
+  template <class With>
+  void with_group(const Pair& pair, const With& with);
   bool change(const Pair& pair, const std::function<void(Baseline&)>& with);
   std::unique_ptr<Stripe[]> stripes_;
 };

@@ -161,3 +161,30 @@ TEST_CASE("labels are a bounded set that says when it is not complete") {
   CHECK(labels.all().size() == Labels::limit);
   CHECK_FALSE(labels.complete());
 }
+
+TEST_CASE("who is new is no blank cheque where others of its group are known") {
+  Watch watch;
+  Lessons lessons;
+  for (int i = 0; i < 40; ++i)
+    for (const std::string_view agent : {"a", "b", "c"})
+      call(watch, {agent, "db", "query", "bots"}, 5, lessons);
+  const Pair stranger{"new", "db", "query", "bots"};
+  CHECK(call(watch, stranger, 6, lessons).score == 0);
+  const Risk risk = call(watch, stranger, 5000, lessons);
+  CHECK(risk.learning);
+  CHECK(risk.score >= 90);
+  REQUIRE(risk.signals.size() == 1);
+  CHECK(risk.signals[0].sentence.contains("5000 records answered, usually at most 5"));
+  CHECK(risk.signals[0].sentence.ends_with(", by others of its group"));
+  const Risk asked = watch.before(stranger, {.at = start, .asked = 5000}, settings);
+  CHECK(asked.score >= 70);
+  // Not of another group, and not of a group that one agent made.
+  CHECK(call(watch, {"other", "db", "query", "others"}, 5000, lessons).score == 0);
+  for (int i = 0; i < 200; ++i) call(watch, {"alone", "db", "query", "one"}, 5, lessons);
+  CHECK(call(watch, {"second", "db", "query", "one"}, 5000, lessons).score == 0);
+  // The table knows it after a restart, and nobody sees a group among agents.
+  Watch again;
+  for (const auto& [key, text] : changed(watch)) CHECK(again.load(key, *text).value());
+  CHECK(call(again, {"newer", "db", "query", "bots"}, 5000, lessons).score >= 90);
+  CHECK(again.usual_of("bots", start, settings).empty());
+}

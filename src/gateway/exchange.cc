@@ -494,7 +494,7 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
                  arguments(), at_);
   }
   risk_ = worker_.shared().watch.before(
-      {admitted_->caller->agent.value(), route_.config->name, subject},
+      {admitted_->caller->agent.value(), route_.config->name, subject, who().group},
       {.at = at_, .asked = asked_, .max_records = cap, .given = acting_.given()}, config.behaviour);
   behaviour::Habits& habits = worker_.shared().habits;
   if (habitual) {
@@ -870,7 +870,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   {
     const std::scoped_lock lock(conversation_->mutex);
     behaviour::Risk after = worker_.shared().watch.after(
-        {admitted_->caller->agent.value(), route_.config->name, subject},
+        {admitted_->caller->agent.value(), route_.config->name, subject, who().group},
         {.at = at_,
          .records = rows_,
          .bytes = bytes,

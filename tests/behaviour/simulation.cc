@@ -21,10 +21,12 @@
 #include "behaviour/watch.h"
 #include "json/value.h"
 #include "provenance/trail.h"
+#include "world.h"
 
 namespace {
 
 using namespace latticegate;
+using namespace simulated;
 using namespace std::chrono_literals;
 using behaviour::Kind;
 using behaviour::Thing;
@@ -34,94 +36,6 @@ constexpr std::uint32_t stop = 90;
 constexpr std::uint32_t ask = 50;
 // A Monday.
 const base::Time monday = base::Time(std::chrono::sys_days(std::chrono::year(2026) / 1 / 5));
-
-// xoshiro-like quality is not needed; repeatability is.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15U + 1) {}
-  std::uint64_t next() {
-    state_ += 0x9E3779B97F4A7C15U;
-    std::uint64_t z = state_;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBU;
-    return z ^ z >> 31;
-  }
-  double real() { return static_cast<double>(next() >> 11) / 9007199254740992.0; }
-  std::uint64_t below(std::uint64_t n) { return next() % n; }
-  bool chance(double p) { return real() < p; }
-  double normal() {
-    double sum = -6;
-    for (int i = 0; i < 12; ++i) sum += real();
-    return sum;
-  }
-  // With that median.
-  std::uint64_t lognormal(double median, double sigma) {
-    return static_cast<std::uint64_t>(
-        std::max(0.0, std::round(median * std::exp(sigma * normal()))));
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-struct Tool {
-  std::string name;
-  double records = 5;
-  bool sql = false;
-};
-
-enum class Rhythm : std::uint8_t { office, batch, always };
-
-struct Role {
-  std::string group, segment, schema;
-  std::vector<std::string> servers;
-  std::vector<Tool> tools;  // in the order of their work
-  std::vector<std::string> tables;
-  Rhythm rhythm{};
-};
-
-struct Agent {
-  std::string name;
-  const Role* role = nullptr;
-  std::vector<std::string> tables;
-  double calls = 80;  // a day
-  double zeal = 1;
-};
-
-struct Call {
-  base::Time at{};
-  std::string server, tool, segment, schema, table;
-  std::uint64_t records = 5;
-  std::uint64_t arguments = 0;
-  std::optional<std::int64_t> number;
-  double limit = 10;
-  std::string_view status = "open";
-  bool denied = false, failed = false;
-};
-
-enum class Turn : std::uint8_t {
-  volume_jump,
-  slow_scrape,
-  new_schema,
-  other_segment,
-  off_hours,
-  out_of_order,
-  enumeration,
-  loop,
-  probing,
-  poisoning,
-  odd_argument,
-  breadth,
-  puppet,
-  pieces,
-  none
-};
-constexpr std::array turn_names{
-    "volume jump", "slow scrape",           "new schema",   "other segment",
-    "off hours",   "tools out of order",    "enumeration",  "loop",
-    "probing",     "baseline poisoning",    "odd argument", "one thing after the other",
-    "puppet",      "exfiltration in pieces"};
-constexpr std::size_t turns = turn_names.size();
 
 struct Score {
   int injected = 0, detected = 0, stopped = 0;
@@ -267,7 +181,7 @@ class Simulation {
                              .tool = std::hash<std::string>{}(tool),
                              .arguments = call.arguments,
                              .number = call.number};
-    const behaviour::Pair pair{agent.name, call.server, call.tool};
+    const behaviour::Pair pair{agent.name, call.server, call.tool, agent.role->group};
     const behaviour::Who who{agent.name, agent.role->group};
     const std::string id = call.number ? std::format("C-{}", *call.number) : std::string("none");
     const std::string limit = std::format("{}", call.limit);
@@ -445,6 +359,17 @@ class Simulation {
         add(call, 5s);
         break;
       }
+      case Turn::newcomer: {  // an agent of its first day, in a group that is known
+        Agent fresh = agent;
+        fresh.name = std::format("newcomer-{}", calls);
+        for (std::size_t i = 0; i < 5; ++i)
+          judge(fresh, turned(fresh, at + std::chrono::seconds(i), 0));
+        Call call = turned(fresh, at, 0);
+        call.records = 5'000 + dice_.below(50'000);
+        add(call, 1min);
+        play(fresh, attack, usual, score);
+        return;
+      }
       case Turn::breadth:
         for (int i = 0; i < 300; ++i) {
           Call call = turned(agent, at, 1);
@@ -614,6 +539,9 @@ int main(int count, char** words) {
     good = good && met;
   };
   goal(jump.first_call_stops == jump.injected, "volume jumps are stopped at their first call");
+  const Score& newcomer = simulation.scores[static_cast<std::size_t>(Turn::newcomer)];
+  goal(newcomer.first_call_stops == newcomer.injected,
+       "jumps of newcomers are stopped at their first call");
   goal(segment.first_call_stops == segment.injected,
        "another segment is stopped at the first call");
   const auto within = std::ranges::count_if(scrape.volumes, [](double days) { return days <= 2; });
