@@ -28,6 +28,7 @@ int main(int argc, char** argv) try {
   using namespace latticegate::app;
   // A peer that is gone is an error of the write, not of the program.
   (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGXFSZ, SIG_IGN);  // a write beyond a limit fails, wherever it is made
   CLI::App parser("Latticegate: a zero-trust gateway for the Model Context Protocol",
                   "latticegate");
   parser.set_version_flag("--version", "latticegate 0.1.0");

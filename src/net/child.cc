@@ -153,6 +153,7 @@ Result<std::unique_ptr<Child>> Child::start(Loop& loop, const ChildOptions& opti
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
+    ::signal(SIGXFSZ, SIG_DFL);
     if (directory != nullptr && ::chdir(directory) != 0) ::_exit(126);
     ::dup2(in.read, 0);
     ::dup2(out.write, 1);

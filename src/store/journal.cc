@@ -271,8 +271,7 @@ Result<void> Journal::Writer::start() {
     packer_->complete(segment_);
   }
 
-  // Signals are for the main thread; a blocked SIGXFSZ lets a write beyond the file size limit fail
-  // instead of killing.
+  // Signals are for the main thread.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
