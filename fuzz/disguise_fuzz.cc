@@ -29,12 +29,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     base::check(words.empty() || words.front().first, "the first word begins a sentence");
   }
   std::size_t bytes = 0;
-  const std::vector<Disclosed> disclosed = disclose(text, words);
-  for (const Disclosed& one : disclosed) {
+  const Disclosure disclosure = disclose(text, words);
+  for (const Disclosed& one : disclosure.texts) {
     base::check(one.begin <= one.end && one.end <= size, "a disguise lies in the text");
     bytes += one.text.size();
   }
-  base::check(disclosed.size() <= most_disclosed && bytes <= std::size_t{64} * 1024, "bounded");
+  base::check(disclosure.texts.size() <= most_disclosed && bytes <= most_disclosed_bytes,
+              "bounded");
   if (const auto document = json::Document::parse(text)) (void)scan_descriptors(document->root());
   return 0;
 }

@@ -24,7 +24,7 @@ done
 wanted=(
   g++-14:14 cmake:3.25 ninja-build:0 pkg-config:0 git:0 ca-certificates:0
   libssl-dev:3.5.7 libsimdjson-dev:3.12 libvectorscan-dev:5.4.11 libyaml-cpp-dev:0.8
-  libsqlite3-dev:0 libzstd-dev:0 libllhttp-dev:9 libcli11-dev:0 doctest-dev:0
+  libsqlite3-dev:0 libzstd-dev:0 zlib1g-dev:0 libllhttp-dev:9 libcli11-dev:0 doctest-dev:0
 )
 case $purpose in
   test) wanted+=(python3:0 openssl:3.5.7 xz-utils:0 cvc5:0 rsyslog:0) ;;   # rsyslog: receives in tests/e2e/audit_stream

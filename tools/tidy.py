@@ -25,6 +25,7 @@ OWNERS = [
     (r"hs\.h|hs/|hs_", {"inspect"}),
     (r"sqlite3|libpq|pqxx/", {"store"}),
     (r"zstd", {"audit"}),
+    (r"zlib", {"inspect"}),
     (r"llhttp", {"net"}),
     (r"CLI/", {"apps"}),
 ]

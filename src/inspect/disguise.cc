@@ -1,5 +1,8 @@
 #include "inspect/disguise.h"
 
+#define ZLIB_CONST
+#include <zlib.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -15,8 +18,8 @@ namespace latticegate::inspect {
 namespace {
 
 constexpr std::size_t most_layers = 3;
-constexpr std::size_t most_bytes = std::size_t{64} * 1024;
 constexpr std::size_t shortest_run = 24;  // of base64 or hexadecimal
+constexpr std::size_t part = 4096, overlap = 512;
 
 bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -96,24 +99,135 @@ std::string from_references(std::string_view text) {
   return out;
 }
 
-class Discloser {
- public:
-  Discloser(std::string_view text, std::span<const Word> words) : text_(text), words_(words) {}
+bool is_compressed(std::string_view text) {
+  const auto at = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  return text.starts_with("\x1F\x8B\x08") ||
+         (text.size() > 6 && at(0) == 0x78 && (at(0) * 256 + at(1)) % 31 == 0);
+}
 
-  std::vector<Disclosed> run() {
+// What a compressed text says, as far as it can be read; more than `most` bytes when it goes on.
+std::string inflated(std::string_view packed, std::size_t most) {
+  z_stream stream{};
+  constexpr int gzip_or_zlib = 15 + 32;
+  std::string out;
+  if (inflateInit2(&stream, gzip_or_zlib) != Z_OK) return out;
+  stream.next_in = reinterpret_cast<const Bytef*>(packed.data());
+  stream.avail_in = static_cast<uInt>(packed.size());
+  for (int done = Z_OK; done == Z_OK && out.size() <= most;) {
+    constexpr std::size_t step = std::size_t{16} * 1024;
+    const std::size_t had = out.size();
+    out.resize(std::min(had + step, most + 1));
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + had);
+    stream.avail_out = static_cast<uInt>(out.size() - had);
+    done = inflate(&stream, Z_NO_FLUSH);
+    out.resize(out.size() - stream.avail_out);
+  }
+  inflateEnd(&stream);
+  return out;
+}
+
+// What comes out of one message, and how much more would.
+class Out {
+ public:
+  void add(std::string_view how, std::string text, std::size_t begin, std::size_t end) {
+    if (found_.texts.size() >= most_disclosed || text.size() > room_) {
+      found_.left_out += text.size();
+      return;
+    }
+    room_ -= text.size();
+    found_.texts.push_back({how, std::move(text), begin, end});
+  }
+  // Unpacking counts, whatever comes out: a few bytes can be made to give many.
+  std::string unpack(std::string_view packed) {
+    std::string out = inflated(packed, unpacked_);
+    if (out.size() > unpacked_) {
+      out.resize(unpacked_);
+      found_.left_out += packed.size();
+    }
+    unpacked_ -= out.size();
+    return out;
+  }
+  Disclosure take() { return std::move(found_); }
+
+ private:
+  Disclosure found_;
+  std::size_t room_ = most_disclosed_bytes, unpacked_ = most_disclosed_bytes;
+};
+
+// Base64 and hexadecimal, which stand in a text, wherever they do.
+class Runs {
+ public:
+  Runs(std::string_view text, Out& out) : text_(text), out_(out) {}
+
+  void find(std::span<const Word> words) {
+    for (const Word& word : words)
+      if (word.end - word.begin >= shortest_run / 2 && word.begin >= done_) around(word);
+  }
+
+ private:
+  void around(const Word& word) {
+    const auto belongs = [](char c) {
+      return is_letter(c) || is_digit(c) || c == '+' || c == '/' || c == '=' || c == '-' ||
+             c == '_';
+    };
+    std::size_t begin = word.begin, end = word.end;
+    while (begin > done_ && belongs(text_[begin - 1])) --begin;
+    while (end < text_.size() && end < begin + most_disclosed_bytes && belongs(text_[end])) ++end;
+    done_ = end;
+    std::string_view run = text_.substr(begin, end - begin);
+    if (run.size() < shortest_run) return;
+    std::string inner;
+    for (std::size_t layer = 0; layer < most_layers; ++layer) {
+      std::string_view how = "hex";
+      std::optional<std::string> plain = from_hex(run);
+      const auto leads_on = [](const std::string& text) {
+        return is_readable(text) || is_run(text) || is_compressed(text);
+      };
+      if (!plain || !leads_on(*plain)) {
+        how = "base64";
+        plain = from_base64(run);
+      }
+      if (!plain) return;
+      if (is_compressed(*plain)) {
+        how = "compressed";
+        plain = out_.unpack(*plain);
+      }
+      if (plain->contains('%')) *plain = from_percent(*plain);
+      if (is_readable(*plain)) {
+        out_.add(how, *std::move(plain), begin, end);
+        return;
+      }
+      if (!is_run(*plain)) return;
+      inner = *std::move(plain);
+      run = inner;
+    }
+  }
+
+  std::string_view text_;
+  Out& out_;
+  std::size_t done_ = 0;
+};
+
+// What is disguised as a whole: a part of a text that is short enough for its shares of words to
+// say something, and whose words begin at `offset` of the text.
+class Part {
+ public:
+  Part(std::string_view text, std::span<const Word> words, std::size_t offset, Out& out)
+      : text_(text), words_(words), offset_(offset), out_(out) {}
+
+  void find() {
     std::size_t mixed = 0, single = 0, grammar = 0, percents = 0, references = 0, lettered = 0;
     bool backwards = false, spells = false;
     for (const Word& word : words_) {
-      const std::string_view token = text_.substr(word.begin, word.end - word.begin);
+      const std::size_t begin = word.begin - offset_, end = word.end - offset_;
+      const std::string_view token = text_.substr(begin, end - begin);
       const char c = token.front();
-      if (token.size() >= shortest_run / 2 && word.begin >= done_) runs(word);
       if (c == '%') ++percents;
-      if (c == '&' && word.end < text_.size() && text_[word.end] == '#') ++references;
+      if (c == '&' && end < text_.size() && text_[end] == '#') ++references;
       if (is_letter(c) || is_digit(c)) ++lettered;
       if (token.size() == 1 && is_letter(c)) ++single;
       if (word.shape == word.hash && is_letter(c)) ++grammar;
-      if ((c | 0x20) == 'a' && token.size() == 2 && word.begin > 0)
-        spells = spells || is_opening(word.begin);
+      if ((c | 0x20) == 'a' && token.size() == 2 && begin > 0) spells = spells || is_opening(begin);
       if ((c | 0x20) == 'b' || (c | 0x20) == 'r') backwards = backwards || says_backwards(token);
       if (word.data && token.size() < 16 && std::ranges::any_of(token, is_letter)) ++mixed;
     }
@@ -125,49 +239,11 @@ class Discloser {
     if (lettered >= 6 && grammar * 12 < lettered && mixed * 4 < lettered) rotated();
     if (spells) spelled();
     if (backwards) whole("reversed", std::string(text_.rbegin(), text_.rend()));
-    return std::move(found_);
   }
 
  private:
-  void add(std::string_view how, std::string text, std::size_t begin, std::size_t end) {
-    if (found_.size() >= most_disclosed || bytes_ + text.size() > most_bytes) return;
-    bytes_ += text.size();
-    found_.push_back({how, std::move(text), begin, end});
-  }
   void whole(std::string_view how, std::string text) {
-    if (text != text_ && text.size() <= most_bytes) add(how, std::move(text), 0, text_.size());
-  }
-
-  // The run of base64 or hexadecimal around a long word.
-  void runs(const Word& word) {
-    const auto belongs = [](char c) {
-      return is_letter(c) || is_digit(c) || c == '+' || c == '/' || c == '=' || c == '-' ||
-             c == '_';
-    };
-    std::size_t begin = word.begin, end = word.end;
-    while (begin > done_ && belongs(text_[begin - 1])) --begin;
-    while (end < text_.size() && end < begin + most_bytes && belongs(text_[end])) ++end;
-    done_ = end;
-    std::string_view run = text_.substr(begin, end - begin);
-    if (run.size() < shortest_run) return;
-    std::string inner;
-    for (std::size_t layer = 0; layer < most_layers; ++layer) {
-      std::string_view how = "hex";
-      std::optional<std::string> plain = from_hex(run);
-      if (!plain || (!is_readable(*plain) && !is_run(*plain))) {
-        how = "base64";
-        plain = from_base64(run);
-      }
-      if (!plain) return;
-      if (plain->contains('%')) *plain = from_percent(*plain);
-      if (is_readable(*plain)) {
-        add(how, *std::move(plain), begin, end);
-        return;
-      }
-      if (!is_run(*plain)) return;
-      inner = *std::move(plain);
-      run = inner;
-    }
+    if (text != text_) out_.add(how, std::move(text), offset_, offset_ + text_.size());
   }
 
   // Letters of other scripts inside of words that have Latin ones, full-width forms, and what is
@@ -296,25 +372,42 @@ class Discloser {
   void sensible(std::string_view how, std::string out, std::ptrdiff_t more) {
     std::vector<Word> words;
     read_words(out, words);
-    const auto known = [](std::span<const Word> list, std::string_view text) {
+    const auto known = [](std::span<const Word> list, std::string_view text, std::size_t offset) {
       return std::ranges::count_if(list, [&](const Word& word) {
-        return word.shape == word.hash && word.end - word.begin > 1 && is_letter(text[word.begin]);
+        return word.shape == word.hash && word.end - word.begin > 1 &&
+               is_letter(text[word.begin - offset]);
       });
     };
-    if (known(words, out) > known(words_, text_) + more) whole(how, std::move(out));
+    if (known(words, out, 0) > known(words_, text_, offset_) + more) whole(how, std::move(out));
   }
 
   std::string_view text_;
   std::span<const Word> words_;
-  std::size_t done_ = 0;
-  std::size_t bytes_ = 0;
-  std::vector<Disclosed> found_;
+  std::size_t offset_;
+  Out& out_;
 };
 
 }  // namespace
 
-std::vector<Disclosed> disclose(std::string_view text, std::span<const Word> words) {
-  return Discloser(text, words).run();
+Disclosure disclose(std::string_view text, std::span<const Word> words) {
+  Out out;
+  Runs(text, out).find(words);
+  for (std::size_t first = 0; first < words.size();) {
+    // To the last word that begins within the part; a part begins before the last one ended.
+    const std::size_t begin = first == 0 ? 0 : words[first].begin;
+    std::size_t last = first, next = first + 1;
+    while (last + 1 < words.size() && words[last + 1].begin < begin + part) {
+      ++last;
+      if (words[last].begin < begin + part - overlap) next = last + 1;
+    }
+    const bool ends = last + 1 == words.size();
+    const std::size_t end = ends ? text.size() : words[last].end;
+    Part(text.substr(begin, end - begin), words.subspan(first, last + 1 - first), begin, out)
+        .find();
+    if (ends) break;
+    first = next;
+  }
+  return out.take();
 }
 
 }  // namespace latticegate::inspect

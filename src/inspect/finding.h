@@ -83,7 +83,7 @@ struct Scores {
 struct Findings {
   std::vector<Finding> items;  // in document order
   // What the texts say without their disguises (disguise.h) and without hidden characters; at most
-  // 64 KiB or so. Whoever reads a text can read that, too.
+  // 1 MiB or so. Whoever reads a text can read that, too.
   std::vector<std::string> revealed;
   // Taken out of `items` because an operator says that they are none; for the record.
   std::vector<Finding> excepted;

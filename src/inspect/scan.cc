@@ -490,7 +490,8 @@ void Scanner::State::look_behind(Surface surface, const Disclosed& disclosed,
   behind_->begin({.bytes = base::Bytes{disclosed.text.size()}, .findings = most_behind});
   behind_->lay(nullptr, disclosed.text, false);
   behind_->find_secrets(surface, nullptr);
-  const bool placed = disclosed.how == "base64" || disclosed.how == "hex";
+  const bool placed =
+      disclosed.how == "base64" || disclosed.how == "hex" || disclosed.how == "compressed";
   const Leaf& leaf = leaf_at(disclosed.begin);
   for (Finding& finding : behind_->findings_.items) {
     if (finding.kind == FindingKind::secret && !placed) continue;
@@ -521,7 +522,9 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   Judged judged = named.model.judge(laid, words);
   // A disguise that comes off and shows something worse: what it shows counts.
   std::string_view how;
-  for (Disclosed& disclosed : disclose(laid, words)) {
+  Disclosure disclosure = disclose(laid, words);
+  findings_.skipped += disclosure.left_out;
+  for (Disclosed& disclosed : disclosure.texts) {
     look_behind(surface, disclosed, root);
     std::vector<Word> other;
     Judged shown = named.model.judge(disclosed.text, other);
