@@ -5,7 +5,9 @@
 #include <charconv>
 #include <chrono>
 #include <format>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "json/write.h"
 
@@ -162,7 +164,7 @@ void add_classes(Writer& w, Value record) {
 }
 
 void add_metadata(Writer& w, Value record, std::string_view version,
-                  std::initializer_list<std::string_view> profiles) {
+                  std::span<const std::string_view> profiles) {
   w.key("metadata").begin_object().member("version", "1.8.0");
   add_if(w, "uid", record["uid"].text_or(""));
   add_if(w, "correlation_uid", record["call_uid"].text_or(""));
@@ -181,6 +183,8 @@ void add_metadata(Writer& w, Value record, std::string_view version,
   add_classes(w, record);
   w.end_object();
 }
+
+constexpr std::array<std::string_view, 1> security_control{"security_control"};
 
 void add_actor(Writer& w, Value record) {
   w.key("actor").begin_object();
@@ -203,11 +207,42 @@ void add_unmapped(Writer& w, Value record) {
   w.key("unmapped").begin_object();
   for (const std::string_view field :
        {"tool_pin", "effect", "why", "rules", "obligations", "findings", "redactions", "labels_in",
-        "labels_out", "rows_out", "bytes_in", "bytes_out", "dur_ns", "outcome"})
+        "labels_out", "rows_out", "bytes_in", "bytes_out", "dur_ns", "outcome", "risk", "taint",
+        "approval"})
     if (const Value value = record[field]; value.exists()) w.member(field, value);
   if (const Value agent = record["agent"]; agent.exists()) w.member("ai_agent", agent);
-  if (const Value group = record["client"]["tls"]; group.exists()) w.member("client_tls", group);
+  if (const Value chain = record["principal"]["delegation"]; chain.exists())
+    w.member("delegation", chain);
+  if (const Value tls = record["client"]["tls"]; tls.exists()) w.member("client_tls", tls);
+  if (const Value tls = record["server"]["tls"]; tls.exists()) w.member("server_tls", tls);
   w.end_object();
+}
+
+// Of the profile ai_operation: the conversation, and what the client says it is.
+void add_message(Writer& w, Value record) {
+  w.key("message_context").begin_object();
+  add_if(w, "uid", record["session"].text_or(""));
+  const std::string_view client =
+      record["client"]["name"].text_or(record["agent"]["ref"].text_or("unknown"));
+  w.key("application").begin_object().member("name", client).member("uid", client);
+  add_if(w, "version", record["client"]["version"].text_or(""));
+  w.end_object();
+  w.member("ai_role_id", std::int64_t{record["type"].text_or("") == "call.finished" ? 3 : 4});
+  w.end_object();
+}
+
+// What is kept beside the log.
+void add_body(Writer& w, Value record) {
+  for (const std::string_view side : {"req", "res"}) {
+    const auto hash = record[side]["ct_sha256"].string();
+    if (!hash) continue;
+    w.key("raw_data_hash")
+        .begin_object()
+        .member("algorithm_id", std::int64_t{3})
+        .member("value", *hash)
+        .end_object();
+    if (const auto size = record[side]["len"].integer()) w.member("raw_data_size", *size);
+  }
 }
 
 void add_control(Writer& w, Value record) {
@@ -247,10 +282,9 @@ void add_api_activity(Writer& w, Value record, std::string_view version) {
     w.member("status_id", std::int64_t{outcome == "ok" ? 1 : 2}).member("status_code", outcome);
   }
   const bool traced = !record["trace_id"].text_or("").empty();
-  if (traced)
-    add_metadata(w, record, version, {"security_control", "trace"});
-  else
-    add_metadata(w, record, version, {"security_control"});
+  std::vector<std::string_view> profiles{"security_control", "ai_operation"};
+  if (traced) profiles.push_back("trace");
+  add_metadata(w, record, version, profiles);
   add_actor(w, record);
   w.key("api").begin_object().member("operation", record["method"].text_or("unknown"));
   add_if(w, "version", record["proto"].text_or(""));
@@ -294,6 +328,8 @@ void add_api_activity(Writer& w, Value record, std::string_view version) {
         .end_object()
         .end_array();
   }
+  add_message(w, record);
+  add_body(w, record);
   if (traced)
     w.key("trace").begin_object().member("uid", record["trace_id"].text_or("")).end_object();
   add_control(w, record);
@@ -304,7 +340,7 @@ void add_api_activity(Writer& w, Value record, std::string_view version) {
 void add_finding(Writer& w, Value record, std::string_view version) {
   add_class(w, record, 2, 2004, 1);
   w.member("status_id", std::int64_t{1});
-  add_metadata(w, record, version, {"security_control"});
+  add_metadata(w, record, version, security_control);
   const std::string_view type = record["type"].text_or("");
   w.key("finding_info")
       .begin_object()

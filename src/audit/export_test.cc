@@ -36,7 +36,7 @@ std::string denied() {
       .type = audit::Type::call_decided,
       .time = base::Time(std::chrono::milliseconds(1795356131123)),
       .agent = {.name = "Billing", .ref = "=cmd()"},
-      .client = {.addr = "10.0.0.7", .port = 51234},
+      .client = {.addr = "10.0.0.7", .name = "desk", .port = 51234, .version = "2.1"},
       .decision = audit::Decision::deny,
       .effect = "read",
       .findings = findings,
@@ -46,11 +46,12 @@ std::string denied() {
       .policy_hash = "abc",
       .policy_ver = 41,
       .principal = {.cred = "jti:1", .iss = "https://idp.example", .ref = "p:k3"},
+      .risk = {.rung = 1, .score = 71, .signals = rules},
       .rows_out = 5000,
       .rpc_code = -31403,
       .rpc_id = "42",
       .rules = rules,
-      .server = {.addr = "crm.int", .id = "crm", .port = 443},
+      .server = {.addr = "crm.int", .id = "crm", .port = 443, .tls_group = "X25519MLKEM768"},
       .session = "c-1",
       .tool = "a=b\\c|d",
       .trace_id = "4bf9",
@@ -106,6 +107,23 @@ TEST_CASE("OCSF: a denied call has what class 6003 requires, and its values") {
   CHECK(e["resources"].at(0)["uid"].string() == "crm/a=b\\c|d");
   CHECK(e["firewall_rule"]["uid"].string() == "rows|limit");
   CHECK(e["unmapped"]["rows_out"].integer() == 5000);
+  CHECK(e["unmapped"]["risk"]["score"].integer() == 71);
+  CHECK(e["unmapped"]["server_tls"]["group"].string() == "X25519MLKEM768");
+  // The profile ai_operation, and what its object requires.
+  CHECK(e["metadata"]["profiles"].at(1).string() == "ai_operation");
+  CHECK(e["message_context"]["application"]["name"].string() == "desk");
+  CHECK(e["message_context"]["uid"].string() == "c-1");
+  CHECK(e["trace"]["uid"].string() == "4bf9");
+}
+
+TEST_CASE("OCSF: a body that is kept is named by its hash") {
+  const auto document = json::Document::parse(
+      exported(ExportForm::ocsf,
+               R"({"type":"call.finished","res":{"ct_sha256":"9f86","len":412},"time":"x"})"));
+  REQUIRE(document.has_value());
+  CHECK(document->root()["raw_data_hash"]["value"].string() == "9f86");
+  CHECK(document->root()["raw_data_hash"]["algorithm_id"].integer() == 3);
+  CHECK(document->root()["raw_data_size"].integer() == 412);
 }
 
 TEST_CASE("OCSF: every kind of record has a class, and stdio an endpoint") {

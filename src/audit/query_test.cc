@@ -20,7 +20,8 @@ constexpr std::string_view leaf =
     R"("call_uid":"0194f3c2","client":{"addr":"10.1.2.3","tls":{"group":"X25519MLKEM768","version":"TLSv1.3"}},)"
     R"("decision":"deny","dur_ns":2500000,"error":"the disk is full","findings":[{"id":"secret.aws_key","severity":"high"},)"
     R"({"id":"pii.email"}],"node":"node-1","rows_out":5000,"rpc_code":-32001,"rules":["deny-bulk","deny-night"],"seq":17,)"
-    R"("server":{"id":"crm"},"time":"2026-11-22T13:00:00.500000000Z","tool":"query","type":"call.decided","v":1})";
+    R"("risk":{"score":71,"signals":["records","new_host"]},)"
+    R"("approval":{"by":"p:olga"},"server":{"id":"crm","tls":{"group":"secp256r1"}},"taint":["web"],"time":"2026-11-22T13:00:00.500000000Z","tool":"query","type":"call.decided","v":1})";
 
 bool matches(std::string_view text, std::string_view record = leaf) {
   const auto query = Query::parse(text, now);
@@ -66,6 +67,11 @@ TEST_CASE("terms that hold") {
                                       "added:<1ms",
                                       "added:21us",
                                       "tls:X25519MLKEM768",
+                                      "tls:secp256r1",
+                                      "risk:>70",
+                                      "signal:new_*",
+                                      "taint:web,mail",
+                                      "approver:p:olga",
                                       "client:10.1.*",
                                       "client.tls.version:tlsv1.3",
                                       "findings.severity:high",
@@ -187,7 +193,8 @@ TEST_CASE("every field is listed with its meaning") {
     CHECK_FALSE(field.meaning.empty());
     const bool time = field.name == "since" || field.name == "until";
     const bool number = std::ranges::contains(
-        std::initializer_list<std::string_view>{"code", "in", "out", "rows", "seq"}, field.name);
+        std::initializer_list<std::string_view>{"code", "in", "out", "risk", "rows", "seq"},
+        field.name);
     const bool span = field.name == "dur" || field.name == "added";
     CHECK(Query::parse(std::string(field.name) + (time || span ? ":1s"
                                                   : number     ? ":1"

@@ -207,8 +207,8 @@ class Emit {
           return;
         }
       }
-      if (c >= 0x80) {
-        const std::size_t length = character(value.substr(i));
+      if (c >= 0x80 || c == 0) {
+        const std::size_t length = c == 0 ? 0 : character(value.substr(i));
         if (length == 0) {
           text("\xEF\xBF\xBD");
           ++i;
@@ -284,21 +284,25 @@ void agent(Emit& out, const Agent& agent) {
   out.string(",\"version\":", agent.version, word);
 }
 
+void tls(Emit& out, std::string_view group, std::string_view version) {
+  out.object(",\"tls\":", [&] {
+    out.string(",\"group\":", group, word);
+    out.string(",\"version\":", version, word);
+  });
+}
+
 void client(Emit& out, const Client& client) {
   out.string(",\"addr\":", client.addr, word);
   out.string(",\"name\":", client.name, label);
   out.number(",\"port\":", client.port);
-  out.object(",\"tls\":", [&] {
-    out.string(",\"group\":", client.tls_group, word);
-    out.string(",\"version\":", client.tls_version, word);
-  });
+  tls(out, client.tls_group, client.tls_version);
   out.string(",\"version\":", client.version, word);
 }
 
 void principal(Emit& out, const Principal& principal) {
   out.string(",\"auth\":", principal.auth, word);
   out.string(",\"cred\":", principal.cred, label);
-  out.list(",\"delegation\":", principal.delegation, 640);
+  out.list(",\"delegation\":", principal.delegation, 320);
   out.string(",\"iss\":", principal.iss, label);
   out.string(",\"kind\":", principal.kind, word);
   out.string(",\"ref\":", principal.ref, label);
@@ -310,6 +314,25 @@ void server(Emit& out, const Server& server) {
   out.number(",\"port\":", server.port);
   out.string(",\"residency\":", server.residency, word);
   out.string(",\"segment\":", server.segment, word);
+  tls(out, server.tls_group, server.tls_version);
+}
+
+void approval(Emit& out, const Approval& approval) {
+  const auto time = [&](const auto& key, base::Time at) {
+    if (at != base::Time()) out.string(key, base::to_rfc3339(at), word);
+  };
+  time(",\"at\":", approval.at);
+  out.string(",\"by\":", approval.by, word);
+  out.string(",\"call_hash\":", approval.call_hash, word);
+  time(",\"expires\":", approval.expires);
+  out.number(",\"level\":", approval.level);
+  out.string(",\"request\":", approval.request, word);
+}
+
+void risk(Emit& out, const Risk& risk) {
+  if (risk.rung > 0) out.number(",\"rung\":", risk.rung);
+  out.number(",\"score\":", risk.score);
+  out.list(",\"signals\":", risk.signals, 240);
 }
 
 void finding(Emit& out, const Finding& finding) {
@@ -462,6 +485,7 @@ Leaf RecordWriter::write(const Record& r) {
   Emit out(buffer_.data());
   out.milliseconds(",\"added_ms\":", r.added_ns);
   out.object(",\"agent\":", [&] { agent(out, r.agent); });
+  out.object(",\"approval\":", [&] { approval(out, r.approval); });
   out.string(",\"approved_by\":", r.approved_by, label);
   out.raw(",\"asked\":", r.asked);
   out.number(",\"bytes_in\":", r.bytes_in);
@@ -478,8 +502,8 @@ Leaf RecordWriter::write(const Record& r) {
     out.milliseconds(",\"ms\":", r.inspect_ns);
     if (r.inspect_truncated) out.text(",\"truncated\":true");
   });
-  out.list(",\"labels_in\":", r.labels_in, 480);
-  out.list(",\"labels_out\":", r.labels_out, 480);
+  out.list(",\"labels_in\":", r.labels_in, 320);
+  out.list(",\"labels_out\":", r.labels_out, 320);
   out.object(",\"log\":", [&] { log(out, r); });
   out.string(",\"method\":", r.method, label);
   out.string(",\"mode\":", r.mode, word);
@@ -502,6 +526,7 @@ Leaf RecordWriter::write(const Record& r) {
     if (const char* const at = body(out, r.res); at != nullptr) place = at;
   });
   out.string(",\"resource_uri\":", r.resource_uri, sentence);
+  out.object(",\"risk\":", [&] { risk(out, r.risk); });
   out.number(",\"rows_out\":", r.rows_out);
   if (r.rpc_code) {
     out.text(",\"rpc_code\":");
@@ -516,6 +541,7 @@ Leaf RecordWriter::write(const Record& r) {
   out.object(",\"shadow\":", [&] { shadow(out, r.shadow); });
   out.string(",\"span_id\":", r.span_id, word);
   out.string(",\"subject\":", r.subject, label);
+  out.list(",\"taint\":", r.taint, 320);
   out.string(",\"tenant\":", r.tenant, label);
   out.text(",\"time\":\"");
   std::memcpy(out.at(), date_.data(), date_.size());

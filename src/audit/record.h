@@ -7,7 +7,8 @@
 // The caller hands in values that hold no secret and no body: redacted names, pseudonyms, hashes
 // and counts. Every string has a limit; a longer one is cut and ends in "[cut 1234]", the number of
 // bytes that are missing, and a list ends in "[cut 12]", the number of elements. Bytes that are no
-// UTF-8 become U+FFFD. So any input gives a valid leaf.
+// UTF-8, and U+0000, which many readers of JSON refuse, become U+FFFD. So any input gives a leaf
+// that everybody can read.
 //
 // Fields stand in the order of their JSON names, because that is the order of the bytes. Empty
 // text, empty lists and negative numbers mean "not known" and are left out.
@@ -92,6 +93,16 @@ struct Agent {
   std::string_view version{};
 };
 
+// A person's answer to a request for one (gateway/approvals.h), or that it is asked for.
+struct Approval {
+  base::Time at{};               // answered; none: nobody has
+  std::string_view by{};         // pseudonym
+  std::string_view call_hash{};  // SHA-256, hexadecimal, of whose call with which arguments it is
+  base::Time expires{};
+  std::int64_t level = -1;
+  std::string_view request{};
+};
+
 struct Client {
   std::string_view addr{};
   std::string_view name{};
@@ -116,6 +127,16 @@ struct Server {
   std::int64_t port = -1;
   std::string_view residency{};
   std::string_view segment{};
+  std::string_view tls_group{};  // of the connection that the answer came over
+  std::string_view tls_version{};
+};
+
+// What behaviour says of a call (behaviour/risk.h): of its question in call.decided, and with its
+// answer in call.finished.
+struct Risk {
+  std::int64_t rung = -1;   // of the ladder
+  std::int64_t score = -1;  // 0 to 100
+  std::span<const std::string_view> signals{};
 };
 
 struct Finding {
@@ -153,6 +174,7 @@ struct Record {
 
   std::int64_t added_ns = -1;  // time that we added to the call; JSON added_ms, with decimals
   Agent agent{};
+  Approval approval{};
   // What was asked, for deciding it again (policy/asked.h): an object as canonical JSON, of at most
   // asked_limit bytes and 24 levels. Written as it is, or as {"missing":"size"} where the leaf has
   // no room for it.
@@ -184,6 +206,7 @@ struct Record {
   Body req{};
   Body res{};
   std::string_view resource_uri{};
+  Risk risk{};
   std::int64_t rows_out = -1;
   std::optional<std::int64_t> rpc_code{};
   std::string_view rpc_id{};  // as JSON text: 7 and "7" differ
@@ -193,6 +216,7 @@ struct Record {
   Shadow shadow{};
   std::string_view parent_span_id{};  // of the span that called, as its client said
   std::string_view span_id{};
+  std::span<const std::string_view> taint{};  // of the conversation, then
   std::string_view tenant{};
   std::string_view tool{};
   std::string_view tool_pin{};

@@ -26,7 +26,7 @@ crypto::Uuid uuid(std::uint64_t seed) {
 std::string leaf_of(const Record& record, std::uint64_t seq = 7) {
   RecordWriter writer("node-1");
   const std::string leaf = audit::with_seq(writer.write(record), seq);
-  const auto document = json::Document::parse(leaf, {.allow_nul = true});
+  const auto document = json::Document::parse(leaf);  // also where a text held U+0000
   REQUIRE_MESSAGE(document.has_value(), leaf);
   CHECK(json::canonical(document->root()) == leaf);
   return leaf;
@@ -48,6 +48,7 @@ struct Full {
                .time = now,
                .added_ns = n,
                .agent = {t, t, t, t, t},
+               .approval = {now, t, t, now, n, t},
                .asked = asked,
                .bytes_in = n,
                .bytes_out = n,
@@ -76,14 +77,16 @@ struct Full {
                .req = {.len = n},
                .res = {.kept = true, .len = n},
                .resource_uri = t,
+               .risk = {n, n, texts},
                .rows_out = n,
                .rpc_code = -n,
                .rpc_id = t,
                .rules = texts,
-               .server = {t, t, n, t, t},
+               .server = {t, t, n, t, t, t, t},
                .session = t,
                .shadow = {audit::Decision::deny, texts, t},
                .span_id = t,
+               .taint = texts,
                .tenant = t,
                .tool = t,
                .tool_pin = t,
@@ -217,6 +220,37 @@ TEST_CASE("what was asked is there as a whole, or a word says that it is not") {
   Full fuller(text, 1000, INT64_MAX);
   fuller.record.asked = large;
   CHECK(asked(fuller.record) == R"({"missing":"size"})");
+}
+
+TEST_CASE("approval, risk, taint and the server's connection read as the format says") {
+  const std::vector<std::string_view> signals{"records", "new_host"};
+  const std::vector<std::string_view> taint{"web"};
+  const std::string leaf = leaf_of({.type = audit::Type::call_finished,
+                                    .time = now,
+                                    .approval = {.at = now,
+                                                 .by = "p:olga",
+                                                 .call_hash = "9f86",
+                                                 .expires = now + std::chrono::minutes(5),
+                                                 .level = 2,
+                                                 .request = "a-1"},
+                                    .risk = {.rung = 1, .score = 71, .signals = signals},
+                                    .server = {.addr = "crm.internal",
+                                               .id = "crm",
+                                               .port = 443,
+                                               .tls_group = "X25519MLKEM768",
+                                               .tls_version = "TLSv1.3"},
+                                    .taint = taint});
+  CHECK(leaf ==
+        R"({"approval":{"at":"2026-11-22T14:02:11.123Z","by":"p:olga","call_hash":"9f86")"
+        R"(,"expires":"2026-11-22T14:07:11.123Z","level":2,"request":"a-1"},"node":"node-1")"
+        R"(,"risk":{"rung":1,"score":71,"signals":["records","new_host"]},"seq":7)"
+        R"(,"server":{"addr":"crm.internal","id":"crm","port":443,"tls":{"group":"X25519MLKEM768")"
+        R"(,"version":"TLSv1.3"}},"taint":["web"],"time":"2026-11-22T14:02:11.123456789Z")"
+        R"(,"type":"call.finished","v":1})");
+  // Nothing unusual is said, an absence is not.
+  CHECK(leaf_of({.type = audit::Type::call_decided, .time = now, .risk = {.rung = 0, .score = 0}})
+            .contains(R"("risk":{"score":0})"));
+  CHECK_FALSE(leaf_of({.type = audit::Type::log_closed, .time = now}).contains("risk"));
 }
 
 TEST_CASE("what a shadow says stands beside the decision") {

@@ -5,9 +5,10 @@
 
 #include "gateway/door_round.h"
 #include "gateway/halts.h"
+#include "gateway/operators.h"
 #include "gateway/ready.h"
+#include "gateway/recording.h"
 #include "gateway/tool_search.h"
-#include "inspect/redact.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
@@ -288,24 +289,17 @@ Task<void> Doorway::call() {
 // secret is in them.
 void Doorway::record(std::string_view server, audit::Outcome outcome, std::string_view why) {
   const std::string_view spoken = mcp::subject_of(*message_);
-  const inspect::Findings found =
-      inspect::scan_text(worker_.inspection().scanner(), inspect::Surface::arguments, spoken);
-  const std::string named =
-      inspect::redact_text(spoken.substr(0, 256), found, {.key = worker_.shared().redaction_key});
+  const std::string named = without_secrets(worker_, spoken);
   audit::Record record;
   record.type = audit::Type::call_decided;
   record.time = worker_.shared().clock.now();
   record.uid = crypto::uuid_v7(record.time, worker_.random());
   record.call_uid = record.uid;
-  record.agent.ref = admitted_->caller->agent.value();
-  record.principal.ref = admitted_->principal->id();
-  record.principal.auth = identity::name(admitted_->caller->method);
-  record.principal.cred = admitted_->caller->fingerprint;
-  record.tenant = admitted_->caller->tenant.value();
-  record.session = admitted_->principal->id();
+  record_caller(record, *admitted_, request_.peer());
   record.server.id = server;
   record.method = message_->method_name();
-  record.rpc_id = client_id_;
+  const std::string id = recorded_id(worker_, client_id_);
+  record.rpc_id = id;
   switch (message_->method()) {
     case Method::tools_call: record.tool = named; break;
     case Method::prompts_get: record.prompt = named; break;
@@ -314,8 +308,6 @@ void Doorway::record(std::string_view server, audit::Outcome outcome, std::strin
   record.decision = audit::Decision::deny;
   record.outcome = outcome;
   record.why = why;
-  record.client.addr = request_.peer().address;
-  record.client.port = request_.peer().port;
   worker_.shared().recorder.post(worker_.record_writer().write(record));
 }
 
@@ -417,6 +409,7 @@ Task<void> Doorway::open_session() {
   const json::Value params = message_->params();
   const std::string_view asked = params["protocolVersion"].text_or({});
   session->server = door_.name;
+  name_client(worker_, *session, params["clientInfo"]);
   session->version =
       mcp::is_legacy_revision(asked) ? asked : std::string_view(mcp::legacy_revisions.back());
   session->principal = admitted_->principal;

@@ -8,10 +8,13 @@
 #include "gateway/exceptions.h"
 #include "gateway/learnt.h"
 #include "gateway/meters.h"
+#include "gateway/operators.h"
 #include "gateway/ready.h"
+#include "gateway/recording.h"
 #include "inspect/question.h"
 #include "inspect/redact.h"
 #include "json/write.h"
+#include "mcp/trace.h"
 #include "mcp/translate.h"
 
 namespace latticegate::gateway {
@@ -59,27 +62,6 @@ bool is_by_ladder(const policy::Denial& denial) {
   });
 }
 
-// In place of a name that may be a secret.
-constexpr std::string_view hidden = "<redacted>";
-
-// Records of the findings; at most 32 are named, and none by its place when a name holds a secret.
-std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
-  const bool in_names = std::ranges::any_of(findings.items, &inspect::Finding::in_key);
-  std::vector<audit::Finding> list;
-  for (const inspect::Finding& finding : findings.items) {
-    if (list.size() == 32) break;
-    list.push_back({.count = 1,
-                    .id = finding.rule,
-                    .path = in_names ? std::string_view() : std::string_view(finding.pointer),
-                    .severity = inspect::name(finding.severity)});
-  }
-  for (const inspect::Finding& finding : findings.excepted) {
-    if (list.size() == 32) break;
-    list.push_back({.count = 1, .id = finding.rule, .path = {}, .severity = "excepted"});
-  }
-  return list;
-}
-
 std::span<const policy::Obligation> obligations_of(const policy::Decision& decision) {
   if (const auto* const permit = std::get_if<policy::Permit>(&decision))
     return permit->obligations();
@@ -91,23 +73,6 @@ std::span<const policy::Obligation> obligations_of(const policy::Decision& decis
 bool wants_all(std::span<const policy::Obligation> due) {
   return std::ranges::contains(due, policy::Obligation::Kind::log_full, &policy::Obligation::kind);
 }
-
-// Obligations as a record has them: each once, whosever it is.
-class RecordObligations {
- public:
-  explicit RecordObligations(std::span<const policy::Obligation> obligations) {
-    for (const policy::Obligation& obligation : obligations) {
-      std::string text = policy::to_text(obligation);
-      if (!std::ranges::contains(texts_, text)) texts_.push_back(std::move(text));
-    }
-    words_.assign(texts_.begin(), texts_.end());
-  }
-  std::span<const std::string_view> words() const [[clang::lifetimebound]] { return words_; }
-
- private:
-  std::vector<std::string> texts_;
-  std::vector<std::string_view> words_;
-};
 
 }  // namespace
 
@@ -126,14 +91,13 @@ Task<void> Exchange::call() {
   at_ = now();
   worker_.shared().counters.calls.fetch_add(1, std::memory_order_relaxed);
   if (!co_await admit()) co_return;
+  findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
+  leave_out(findings_);
+  inspect_ns_ = (worker_.loop().clock().instant() - started_).count();
   if (const auto halt = halted()) {
     co_await refuse_call(*halt, "quarantine");
     co_return;
   }
-
-  findings_ = co_await look(inspect::Surface::arguments, *message_, message_->params());
-  leave_out(findings_);
-  inspect_ns_ = (worker_.loop().clock().instant() - started_).count();
   asked_ = behaviour::asked_records(arguments());
 
   std::optional<policy::Permit> permit = co_await decide();
@@ -141,7 +105,7 @@ Task<void> Exchange::call() {
   std::optional<store::Ticket> ticket = co_await record(*permit);
   if (!ticket) co_return;
   if (permit->mode() == policy::Mode::enforce)
-    carry_out(permit->obligations(), std::format("it allows {}", subject_));
+    carry_out(permit->obligations(), std::format("it allows {}", named()));
   if (admitted_->principal->is_killed()) {  // by its policy, or while the disk was waited for
     finish_record(audit::Outcome::cancelled, mcp::killed_code, "killed before it was sent");
     co_await killed_answer();
@@ -239,8 +203,6 @@ Task<bool> Exchange::admit() {
     record.why = !tool_    ? "the server does not list this tool"
                  : !usable ? std::string_view(tool_->why_held)
                            : "no policy lets this caller see the tool";
-    const std::vector<audit::Finding> findings = record_findings(findings_);
-    record.findings = findings;
     auto body = with_question(nullptr);
     record.req.kept = body != nullptr;
     worker_.shared().recorder.post(worker_.record_writer().write(record), std::move(body));
@@ -372,6 +334,8 @@ void Exchange::note_asked(const policy::Facts& facts, std::span<const policy::Ob
                             task_call_->params());
     recording.findings = &of_task;
   }
+  if (facts.totals != nullptr)
+    taint_.assign(facts.totals->taint.all().begin(), facts.totals->taint.all().end());
   sealed_question_.clear();
   std::string& whole = seals_questions() ? sealed_question_ : question_;
   whole.reserve(2048);
@@ -411,10 +375,11 @@ void Exchange::compare_shadow(policy::Judgement::Kind decided) {
   counter.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Exchange::add_question(audit::Record& record) const {
+void Exchange::add_question(audit::Record& record) {
   record.policy_ver = static_cast<std::int64_t>(snapshot_->engine->epoch());
   record.policy_hash = snapshot_->engine->hash();
   record.asked = question_;
+  add_parts(record, findings_);
   if (shadow_differs_) add_shadow(record);
 }
 
@@ -502,6 +467,7 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     risk_.join(habits.before(who(), acting_.act(), config.behaviour));
   }
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
+  risk_known_ = true;
   if (config.behaviour.kill && config.behaviour.ladder)
     risk_.rung =
         static_cast<std::uint8_t>(worker_.shared().ladders.rung(admitted_->caller->agent.value()));
@@ -610,6 +576,7 @@ Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rul
   record.outcome = audit::Outcome::denied;
   const std::string_view rules[] = {rule};
   record.rules = rules;
+  add_parts(record, findings_);
   worker_.shared().recorder.post(worker_.record_writer().write(record));
   call_is_over(record.outcome);
   if (tool_)
@@ -635,12 +602,11 @@ void Exchange::record_denial(const policy::Denial& denial, std::int64_t level) {
   add_question(record);
   record.decision = level > 0 ? audit::Decision::step_up : audit::Decision::deny;
   if (denial.reason == policy::Reason::throttled) record.would = audit::Decision::allow;
+  add_approval(record);
   record.outcome = audit::Outcome::denied;
   std::vector<std::string_view> rules(denial.policies.begin(), denial.policies.end());
   record.rules = rules;
   record.why = why;
-  const std::vector<audit::Finding> findings = record_findings(findings_);
-  record.findings = findings;
   const RecordObligations obligations(denial.obligations);
   record.obligations = obligations.words();
   auto body = keep_request(record);
@@ -667,14 +633,10 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
   record.decision = audit::Decision::allow;
   record.rules = permit.policies();
   add_question(record);
+  add_approval(record);
   record.bytes_in = bytes_in_;
   record.inspect_ns = inspect_ns_;
   record.inspect_truncated = !findings_.complete();
-  std::vector<audit::Finding> findings;
-  if (!findings_.empty() || !findings_.excepted.empty()) {
-    findings = record_findings(findings_);
-    record.findings = findings;
-  }
   const RecordObligations obligations(permit.obligations());
   record.obligations = obligations.words();
   std::string would;
@@ -786,6 +748,7 @@ Exchange::Trouble Exchange::trouble(const std::optional<base::Error>& error) con
 // Passes what comes before the answer on as it arrives, and judges the answer.
 Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit& permit) {
   running_ = reply.get();
+  upstream_ = reply->secured();
   for (;;) {
     auto next = co_await reply->next();
     if (next && *next && !(*next)->is_response()) {
@@ -838,6 +801,7 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
 Task<void> Exchange::release(const mcp::Message& response, const policy::Permit& permit,
                              const inspect::Findings& found) {
   const config::Config& config = *snapshot_->config;
+  found_ = &found;
   const json::Value content = response.result().exists() ? response.result() : response.error();
   const bool failed = response.error().exists() || content["isError"].boolean() == true;
   at_ = now();
@@ -920,6 +884,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
       if (found.has(inspect::FindingKind::instruction, inspect::Severity::medium))
         totals.taint.add("instruction");
     }
+    taint_.assign(totals.taint.all().begin(), totals.taint.all().end());
   }
   log_full_ = log_full_ ||
               wants_all(withheld ? std::span<const policy::Obligation>(withheld->denial.obligations)
@@ -928,7 +893,8 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   if (withheld) {
     worker_.shared().counters.withheld.fetch_add(1, std::memory_order_relaxed);
     const std::string why = explain(withheld->denial);
-    std::string reason = risk_.signals.empty() ? why : risk_.signals.front().sentence;
+    std::string reason =
+        risk_.signals.empty() ? why : without_secrets(risk_.signals.front().sentence);
     finish_record(audit::Outcome::withheld, mcp::denied_code, why);
     carry_out(withheld->denial.obligations, reason);
     if (admitted_->principal->is_killed()) {
@@ -946,7 +912,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   std::erase_if(obligations, [&](const policy::Obligation& obligation) {
     return std::ranges::contains(permit.obligations(), obligation);  // carried out before the call
   });
-  carry_out(obligations, std::format("the answer of {}", subject_));
+  carry_out(obligations, std::format("the answer of {}", named()));
   if (admitted_->principal->is_killed()) {
     finish_record(audit::Outcome::withheld, mcp::killed_code, "killed by its answer");
     co_await killed_answer();
@@ -1011,9 +977,7 @@ std::optional<std::string> Exchange::refused_question(json::Value content) {
 }
 
 std::string Exchange::without_secrets(std::string_view words) const {
-  const inspect::Findings found =
-      inspect::scan_text(worker_.inspection().scanner(), inspect::Surface::arguments, words);
-  return inspect::redact_text(words, found, {.key = worker_.shared().redaction_key});
+  return gateway::without_secrets(worker_, words);
 }
 
 // step_up, redact and throttle are carried out where the call is decided and its answer released.
@@ -1059,7 +1023,12 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
   audit::Record record = base_record(audit::Type::call_finished);
   record.outcome = outcome;
   record.rpc_code = code;
-  record.error = error;
+  const std::string trouble = without_secrets(error);  // a server's words may be in it
+  record.error = trouble;
+  record.server.tls_group = upstream_.group;
+  record.server.tls_version = upstream_.version;
+  const inspect::Findings nothing;
+  add_parts(record, found_ != nullptr ? std::as_const(*found_) : nothing);
   record.rows_out = static_cast<std::int64_t>(rows_);
   record.bytes_in = bytes_in_;
   record.bytes_out = bytes_out_;
@@ -1122,32 +1091,68 @@ std::unique_ptr<const store::KeptBody> Exchange::keep_request(audit::Record& rec
   return body;
 }
 
-audit::Record Exchange::base_record(audit::Type type) const {
+// What was found, what is unusual and what was read: of the question, then of the answer.
+void Exchange::add_parts(audit::Record& record, const inspect::Findings& found) {
+  parts_.findings = record_findings(found);
+  parts_.labels.clear();
+  const bool answered = record.type == audit::Type::call_finished;
+  if (answered && found_ != nullptr)
+    for (const std::string& domain : labels().domains) parts_.labels.emplace_back(domain);
+  if (!answered && origins_.has(provenance::What::sensitive)) parts_.labels.emplace_back("private");
+  add_kinds_of_data(found, parts_.labels);
+  parts_.signals.clear();
+  for (const behaviour::Signal& signal : risk_.signals)
+    parts_.signals.push_back(behaviour::name(signal.kind));
+  parts_.taint.assign(taint_.begin(), taint_.end());
+  record.findings = parts_.findings;
+  (answered ? record.labels_out : record.labels_in) = parts_.labels;
+  if (risk_known_)
+    record.risk = {.rung = risk_.rung, .score = risk_.score, .signals = parts_.signals};
+  record.taint = parts_.taint;
+}
+
+// What a person was asked, or said.
+void Exchange::add_approval(audit::Record& record) {
+  if (!approval_) return;
+  parts_.approver = mark_of(worker_.shared(), approval_->by);
+  record.approval = {.at = approval_->answered,
+                     .by = parts_.approver,
+                     .call_hash = approval_->digest,
+                     .expires = approval_->until,
+                     .level = approval_->level,
+                     .request = approval_->id};
+}
+
+audit::Record Exchange::base_record(audit::Type type) {
   audit::Record record;
   record.type = type;
   record.time = now();
   record.uid = type == audit::Type::call_decided ? call_uid_
                                                  : crypto::uuid_v7(record.time, worker_.random());
   record.call_uid = call_uid_;
-  record.agent.ref = admitted_->caller->agent.value();
-  record.principal.ref = admitted_->principal->ref();
-  record.principal.auth = identity::name(admitted_->caller->method);
-  record.principal.cred = admitted_->caller->fingerprint;
-  record.tenant = admitted_->caller->tenant.value();
-  record.session = admitted_->principal->id();
-  record.server.id = route_.config->name;
-  record.server.segment = route_.config->segment;
-  record.server.residency = route_.config->region;
-  record.transport =
-      std::holds_alternative<config::Stdio>(route_.config->transport) ? "stdio" : "http";
-  if (message_) record.method = message_->method_name();
-  record.proto = session_ ? std::string_view(session_->version) : std::string_view();
-  record.rpc_id = client_id_;
+  record_caller(record, *admitted_, request_.peer());
+  record_server(record, *route_.config);
+  if (const Session* const session = door_ ? door_.get() : session_.get(); session != nullptr) {
+    record.proto = session->version;
+    record.client.name = session->client;
+    record.client.version = session->client_version;
+  }
+  if (message_) {
+    record.method = message_->method_name();
+    const json::Value meta = message_->meta();
+    if (const json::Value info = mcp::reserved_meta(meta, "clientInfo");
+        modern() && info.exists()) {
+      record.client.name = holds_secret() ? hidden : info["name"].text_or({});
+      record.client.version = holds_secret() ? hidden : info["version"].text_or({});
+    }
+  }
   if (trace_) {
     record.trace_id = trace_->trace;
     record.parent_span_id = trace_->parent;
     record.span_id = span_;
   }
+  if (recorded_id_.empty()) recorded_id_ = recorded_id(worker_, client_id_);
+  record.rpc_id = recorded_id_;
   if (tool_) {
     record.tool = tool_->name;
     record.tool_pin = tool_->form.hash;
@@ -1159,10 +1164,6 @@ audit::Record Exchange::base_record(audit::Type type) const {
   } else if (!subject_.empty()) {
     record.resource_uri = named();
   }
-  record.client.addr = request_.peer().address;
-  record.client.port = request_.peer().port;
-  record.client.tls_group = request_.peer().tls_group;
-  record.client.tls_version = request_.peer().tls_version;
   return record;
 }
 

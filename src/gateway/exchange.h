@@ -97,7 +97,10 @@ class Exchange {
   void compare_shadow(policy::Judgement::Kind decided);
   void add_shadow(audit::Record& record) const;
   void note_asked(const policy::Facts& facts, std::span<const policy::Obligation> due);
-  void add_question(audit::Record& record) const;
+  void add_question(audit::Record& record);
+  // The records' views are of parts_, and good until the next of these calls.
+  void add_parts(audit::Record& record, const inspect::Findings& found);
+  void add_approval(audit::Record& record);
   // The body as it is kept, if it is.
   std::unique_ptr<const store::KeptBody> keep(BodyKind kind, json::Value body,
                                               const inspect::Findings& findings) const;
@@ -198,7 +201,7 @@ class Exchange {
                          std::string_view data = {});
   net::Task<void> killed_answer();
   Outgoing outgoing(std::vector<json::Edit> edits);
-  audit::Record base_record(audit::Type type) const;
+  audit::Record base_record(audit::Type type);
   std::shared_ptr<Conversation> conversation() const;
   base::Time now() const { return worker_.shared().clock.now(); }
   bool modern() const { return era_ == mcp::Era::modern; }
@@ -240,7 +243,19 @@ class Exchange {
   std::string_view subject_;
   std::shared_ptr<Conversation> conversation_;
   inspect::Findings findings_;
+  const inspect::Findings* found_ = nullptr;  // in the answer, while it is released
   behaviour::Risk risk_;
+  bool risk_known_ = false;
+  std::vector<std::string> taint_;  // of the conversation
+  Secured upstream_;
+  struct Parts {
+    std::vector<audit::Finding> findings;
+    std::vector<std::string_view> labels;
+    std::vector<std::string_view> signals;
+    std::vector<std::string_view> taint;
+    std::string approver;
+  };
+  Parts parts_;
   Acting acting_;
   provenance::Origins origins_;
   std::string digest_;  // of what an approval would be for; empty until it is needed
@@ -250,6 +265,7 @@ class Exchange {
   bool client_lifts_ = false;       // its answer counts for what holds now
   std::optional<mcp::TraceContext> trace_;
   std::string span_;
+  std::string recorded_id_;      // client_id_ without secrets
   std::string question_;         // as the record has it
   std::string sealed_question_;  // as it is kept beside the record, if it is
   bool log_full_ = false;        // a policy wants all of it recorded

@@ -42,6 +42,8 @@ class HttpReply final : public Reply {
     events_ = net::is_media_type(type, "text/event-stream");
     json_ = net::is_media_type(type, "application/json");
     status_ = connection_->head().status;
+    const net::Peer& peer = connection_->stream().peer();
+    secured_ = {.version = peer.tls_version, .group = peer.tls_group};
     if (const auto id = connection_->head().find("mcp-session-id")) session_id_ = *id;
     if (events_) {
       connection_->release_head();
@@ -102,6 +104,7 @@ class HttpReply final : public Reply {
   }
   int status() const override { return status_; }
   std::string_view session_id() const override { return session_id_; }
+  Secured secured() const override { return secured_; }
 
  private:
   // The server let the stream go before its answer and keeps the rest (2025-11-25,
@@ -151,6 +154,7 @@ class HttpReply final : public Reply {
   int attempts_ = 0;  // since the last message
   bool answered_ = false;
   std::string session_id_;
+  Secured secured_;
   int status_ = 0;
   bool events_ = false;
   bool json_ = false;

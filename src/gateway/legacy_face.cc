@@ -155,6 +155,7 @@ class LegacyFace::CallReply final : public Reply {
     answers_->close();
     if (inner_) inner_->cancel();
   }
+  Secured secured() const override { return inner_ ? inner_->secured() : Secured(); }
   // The end of the stream is the cancellation for a server over HTTP; one behind a pipe is told.
   const std::string& id() const { return id_; }
 

@@ -58,7 +58,8 @@ struct Run {
   explicit Run(net::Loop& loop) : home(loop) {}
   net::Loop& home;
   Reply* reply = nullptr;  // used on the home loop; null when it is over
-  std::string id;          // at the server, JSON text
+  Secured secured;
+  std::string id;  // at the server, JSON text
   std::string about;
   std::vector<Question> questions;   // while parked
   std::size_t bytes = 0;             // that it counts for while parked
@@ -248,6 +249,7 @@ class ModernFace::CallReply final : public Reply {
     cancelled_ = true;
     inbox_->close();
   }
+  Secured secured() const override { return run_->secured; }
 
  private:
   // Only what this request asked for passes; tokens are those of this round.
@@ -387,6 +389,7 @@ Task<Result<std::unique_ptr<Reply>>> ModernFace::request(net::Loop& loop, const 
   run->id = outgoing.id;
   run->about = about(message);
   run->reply = reply.get();
+  run->secured = reply->secured();
   {
     const std::scoped_lock lock(mutex_);
     running_.emplace(outgoing.id, run);

@@ -47,6 +47,7 @@ class OneStream::StreamReply final : public Reply {
     cancelled_ = true;
     inbox_->close();
   }
+  Secured secured() const override { return from_->secured_; }
 
  private:
   net::Loop& loop_;

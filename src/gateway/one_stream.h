@@ -20,8 +20,9 @@ class OneStream : public std::enable_shared_from_this<OneStream> {
  public:
   // `refuse` sends the text that answers a request of the server which nobody can hear. `ended` is
   // what callers are told when the stream has.
-  OneStream(std::function<void(std::string text)> refuse, std::string_view ended)
-      : refuse_(std::move(refuse)), ended_words_(ended) {}
+  OneStream(std::function<void(std::string text)> refuse, std::string_view ended,
+            Secured secured = {})
+      : refuse_(std::move(refuse)), ended_words_(ended), secured_(std::move(secured)) {}
 
   // What will answer the request of that id; of an empty id: what belongs to no request, and the
   // newest listener gets it. Used on the loop given. `time` is for each message; none for a stream.
@@ -44,6 +45,7 @@ class OneStream : public std::enable_shared_from_this<OneStream> {
 
   std::function<void(std::string)> refuse_;
   std::string_view ended_words_;
+  const Secured secured_;
   mutable std::mutex mutex_;
   bool ended_ = false;
   std::vector<Call> calls_;

@@ -5,6 +5,7 @@
 #include "gateway/descriptions.h"
 #include "gateway/exchange.h"
 #include "gateway/incoming.h"
+#include "gateway/recording.h"
 #include "inspect/question.h"
 #include "inspect/redact.h"
 #include "json/write.h"
@@ -175,6 +176,7 @@ Task<void> Exchange::initialize() {
   }
   auto session = std::make_shared<Session>();
   session->server = route_.config->name;
+  name_client(worker_, *session, message_->params()["clientInfo"]);
   session->principal = admitted_->principal;
   session->conversation = std::make_shared<Conversation>();
   constexpr std::size_t longest_capabilities = 4'096;

@@ -100,6 +100,9 @@ struct Session {
   std::string server;
   std::string version;              // negotiated revision
   std::string capabilities = "{}";  // of a legacy client, JSON text
+  // Legacy: the client's name for itself, without secrets; not of members.
+  std::string client;
+  std::string client_version;
   std::shared_ptr<Principal> principal;
   std::shared_ptr<Conversation> conversation;  // legacy; null for modern: the principal's own
   std::shared_ptr<Link> link;                  // null for a door

@@ -37,12 +37,14 @@ Task<Result<std::shared_ptr<SseSession>>> SseSession::open(net::Loop& loop,
                                                            std::shared_ptr<HttpSender> sender,
                                                            base::Bytes answer_limit) {
   std::shared_ptr<SseSession> self(new SseSession(loop, sender, answer_limit));
-  self->stream_ =
-      std::make_shared<OneStream>([](const std::string&) {}, "the server's stream ended");
   self->inside_ = std::make_shared<Inside>(answer_limit);
   Outgoing nothing;
   nothing.idempotent = true;
   CO_TRY(self->inside_->connection, co_await sender->send(loop, "GET", nothing, nullptr));
+  const net::Peer& peer = self->inside_->connection->stream().peer();
+  self->stream_ =
+      std::make_shared<OneStream>([](const std::string&) {}, "the server's stream ended",
+                                  Secured{.version = peer.tls_version, .group = peer.tls_group});
   const net::Head& head = self->inside_->connection->head();
   if (head.status != 200 ||
       !net::is_media_type(head.find("content-type").value_or(""), "text/event-stream"))

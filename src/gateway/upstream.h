@@ -42,6 +42,12 @@ struct Outgoing {
 // without one.
 bool answers(const mcp::Message& message, std::string_view id);
 
+// What protects a connection to a server: "TLSv1.3", "X25519MLKEM768". Empty without TLS.
+struct Secured {
+  std::string version;
+  std::string group;
+};
+
 // The messages that answer one request, in order. Used on the loop of the request.
 class Reply {
  public:
@@ -55,6 +61,8 @@ class Reply {
   virtual int status() const { return 200; }
   // The session id that the server assigned with this answer; empty if none.
   virtual std::string_view session_id() const { return {}; }
+  // The connection that it comes over.
+  virtual Secured secured() const { return {}; }
 };
 
 class Link {

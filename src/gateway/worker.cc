@@ -215,7 +215,7 @@ void Worker::record_given_up(std::string_view server, const Principal& principal
   record.uid = crypto::uuid_v7(record.time, random_);
   record.call_uid = record.uid;
   record.session = principal.id();
-  record.principal.ref = principal.id();
+  record.principal.ref = principal.ref();
   record.agent.ref = principal.agent();
   record.server.id = server;
   record.outcome = audit::Outcome::timeout;
@@ -621,7 +621,9 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
                                           std::move(principal),
                                           {},
                                           {},
+                                          {},
                                           {}});
+  if (admitted->caller->user) admitted->delegation = {admitted->caller->agent.value()};
   if (snapshot.engine->looks_back())
     admitted->histories =
         shared_.histories.of(admitted->principal->id(), admitted->caller.profile(),

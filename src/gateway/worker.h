@@ -116,6 +116,7 @@ struct Admitted {
   std::string authorization;
   identity::Caller caller;
   std::shared_ptr<Principal> principal;
+  std::vector<std::string_view> delegation;  // who acts for the person; views of `caller`
   // The latest tool that was asked for on this connection, and whether the caller may see it.
   struct Seen {
     std::shared_ptr<const ToolEntry> tool;
