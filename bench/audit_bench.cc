@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -566,6 +567,72 @@ void indexing(const fs::path& folder, std::uint64_t records) {
   std::println("one question: {} candidates in {:.1f} ms", found, (now_us() - asked) / 1e3);
 }
 
+// 20,000 records of 2 KB a second for a while, with the index made beside them: what a record
+// costs where nothing falls behind, how far behind the index is, and whether memory grows.
+void steady(const fs::path& folder, int seconds) {
+  constexpr std::uint64_t rate = 20'000;
+  const auto resident_mb = [] {
+    std::ifstream statm("/proc/self/statm");
+    std::uint64_t all = 0;
+    std::uint64_t resident = 0;
+    statm >> all >> resident;
+    return static_cast<double>(resident * 4096) / 1e6;
+  };
+  const Sample sample(2048);
+  Log log(folder, 1, true);
+  log.write(rate, 64, sample, 0);  // buffers are made
+  const fs::path file = folder.string() + ".db";
+  std::atomic<bool> over{false};
+  std::atomic<double> index_us{0};
+  double longest = 0;
+  {
+    std::jthread indexing([&] {
+      auto index = store::LogIndex::open(file, folder);
+      must(index.has_value(), "index");
+      while (!over) {
+        // tidy: a pace
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        const double begun = now_us();
+        must(index->update().has_value(), "index");
+        longest = std::max(longest, now_us() - begun);
+        index_us = thread_us();
+      }
+    });
+    const double first_mb = resident_mb();
+    double half_mb = 0;
+    const Cpu before = cpu_us();
+    const double start = now_us();
+    std::uint64_t written = 0;
+    double slowest = 0;
+    while (written < rate * static_cast<std::uint64_t>(seconds)) {
+      const double at = now_us();
+      log.write(64, 64, sample, 0);
+      written += 64;
+      slowest = std::max(slowest, now_us() - at);
+      if (half_mb == 0 && written > rate * static_cast<std::uint64_t>(seconds) / 2)
+        half_mb = resident_mb();
+      const double due = start + static_cast<double>(written) / rate * 1e6;
+      if (const double early = due - now_us(); early > 0)
+        std::this_thread::sleep_for(  // tidy: a pace
+            std::chrono::duration<double, std::micro>(early));
+    }
+    const double took = now_us() - start;
+    const Cpu after = cpu_us();
+    const double of_index = index_us;
+    over = true;
+    const auto each = [&](double us) { return us / static_cast<double>(written); };
+    std::println(
+        "{:.0f} records/s of 2 KB for {} s, 64 at a time: a record {:.2f} us of the program and "
+        "{:.2f} us of the kernel with {:.2f} us for the index in them; slowest batch {:.1f} ms",
+        static_cast<double>(written) / took * 1e6, seconds, each(after.user - before.user),
+        each(after.kernel - before.kernel), each(of_index), slowest / 1e3);
+    std::println("  memory {:.1f} MB at first, {:.1f} MB halfway, {:.1f} MB now; signed {} behind",
+                 first_mb, half_mb, resident_mb(),
+                 log.journal->status().next_seq - log.journal->status().signed_records);
+  }
+  std::println("  the index, every half second: at most {:.0f} ms to catch up", longest / 1e3);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -585,6 +652,7 @@ int main(int argc, char** argv) {
   if (wanted("verify")) verification(folder / "verified", records);
   if (wanted("packing")) packing(folder / "packed", at_most(400'000));
   if (wanted("bodies")) bodies(folder / "bodies", at_most(64'000));
+  if (wanted("steady")) steady(folder / "steady", 20);
   if (wanted("index")) indexing(folder / "indexed", at_most(500'000));
   fs::remove_all(folder);
   return 0;

@@ -29,16 +29,47 @@ constexpr auto tables = [] {
 std::uint32_t byte_of(std::byte b) { return std::to_integer<std::uint32_t>(b); }
 
 #if defined(__x86_64__)
+// Bytes that three chains of instructions take at once, each its own part: one chain alone waits
+// three cycles for each instruction.
+constexpr std::size_t part = 256;
+
+// The effect of `part` zero bytes on a checksum, by its four bytes: what joins two parts' chains.
+constexpr auto over_part = [] {
+  std::array<std::array<std::uint32_t, 256>, 4> all{};
+  for (std::size_t place = 0; place < 4; ++place)
+    for (std::uint32_t b = 0; b < 256; ++b) {
+      std::uint32_t crc = b << 8 * place;
+      for (std::size_t i = 0; i < part; ++i) crc = crc >> 8 ^ tables[0][crc & 0xFF];
+      all[place][b] = crc;
+    }
+  return all;
+}();
+std::uint64_t after_part(std::uint64_t crc) {
+  return over_part[0][crc & 0xFF] ^ over_part[1][crc >> 8 & 0xFF] ^ over_part[2][crc >> 16 & 0xFF] ^
+         over_part[3][crc >> 24 & 0xFF];
+}
+
 __attribute__((target("sse4.2"))) std::uint32_t by_instruction(base::ByteView bytes,
                                                                std::uint32_t so_far) {
   std::uint64_t crc = ~so_far;
   const std::byte* at = bytes.data();
   const std::byte* const end = at + bytes.size();
-  for (; end - at >= 8; at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, 8);
-    crc = _mm_crc32_u64(crc, word);
+  const auto word = [](const std::byte* from) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, from, 8);
+    return eight;
+  };
+  for (; static_cast<std::size_t>(end - at) >= 3 * part; at += 3 * part) {
+    std::uint64_t second = 0;
+    std::uint64_t third = 0;
+    for (std::size_t i = 0; i < part; i += 8) {
+      crc = _mm_crc32_u64(crc, word(at + i));
+      second = _mm_crc32_u64(second, word(at + part + i));
+      third = _mm_crc32_u64(third, word(at + 2 * part + i));
+    }
+    crc = after_part(after_part(crc) ^ second) ^ third;
   }
+  for (; end - at >= 8; at += 8) crc = _mm_crc32_u64(crc, word(at));
   auto rest = static_cast<std::uint32_t>(crc);
   for (; at != end; ++at) rest = _mm_crc32_u8(rest, std::to_integer<unsigned char>(*at));
   return ~rest;

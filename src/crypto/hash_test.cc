@@ -60,4 +60,7 @@ TEST_CASE("CRC-32C gives the values of RFC 3720, by instruction and by table, in
   for (int i = 0; i < 32; ++i) rising += static_cast<char>(i);
   CHECK(both(rising) == 0x46DD794EU);
   for (std::size_t n = 1; n < 70; ++n) both(std::string(n, 'x') + rising);
+  // Around what three chains take at once.
+  for (const std::size_t n : {255UL, 256UL, 735UL, 736UL, 737UL, 768UL, 2048UL, 65'535UL})
+    both(std::string(n, 'x') + rising);
 }

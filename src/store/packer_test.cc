@@ -36,11 +36,7 @@ namespace {
 
 const std::string origin = "acme/test/node-1";
 
-std::shared_ptr<const store::LogKeys> keys() {
-  auto made = store::LogKeys::from_seeds(origin, std::string(32, 1), std::string(32, 2));
-  REQUIRE(made.has_value());
-  return std::make_shared<const store::LogKeys>(*std::move(made));
-}
+std::shared_ptr<const store::LogKeys> keys() { return store::test_keys(origin); }
 
 std::string told(const fs::path& log) {
   const auto report = store::verify_log({.directory = log, .keys = keys()->verifiers().value()});

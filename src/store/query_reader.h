@@ -98,6 +98,8 @@ class LogReader {
   // the next one's beginning is told once, as an error; the call after that goes on with the next
   // segment.
   [[nodiscard]] base::Result<std::optional<audit::Entry>> next();
+  // Passes over what is before that leaf.
+  void skip_to(std::uint64_t seq) { skip_below_ = seq; }
 
  private:
   LogReader(std::filesystem::path log, SegmentFile file)

@@ -41,9 +41,7 @@ namespace {
 const std::string origin = "acme/test/node-1";
 
 JournalOptions options(const std::filesystem::path& log) {
-  static const std::string seed(32, 's');
-  static const auto keys = std::make_shared<const store::LogKeys>(
-      std::move(store::LogKeys::from_seeds(origin, seed, seed).value()));
+  static const auto keys = store::test_keys(origin);
   return {.directory = log,
           .origin = origin,
           .segment = {8000},

@@ -18,6 +18,7 @@
 #include "store/awaited.h"
 #include "store/body_file.h"
 #include "store/detail/scratch.h"
+#include "store/detail/test_log.h"
 #include "store/journal.h"
 #include "store/query_reader.h"
 #include "store/sealer.h"
@@ -48,9 +49,7 @@ struct Bench {
   store::SystemFiles files;
   store::Awaited awaited;
   audit::RecordWriter writer{"node-1"};
-  std::shared_ptr<const store::LogKeys> keys = std::make_shared<const store::LogKeys>(
-      store::LogKeys::from_seeds("acme/test/node-1", std::string(32, 'a'), std::string(32, 'b'))
-          .value());
+  std::shared_ptr<const store::LogKeys> keys = store::test_keys("acme/test/node-1");
   std::shared_ptr<const store::WrappingKeys> keks = [] {
     crypto::SeededRandom random(1);
     auto made = std::make_shared<store::WrappingKeys>();

@@ -56,21 +56,27 @@ Result<std::optional<audit::Checkpoint>> last_checkpoint(const std::filesystem::
   return std::optional(opened->checkpoint);
 }
 
-// Reads leaves from `from` to before `until` and hands them to `take`, which may say that it is
-// enough.
+// Reads leaves from `from` to before `until` with a reader that stands there, and hands them to
+// `take`, which may say that it is enough.
+template <class Take>
+Result<void> read_leaves(LogReader& reader, std::uint64_t from, std::uint64_t until, Take take) {
+  for (std::uint64_t seq = from; seq < until; ++seq) {
+    const auto entry = reader.next();
+    if (!entry) return std::unexpected(entry.error());
+    if (!*entry || (*entry)->seq != seq)
+      return fail(Code::malformed, std::format("record {} is not in the segments", seq));
+    if (auto taken = take((*entry)->leaf); !taken) return taken;
+  }
+  return {};
+}
 template <class Take>
 Result<void> read_leaves(const std::filesystem::path& log, std::uint64_t from, std::uint64_t until,
                          Take take) {
   if (from >= until) return {};
   auto reader = LogReader::open(log, {.seq = from, .since = {}, .last = {}});
   if (!reader) return std::unexpected(std::move(reader).error());
-  for (std::uint64_t seq = from; seq < until; ++seq) {
-    const auto entry = reader->next();
-    if (!entry) return std::unexpected(entry.error());
-    if (!*entry || (*entry)->seq != seq)
-      return fail(Code::malformed, std::format("record {} is not in {}", seq, log.string()));
-    if (auto taken = take((*entry)->leaf); !taken) return taken;
-  }
+  if (auto read = read_leaves(*reader, from, until, std::move(take)); !read)
+    return base::within(log.string(), std::move(read).error());
   return {};
 }
 
@@ -303,12 +309,17 @@ void Sealer::failed(const base::Error& error) {
 Result<void> Sealer::take_in(std::vector<Chunk>& chunks, std::uint64_t durable) {
   // Not more into memory before what is there got out.
   if (auto flushed = tree_.flush(); !flushed) return flushed;
+  bool behind = false;
   for (const Chunk& chunk : chunks) {
-    if (chunk.first > tree_.size())
+    if (chunk.first > tree_.size()) {
+      behind = true;
       if (auto caught = catch_up(chunk.first); !caught) return caught;
+    }
     if (auto taken = take_frames(chunk); !taken) return taken;
   }
-  return durable > tree_.size() ? catch_up(durable) : Result<void>();
+  if (durable > tree_.size()) return catch_up(durable);
+  if (!behind) reader_.reset();
+  return {};
 }
 
 Result<void> Sealer::take_frames(const Chunk& chunk) {
@@ -317,17 +328,35 @@ Result<void> Sealer::take_frames(const Chunk& chunk) {
     // Our own bytes from memory: their checksums were made a moment ago.
     const std::size_t size = audit::frame_size(rest);
     if (seq == tree_.size())
-      tree_.add(rest.substr(audit::frame_overhead, size - audit::frame_overhead));
+      if (auto taken = take_leaf(rest.substr(audit::frame_overhead, size - audit::frame_overhead));
+          !taken)
+        return taken;
     rest.remove_prefix(size);
-    // Counted from the beginning of the log: where tiles are full, few partial ones are needed.
-    if (tree_.size() > signed_ && tree_.size() % options_.leaves == 0)
-      if (auto published = publish(); !published) return published;
   }
+  return {};
+}
+
+Result<void> Sealer::take_leaf(std::string_view leaf) {
+  tree_.add(leaf);
+  // Counted from the beginning of the log: where tiles are full, few partial ones are needed.
+  if (tree_.size() > signed_ && tree_.size() % options_.leaves == 0) return publish();
   return tree_.waiting_bytes() < flush_at ? Result<void>() : tree_.flush();
 }
 
 Result<void> Sealer::catch_up(std::uint64_t until) {
-  return add_leaves(tree_, options_.directory, until);
+  // Reading on, not anew: a reader that begins walks its segment up to there.
+  if (reader_)
+    reader_->skip_to(tree_.size());
+  else if (auto opened =
+               LogReader::open(options_.directory, {.seq = tree_.size(), .since = {}, .last = {}}))
+    reader_.emplace(*std::move(opened));
+  else
+    return std::unexpected(std::move(opened).error());
+  auto read = read_leaves(*reader_, tree_.size(), until,
+                          [this](std::string_view leaf) { return take_leaf(leaf); });
+  if (read) return {};
+  reader_.reset();
+  return base::within(options_.directory.string(), std::move(read).error());
 }
 
 Result<void> Sealer::put(const std::filesystem::path& path, std::string_view text, bool often) {

@@ -31,6 +31,7 @@
 #include "base/result.h"
 #include "store/file.h"
 #include "store/log_keys.h"
+#include "store/query_reader.h"
 #include "store/tree_writer.h"
 
 namespace latticegate::store {
@@ -97,6 +98,7 @@ class Sealer {
   void run();
   [[nodiscard]] base::Result<void> take_in(std::vector<Chunk>& chunks, std::uint64_t durable);
   [[nodiscard]] base::Result<void> take_frames(const Chunk& chunk);
+  [[nodiscard]] base::Result<void> take_leaf(std::string_view leaf);
   // From the segments, up to that leaf.
   [[nodiscard]] base::Result<void> catch_up(std::uint64_t until);
   [[nodiscard]] base::Result<void> publish();
@@ -112,6 +114,7 @@ class Sealer {
 
   // Of the sealing thread.
   TreeWriter tree_;
+  std::optional<LogReader> reader_;  // while the segments are caught up with
   std::uint64_t signed_ = 0;
   std::optional<base::Instant> unsigned_since_;
   std::optional<base::Instant> failing_since_;

@@ -77,6 +77,34 @@ test("requests that are none, and logs that nobody named, get their status", asy
   assert.equal((await fetch(address + "/add-checkpoint")).status, 404);
 });
 
+test("whoever asks at the same moment, in whatever process: the witness's history never goes back", async () => {
+  const state = path("race");
+  const addresses = [];
+  const running = [];
+  for (let i = 0; i < 2; ++i) {
+    const child = spawn(binary, ["audit", "witness", "--listen", "127.0.0.1:0", "--state", state, "--name", "race.example", "--key", path("young/log.pub")]);
+    running.push(child);
+    addresses.push(await new Promise((done) => child.stdout.on("data", (text) => {
+      const found = /^ready (\S+)/.exec(String(text));
+      if (found) done(found[1]);
+    })));
+  }
+  after(() => running.forEach((child) => child.kill()));
+  // Two histories under the same keys, each of which would be signed as the first one.
+  const notes = ["young", "fork"].map((log) => readFileSync(path(`${log}/checkpoint`), "utf8"));
+  const answers = await Promise.all(Array.from({ length: 40 }, async (_, i) => {
+    const response = await fetch(addresses[i % 2] + "/add-checkpoint", { method: "POST", body: `old 0\n\n${notes[(i >> 1) % 2]}` });
+    return { status: response.status, note: (i >> 1) % 2 };
+  }));
+  const signed = new Set(answers.filter(({ status }) => status === 200).map(({ note }) => note));
+  assert.equal(signed.size, 1, "one of two histories");
+  assert.ok(answers.every(({ status }) => status === 200 || status === 409), JSON.stringify(answers));
+  // The same state in a third process, while they run.
+  const other = signed.has(0) ? "fork" : "young";
+  const refused = await audit("witness", "--directory", path(other), "--key", path("young/log.pub"), "--state", state, "--name", "race.example");
+  assert.equal(refused.code, 1, refused.stderr);
+});
+
 test("anchors: a file that grows, and commits; verify holds the log against every one of them", async () => {
   const file = path("anchors");
   for (const log of ["young", "young"]) {

@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <format>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,9 +16,17 @@
 #include "base/result.h"
 #include "json/value.h"
 #include "store/journal.h"
+#include "store/log_keys.h"
 #include "store/query_reader.h"
 
 namespace latticegate::store {
+
+// The same ones in every run.
+inline std::shared_ptr<const LogKeys> test_keys(std::string_view origin) {
+  auto made = LogKeys::from_seeds(origin, std::string(32, 1), std::string(32, 2));
+  base::check(made.has_value(), "seeds give keys");
+  return std::make_shared<const LogKeys>(*std::move(made));
+}
 
 // Counts what the notifier brings and lets a test wait for it.
 class Waiting {
