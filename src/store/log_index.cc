@@ -92,7 +92,7 @@ struct LogIndex::Database {
     sqlite3_db_config(handle.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     // It can be made again: a crash of the machine may cost it.
     for (const char* const sql : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=OFF",
-                                  "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY"})
+                                  "PRAGMA cache_size=-8192", "PRAGMA temp_store=MEMORY"})
       if (auto done = execute(sql, "open"); !done) return done;
     const auto version = number("PRAGMA user_version");
     if (!version) return std::unexpected(version.error());

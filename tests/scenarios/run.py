@@ -490,6 +490,12 @@ class Scenario:
                     with open(os.path.join(root, file), "rb") as data:
                         if text.encode() in data.read():
                             self.problems.append(f"audit log: contains {text!r}")
+        for text in expected.get("not_on_disk", []):
+            for root, _, files in os.walk(os.path.join(self.folder.path, "state")):
+                for file in filter(lambda name: os.path.isfile(os.path.join(root, name)), files):  # no sockets
+                    with open(os.path.join(root, file), "rb") as data:
+                        if text.encode() in data.read():
+                            self.problems.append(f"state: {file} contains {text!r}")
         for text in expected.get("not_to_client", []):
             for name, reply in self.replies.items():
                 if "status" in reply and text in json.dumps(reply, ensure_ascii=False):
