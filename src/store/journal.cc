@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <format>
 #include <iterator>
 #include <limits>
@@ -21,12 +20,15 @@
 #include "audit/segment.h"
 #include "store/body_file.h"
 #include "store/detail/lock.h"
+#include "store/detail/thread.h"
 #include "store/pace.h"
 #include "store/packer.h"
+#include "store/posted.h"
 #include "store/query_reader.h"
 #include "store/recovery.h"
 #include "store/rotation.h"
 #include "store/sealer.h"
+#include "store/segment_writer.h"
 #include "store/spill.h"
 
 namespace latticegate::store {
@@ -36,71 +38,12 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-// Space is reserved in steps: one for some hundred records, and little is left over when the
-// process dies.
-constexpr std::uint64_t reserve_step = std::uint64_t{1} * 1024 * 1024;
-
 constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t post_soon = 65'536;  // posted bytes that are worth a commit of their own
-
-// Leaves that nobody waits for, one behind the other in one buffer.
-struct Posted {
-  struct Piece {
-    std::size_t size;
-    std::uint32_t seq_at;
-    std::uint32_t body_at;
-    std::unique_ptr<const KeptBody> body;
-  };
-  std::vector<Piece> pieces;
-  std::string text;
-
-  void add(audit::Leaf leaf, std::unique_ptr<const KeptBody> body) {
-    pieces.push_back({.size = leaf.text.size(),
-                      .seq_at = leaf.seq_at,
-                      .body_at = leaf.body_at,
-                      .body = std::move(body)});
-    text += leaf.text;
-  }
-  void append(Posted& other) {
-    std::ranges::move(other.pieces, std::back_inserter(pieces));
-    text += other.text;
-  }
-  void clear() {
-    pieces.clear();
-    text.clear();
-  }
-  bool empty() const { return pieces.empty(); }
-};
 
 std::string node_of(const std::string& origin) { return origin.substr(origin.rfind('/') + 1); }
 
 }  // namespace
-
-Append::~Append() {
-  base::check(state_ != State::queued, "an append outlives its way to the disk");
-}
-
-void Append::set(audit::Leaf leaf, const crypto::Uuid& call_uid, std::uint32_t home, void* waiter,
-                 std::unique_ptr<const KeptBody> body) {
-  base::check(state_ != State::queued, "an append is not changed on its way to the disk");
-  base::check((leaf.body_at != 0) == (body != nullptr), "a body has its place in the leaf");
-  leaf_.assign(leaf.text);
-  body_ = std::move(body);
-  seq_at_ = leaf.seq_at;
-  body_at_ = leaf.body_at;
-  call_uid_ = call_uid;
-  home_ = home;
-  waiter_ = waiter;
-  next_ = nullptr;
-  state_ = State::ready;
-}
-
-Result<Ticket> Append::take_ticket() {
-  const State state = std::exchange(state_, State::idle);
-  if (state == State::durable) return Ticket(call_uid_, seq_);
-  base::check(state == State::failed, "a ticket is asked for once, after the notification");
-  return fail(Code::unavailable, "the decision could not be recorded");
-}
 
 class Journal::Writer {
  public:
@@ -112,6 +55,7 @@ class Journal::Writer {
         notifier_(std::move(notifier)),
         lock_(std::move(lock)),
         records_(node_of(options_.origin)),
+        segment_(options_.directory, options_.origin, files),
         body_file_(options_.directory, files),
         spill_(options_.spill, files),
         heads_(options_.homes, nullptr),
@@ -154,9 +98,6 @@ class Journal::Writer {
   // Whether there is room for a body; if not, it is left out. Under the mutex.
   bool takes_body(const std::unique_ptr<const KeptBody>& body);
   void tell(Append* first, bool durable);
-  // Puts out_ on the disk, behind what is there.
-  Result<void> write_out();
-  // Ends the segment where it is durable and begins the next one.
   Result<void> new_segment();
   // Makes the log fit for writing again after a failure.
   Result<void> repair();
@@ -181,11 +122,7 @@ class Journal::Writer {
   // Everything down to the mutex belongs to the writer thread (before it starts: to start()).
   crypto::SystemRandom random_;
   audit::RecordWriter records_;
-  std::unique_ptr<File> file_;
-  std::uint64_t segment_ = 0;
-  std::uint64_t first_seq_ = 0;  // of the segment
-  std::uint64_t size_ = 0;       // durable bytes of the segment
-  std::uint64_t reserved_ = 0;   // up to where space is reserved
+  SegmentWriter segment_;
   std::uint64_t next_seq_ = 0;
   std::string out_;  // the frames of a batch
   std::optional<BodyKeys> body_keys_;
@@ -228,13 +165,7 @@ Result<void> Journal::Writer::start() {
   auto found = recover(options_.directory, options_.origin, files_);
   if (!found) return std::unexpected(std::move(found).error());
   next_seq_ = found->next_seq;
-  segment_ = found->segment;
-  first_seq_ = found->first;
-  if (found->file != nullptr) {
-    file_ = std::move(found->file);
-    size_ = found->size;
-    reserved_ = size_;
-  }
+  segment_.resume(*found);
   status_.cut_bytes = found->cut_bytes;
   if (options_.keys != nullptr) {
     auto sealer = Sealer::open({.directory = options_.directory,
@@ -250,9 +181,9 @@ Result<void> Journal::Writer::start() {
     if (!ring) return std::unexpected(std::move(ring).error());
     body_keys_ = *std::move(ring);
   }
-  if (auto resumed = body_file_.resume(segment_, next_seq_); !resumed) return resumed;
+  if (auto resumed = body_file_.resume(segment_.number(), next_seq_); !resumed) return resumed;
   // Continued in the last segment, if it has room; else, or if there is none, in a new one.
-  if (file_ == nullptr || size_ >= options_.segment.count)
+  if (!segment_.is_open() || segment_.size() >= options_.segment.count)
     if (auto made = new_segment(); !made) return made;
 
   audit::Record opened{.type = audit::Type::log_opened};
@@ -265,19 +196,12 @@ Result<void> Journal::Writer::start() {
   if (auto said = say_rotation(); !said) return said;
   if (auto taken = take_spilled(); !taken) return taken;
   status_.next_seq = next_seq_;
-  status_.segment = segment_;
+  status_.segment = segment_.number();
   if (options_.pack) {
     packer_ = std::make_unique<Packer>(options_.directory, files_);
-    packer_->complete(segment_);
+    packer_->complete(segment_.number());
   }
-
-  // Signals are for the main thread.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::jthread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = quiet_thread([this] { run(); });
   return {};
 }
 
@@ -400,7 +324,7 @@ void Journal::Writer::run() {
   // Nobody can be told of a failure here; the next open() recovers a log that was not closed well.
   // The end is signed when nothing is reserved behind it any more.
   if (retry_.count() == 0 && write_own({.type = audit::Type::log_closed}).has_value() &&
-      file_->truncate(size_).has_value() && file_->sync().has_value())
+      segment_.cut().has_value())
     seal(next_seq_ - 1);
 }
 
@@ -523,11 +447,11 @@ void Journal::Writer::commit(Batch& batch) {
   const std::uint64_t first = next_seq_;
   std::uint64_t seq = first;
   // Bodies lie beside the segment that their records come to lie in.
-  const auto room = size_ < options_.segment.count ? Result<void>() : new_segment();
+  const auto room = segment_.size() < options_.segment.count ? Result<void>() : new_segment();
   const auto written =
       room.and_then([&] { return make_frames(batch); }).and_then([&](std::uint64_t end) {
         seq = end;
-        return write_out();
+        return segment_.append(out_);
       });
   const bool aside = !written && set_aside(batch);
   std::uint64_t freed = 0;
@@ -552,7 +476,7 @@ void Journal::Writer::commit(Batch& batch) {
     ++status_.batches;
     status_.records += records;
     status_.next_seq = seq;
-    status_.segment = segment_;
+    status_.segment = segment_.number();
   } else {
     retry_ = options_.first_retry;
     const std::scoped_lock lock(mutex_);
@@ -623,7 +547,7 @@ Result<void> Journal::Writer::take_spilled() {
   for (const Spill::Kept& kept : *left) {
     out_.clear();
     audit::write_frame(kept.text, kept.seq_at, next_seq_, out_);
-    if (auto written = write_out(); !written) return written;
+    if (auto written = segment_.append(out_); !written) return written;
     ++next_seq_;
     seal(next_seq_ - 1);
   }
@@ -651,50 +575,10 @@ void Journal::Writer::tell(Append* first, bool durable) {
   }
 }
 
-Result<void> Journal::Writer::write_out() {
-  if (size_ + out_.size() > reserved_) {
-    // Only an optimisation (no size to write at each commit): whether there is room, the write
-    // itself tells.
-    const std::uint64_t wanted =
-        (size_ + out_.size() + reserve_step - 1) / reserve_step * reserve_step;
-    // An earlier attempt may have failed and records been written all the same: never over those.
-    if (file_->reserve(std::max(reserved_, size_), wanted)) reserved_ = wanted;
-  }
-  if (auto done = file_->write_all(out_, size_); !done) return done;
-  if (auto done = file_->sync(); !done) return done;
-  size_ += out_.size();
-  return {};
-}
-
 Result<void> Journal::Writer::new_segment() {
-  if (file_ != nullptr) {
-    if (auto done = file_->truncate(size_); !done) return done;
-    if (auto done = file_->sync(); !done) return done;
-    reserved_ = size_;
-  }
-  const std::uint64_t number = segment_ + 1;
-  const std::filesystem::path path = segment_path(options_.directory, number);
-  // A file of that name is left from an attempt that failed; nobody was told of anything in it.
-  auto made = files_.create_anew(path);
-  if (!made) return std::unexpected(std::move(made).error());
-  const std::string header = audit::write_header(
-      {.number = number, .first = next_seq_, .origin = options_.origin, .created = clock_.now()});
-  const auto fill = [&]() -> Result<void> {
-    if (auto done = (*made)->write_all(header, 0); !done) return done;
-    if (auto done = (*made)->sync(); !done) return done;
-    return files_.sync_folder(path.parent_path());
-  };
-  if (auto filled = fill(); !filled) {
-    static_cast<void>(files_.remove(path).has_value());  // the next attempt begins with it anyway
-    return filled;
-  }
-  file_ = *std::move(made);
-  segment_ = number;
-  if (packer_ != nullptr) packer_->complete(number);
-  body_file_.begin(number);
-  first_seq_ = next_seq_;
-  size_ = header.size();
-  reserved_ = size_;
+  if (auto made = segment_.next(next_seq_, clock_.now()); !made) return made;
+  if (packer_ != nullptr) packer_->complete(segment_.number());
+  body_file_.begin(segment_.number());
   return {};
 }
 
@@ -702,11 +586,9 @@ Result<void> Journal::Writer::repair() {
   // What the failed batch left behind must be gone before its seqs are given to others. After that
   // a new segment, because the pages of a file that failed to sync are in an unknown state; but not
   // one empty segment after the other.
-  if (first_seq_ == next_seq_) {
-    if (auto done = file_->truncate(size_); !done) return done;
-    if (auto done = file_->sync(); !done) return done;
-    reserved_ = size_;
-    body_file_.begin(segment_);
+  if (segment_.first() == next_seq_) {
+    if (auto done = segment_.cut(); !done) return done;
+    body_file_.begin(segment_.number());
   } else if (auto made = new_segment(); !made) {
     return made;
   }
@@ -733,17 +615,17 @@ Result<void> Journal::Writer::repair() {
 Result<void> Journal::Writer::write_own(audit::Record record) {
   record.time = clock_.now();
   record.uid = crypto::uuid_v7(record.time, random_);
-  record.log_segment = static_cast<std::int64_t>(segment_);
+  record.log_segment = static_cast<std::int64_t>(segment_.number());
   const audit::Leaf leaf = records_.write(record);
   out_.clear();
   audit::write_frame(leaf.text, leaf.seq_at, next_seq_, out_);
-  if (auto written = write_out(); !written) return written;
+  if (auto written = segment_.append(out_); !written) return written;
   ++next_seq_;
   if (record.type != audit::Type::log_closed) seal(next_seq_ - 1);
   const std::scoped_lock lock(mutex_);
   ++status_.records;
   status_.next_seq = next_seq_;
-  status_.segment = segment_;
+  status_.segment = segment_.number();
   return {};
 }
 

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <format>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "audit/segment.h"
 #include "store/body_file.h"
 #include "store/detail/lock.h"
+#include "store/detail/thread.h"
 #include "store/query_reader.h"
 
 namespace latticegate::store {
@@ -126,12 +126,7 @@ Result<void> pack_segment(const fs::path& log, std::uint64_t number, Files& file
 }
 
 Packer::Packer(fs::path log, Files& files) : log_(std::move(log)), files_(files) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = quiet_thread([this](const std::stop_token& stop) { run(stop); });
 }
 
 Packer::~Packer() {

@@ -3,13 +3,13 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <csignal>
 #include <format>
 #include <system_error>
 #include <utility>
 
 #include "audit/receipt.h"
 #include "audit/segment.h"
+#include "store/detail/thread.h"
 #include "store/query_reader.h"
 #include "store/rotation.h"
 
@@ -198,12 +198,7 @@ Result<std::unique_ptr<Sealer>> Sealer::open(SealerOptions options, std::uint64_
   sealer->status_.signed_leaves = sealer->signed_;
   if (sealer->tree_.size() > sealer->signed_) sealer->unsigned_since_ = clock.instant();
 
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  sealer->thread_ = std::jthread([&self = *sealer] { self.run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  sealer->thread_ = quiet_thread([&self = *sealer] { self.run(); });
   return sealer;
 }
 

@@ -5,10 +5,9 @@
 //   node postbox.mjs <folder with mails> <file for what leaves>
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { serve } from "../../examples/quickstart/servers/stdio.mjs";
 
 const [folder, left] = process.argv.slice(2);
-const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\n");
 const text = (words) => ({ content: [{ type: "text", text: words }] });
 const strings = (...names) => ({
   type: "object",
@@ -31,11 +30,4 @@ const methods = {
   "tools/list": () => ({ tools: Object.entries(tools).map(([name, { inputSchema }]) => ({ name, description: name, inputSchema })) }),
   "tools/call": ({ name, arguments: given }) => tools[name].call(given),
 };
-createInterface({ input: process.stdin })
-  .on("line", (line) => {
-    const { id, method, params } = JSON.parse(line);
-    if (id === undefined) return;
-    if (methods[method]) send({ id, result: methods[method](params ?? {}) });
-    else send({ id, error: { code: -32601, message: "Method not found" } });
-  })
-  .on("close", () => process.exit(0));
+serve(methods);

@@ -5,14 +5,13 @@
 //
 //   node tickets.mjs <file with the tool's description>
 import { readFileSync, watchFile } from "node:fs";
-import { createInterface } from "node:readline";
+import { send, serve } from "./stdio.mjs";
 
 const file = process.argv[2];
 if (!file) {
   process.stderr.write("usage: node tickets.mjs <file with the tool's description>\n");
   process.exit(2);
 }
-const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\n");
 const tickets = { "T-100": "Printer on floor 2 is out of paper", "T-101": "New starter needs a badge" };
 
 const methods = {
@@ -45,11 +44,4 @@ const methods = {
 };
 
 watchFile(file, { interval: 100 }, () => send({ method: "notifications/tools/list_changed" }));
-createInterface({ input: process.stdin })
-  .on("line", (line) => {
-    const { id, method, params } = JSON.parse(line);
-    if (id === undefined) return;
-    if (methods[method]) send({ id, result: methods[method](params ?? {}) });
-    else send({ id, error: { code: -32601, message: "Method not found" } });
-  })
-  .on("close", () => process.exit(0));
+serve(methods);
