@@ -1114,7 +1114,10 @@ void Exchange::add_parts(audit::Record& record, const inspect::Findings& found) 
 // What a person was asked, or said.
 void Exchange::add_approval(audit::Record& record) {
   if (!approval_) return;
-  parts_.approver = mark_of(worker_.shared(), approval_->by);
+  // Whose client answered is who it acts for (gateway/ask_client.cc).
+  parts_.approver = approval_->by.starts_with(client_answers)
+                        ? admitted_->principal->ref()
+                        : mark_of(worker_.shared(), approval_->by);
   record.approval = {.at = approval_->answered,
                      .by = parts_.approver,
                      .call_hash = approval_->digest,
