@@ -1023,7 +1023,8 @@ void Exchange::finish_record(audit::Outcome outcome, std::optional<std::int64_t>
   audit::Record record = base_record(audit::Type::call_finished);
   record.outcome = outcome;
   record.rpc_code = code;
-  const std::string trouble = without_secrets(error);  // a server's words may be in it
+  // A server's words may be in it.
+  const std::string trouble = error.empty() ? std::string() : without_secrets(error);
   record.error = trouble;
   record.server.tls_group = upstream_.group;
   record.server.tls_version = upstream_.version;
@@ -1093,9 +1094,9 @@ std::unique_ptr<const store::KeptBody> Exchange::keep_request(audit::Record& rec
 
 // What was found, what is unusual and what was read: of the question, then of the answer.
 void Exchange::add_parts(audit::Record& record, const inspect::Findings& found) {
-  parts_.findings = record_findings(found);
-  parts_.labels.clear();
   const bool answered = record.type == audit::Type::call_finished;
+  parts_.findings = answered ? counted_findings(found) : record_findings(found);
+  parts_.labels.clear();
   if (answered && found_ != nullptr)
     for (const std::string& domain : labels().domains) parts_.labels.emplace_back(domain);
   if (!answered && origins_.has(provenance::What::sensitive)) parts_.labels.emplace_back("private");

@@ -24,6 +24,22 @@ std::vector<audit::Finding> record_findings(const inspect::Findings& findings) {
   return list;
 }
 
+std::vector<audit::Finding> counted_findings(const inspect::Findings& findings) {
+  std::vector<audit::Finding> list;
+  for (const audit::Finding& finding : record_findings(findings)) {
+    const auto same = std::ranges::find_if(list, [&](const audit::Finding& other) {
+      return other.id == finding.id && other.severity == finding.severity;
+    });
+    if (same != list.end()) {
+      ++same->count;
+      continue;
+    }
+    list.push_back(finding);
+    list.back().path = {};
+  }
+  return list;
+}
+
 void add_kinds_of_data(const inspect::Findings& findings, std::vector<std::string_view>& labels) {
   const auto add = [&](std::string_view label) {
     if (!std::ranges::contains(labels, label)) labels.push_back(label);

@@ -24,6 +24,9 @@ inline constexpr std::string_view hidden = "<redacted>";
 
 // At most 32 are named, and none by its place when a name holds a secret.
 std::vector<audit::Finding> record_findings(const inspect::Findings& findings);
+// Of an answer: how many by each rule. Nothing of what it says, names of members neither, gets into
+// a record.
+std::vector<audit::Finding> counted_findings(const inspect::Findings& findings);
 // Adds the kinds of data that the findings show, each once: "secret", and those of personal data
 // ("personal-eu", "pci", ...).
 void add_kinds_of_data(const inspect::Findings& findings, std::vector<std::string_view>& labels);
