@@ -5,11 +5,14 @@
 #include <cstring>
 #include <utility>
 
+#include "audit/detail/emit.h"
 #include "audit/segment.h"
 #include "base/result.h"
 
 namespace latticegate::audit {
 namespace {
+
+using detail::Emit;
 
 // Bytes that one string may take in the leaf, quotes and the mark of a cut not counted. Their sum
 // over all fields but Record::asked, with the lists' budgets, stays below leaf_limit:
@@ -20,230 +23,7 @@ constexpr std::size_t sentence = 640;
 
 constexpr std::size_t room = 2 * leaf_limit.count;  // the buffer; never filled
 constexpr std::string_view no_room = R"({"missing":"size"})";
-constexpr std::size_t digits_limit = 20;               // of a seq
-constexpr std::int64_t exact = 9'007'199'254'740'991;  // the largest integer of RFC 8785
-
-constexpr std::array<char, 16> hex{'0', '1', '2', '3', '4', '5', '6', '7',
-                                   '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
-
-// Whether the text can stand between quotes as it is: printable ASCII without quote and backslash.
-bool plain(std::string_view text) {
-  if (text.empty()) return true;
-  constexpr std::uint64_t ones = 0x0101010101010101U;
-  constexpr std::uint64_t highs = 0x8080808080808080U;
-  const auto zero_in = [](std::uint64_t x) { return (x - ones) & ~x & highs; };
-  const auto special = [&](std::uint64_t x) {
-    return (x & highs) | ((x - ones * 0x20) & ~x & highs) | zero_in(x ^ ones * '"') |
-           zero_in(x ^ ones * '\\');
-  };
-  std::size_t i = 0;
-  for (; text.size() - i >= 8; i += 8) {
-    std::uint64_t x = 0;
-    std::memcpy(&x, text.data() + i, 8);
-    if (special(x) != 0) return false;
-  }
-  if (i == text.size()) return true;
-  std::uint64_t x = ones * ' ';
-  std::memcpy(&x, text.data() + i, text.size() - i);
-  return special(x) == 0;
-}
-
-// The length of the well-formed UTF-8 character at the beginning, or 0.
-std::size_t character(std::string_view text) {
-  for (std::size_t length = 1; length <= 4 && length <= text.size(); ++length)
-    if (base::is_utf8(text.substr(0, length))) return length;
-  return 0;
-}
-
-// Writes JSON at a pointer, without asking for room: the limits above prove that there is enough.
-// Every member begins with a comma; the object's first comma becomes its brace.
-class Emit {
- public:
-  explicit Emit(char* at) : at_(at) {}
-  char* at() const { return at_; }
-
-  template <std::size_t N>
-  void text(const char (&literal)[N]) {
-    std::memcpy(at_, literal, N - 1);
-    at_ += N - 1;
-  }
-
-  template <std::size_t N>
-  void string(const char (&key)[N], std::string_view value, std::size_t limit) {
-    if (value.empty()) return;
-    text(key);
-    string(value, limit);
-  }
-
-  void string(std::string_view value, std::size_t limit) {
-    *at_++ = '"';
-    if (value.size() <= limit && plain(value)) [[likely]] {
-      at_ = std::ranges::copy(value, at_).out;
-    } else {
-      escaped(value, limit);
-    }
-    *at_++ = '"';
-  }
-
-  void digits(std::int64_t value) {
-    if (value < 0) *at_++ = '-';
-    auto rest =
-        static_cast<std::uint64_t>(std::min(value < 0 ? -std::max(value, -exact) : value, exact));
-    std::array<char, 20> reversed{};
-    std::size_t count = 0;
-    do {
-      reversed[count++] = static_cast<char>('0' + rest % 10);
-      rest /= 10;
-    } while (rest != 0);
-    while (count != 0) *at_++ = reversed[--count];
-  }
-
-  template <std::size_t N>
-  void number(const char (&key)[N], std::int64_t value) {
-    if (value < 0) return;
-    text(key);
-    digits(value);
-  }
-
-  // Nanoseconds as milliseconds. 15 digits at most, so that this is the shortest form of the double
-  // that it means.
-  template <std::size_t N>
-  void milliseconds(const char (&key)[N], std::int64_t ns) {
-    if (ns < 0) return;
-    text(key);
-    ns = std::min<std::int64_t>(ns, 999'999'999'999'999);
-    digits(ns / 1'000'000);
-    std::int64_t fraction = ns % 1'000'000;
-    if (fraction == 0) return;
-    *at_++ = '.';
-    for (std::int64_t place = 100'000; fraction != 0; place /= 10) {
-      *at_++ = static_cast<char>('0' + fraction / place);
-      fraction %= place;
-    }
-  }
-
-  template <std::size_t N>
-  void uuid(const char (&key)[N], const crypto::Uuid& value) {
-    if (value.is_nil()) return;
-    text(key);
-    *at_++ = '"';
-    at_ = crypto::write_to(at_, value);
-    *at_++ = '"';
-  }
-
-  void as_it_is(std::string_view text) { at_ = std::ranges::copy(text, at_).out; }
-  void zeros(std::size_t count) {
-    std::memset(at_, '0', count);
-    at_ += count;
-  }
-
-  template <std::size_t N>
-  void raw(const char (&key)[N], std::string_view json) {
-    if (json.empty()) return;
-    base::check(json.size() <= asked_limit, "what was asked keeps within its limit");
-    text(key);
-    at_ = std::ranges::copy(json, at_).out;
-  }
-
-  // An object of the members that `members` writes; nothing at all if it writes none.
-  template <std::size_t N>
-  void object(const char (&key)[N], std::invocable auto members) {
-    char* const before = at_;
-    text(key);
-    char* const open = at_;
-    members();
-    if (at_ == open) {
-      at_ = before;
-      return;
-    }
-    *open = '{';
-    *at_++ = '}';
-  }
-
-  // A list of whatever `element` writes, within a budget of bytes.
-  template <std::size_t N, class T>
-  void list(const char (&key)[N], std::span<const T> values, std::size_t budget,
-            std::invocable<const T&> auto element) {
-    if (values.empty()) return;
-    text(key);
-    *at_++ = '[';
-    char* const begin = at_;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      char* const before = at_;
-      if (i != 0) *at_++ = ',';
-      element(values[i]);
-      if (static_cast<std::size_t>(at_ - begin) <= budget) continue;
-      at_ = before;
-      if (i != 0) *at_++ = ',';
-      *at_++ = '"';
-      cut(values.size() - i);
-      *at_++ = '"';
-      break;
-    }
-    *at_++ = ']';
-  }
-
-  template <std::size_t N>
-  void list(const char (&key)[N], std::span<const std::string_view> values, std::size_t budget) {
-    list(key, values, budget, [&](const std::string_view& value) { string(value, label); });
-  }
-
- private:
-  void cut(std::size_t missing) {
-    text("[cut ");
-    digits(static_cast<std::int64_t>(missing));
-    *at_++ = ']';
-  }
-
-  void escaped(std::string_view value, std::size_t limit) {
-    const char* const end = at_ + limit;
-    for (std::size_t i = 0; i < value.size();) {
-      const auto c = static_cast<unsigned char>(value[i]);
-      if (end - at_ < 6) {  // the longest that one character can become
-        // What is left may still fit: then there is no reason to cut.
-        const std::string_view rest = value.substr(i);
-        if (!plain(rest) || rest.size() > static_cast<std::size_t>(end - at_)) {
-          cut(rest.size());
-          return;
-        }
-      }
-      if (c >= 0x80 || c == 0) {
-        const std::size_t length = c == 0 ? 0 : character(value.substr(i));
-        if (length == 0) {
-          text("\xEF\xBF\xBD");
-          ++i;
-        } else {
-          std::memcpy(at_, value.data() + i, length);
-          at_ += length;
-          i += length;
-        }
-        continue;
-      }
-      ++i;
-      if (c >= 0x20 && c != '"' && c != '\\') {
-        *at_++ = static_cast<char>(c);
-        continue;
-      }
-      *at_++ = '\\';
-      switch (c) {
-        case '"':
-        case '\\': *at_++ = static_cast<char>(c); break;
-        case '\b': *at_++ = 'b'; break;
-        case '\f': *at_++ = 'f'; break;
-        case '\n': *at_++ = 'n'; break;
-        case '\r': *at_++ = 'r'; break;
-        case '\t': *at_++ = 't'; break;
-        default:
-          text("u00");
-          *at_++ = hex[c >> 4];
-          *at_++ = hex[c & 15];
-      }
-    }
-  }
-
-  char* at_;
-};
-
+constexpr std::size_t digits_limit = 20;  // of a seq
 constexpr std::size_t digest_digits = 64;
 // What stands at a leaf's body_at; behind it comes "len". Zeros are 0 in every hexadecimal place.
 struct BodyPlace {
@@ -302,7 +82,7 @@ void client(Emit& out, const Client& client) {
 void principal(Emit& out, const Principal& principal) {
   out.string(",\"auth\":", principal.auth, word);
   out.string(",\"cred\":", principal.cred, label);
-  out.list(",\"delegation\":", principal.delegation, 320);
+  out.list(",\"delegation\":", principal.delegation, 320, label);
   out.string(",\"iss\":", principal.iss, label);
   out.string(",\"kind\":", principal.kind, word);
   out.string(",\"ref\":", principal.ref, label);
@@ -332,7 +112,7 @@ void approval(Emit& out, const Approval& approval) {
 void risk(Emit& out, const Risk& risk) {
   if (risk.rung > 0) out.number(",\"rung\":", risk.rung);
   out.number(",\"score\":", risk.score);
-  out.list(",\"signals\":", risk.signals, 240);
+  out.list(",\"signals\":", risk.signals, 240, label);
 }
 
 void finding(Emit& out, const Finding& finding) {
@@ -359,7 +139,7 @@ void redaction(Emit& out, const Redaction& redaction) {
 
 void shadow(Emit& out, const Shadow& shadow) {
   out.string(",\"decision\":", name(shadow.decision), word);
-  out.list(",\"rules\":", shadow.rules, 480);
+  out.list(",\"rules\":", shadow.rules, 480, label);
   out.string(",\"why\":", shadow.why, label);
 }
 
@@ -369,7 +149,7 @@ void log(Emit& out, const Record& record) {
   out.number(",\"cut_bytes\":", record.log_cut_bytes);
   out.string(",\"cut_file\":", record.log_cut_file, label);
   out.string(",\"cut_sha256\":", record.log_cut_sha256, label);
-  out.list(",\"keys\":", record.log_keys, 2048);
+  out.list(",\"keys\":", record.log_keys, 2048, label);
   out.number(",\"lost\":", record.log_lost_records);
   out.number(",\"minimum\":", record.log_minimum);
   out.number(",\"refused\":", record.log_refused);
@@ -487,6 +267,8 @@ Leaf RecordWriter::write(const Record& r) {
   out.object(",\"agent\":", [&] { agent(out, r.agent); });
   out.object(",\"approval\":", [&] { approval(out, r.approval); });
   out.string(",\"approved_by\":", r.approved_by, label);
+  base::check(r.asked.size() <= asked_limit && r.log_signers.size() <= asked_limit,
+              "what was asked keeps within its limit");
   out.raw(",\"asked\":", r.asked);
   out.number(",\"bytes_in\":", r.bytes_in);
   out.number(",\"bytes_out\":", r.bytes_out);
@@ -502,15 +284,15 @@ Leaf RecordWriter::write(const Record& r) {
     out.milliseconds(",\"ms\":", r.inspect_ns);
     if (r.inspect_truncated) out.text(",\"truncated\":true");
   });
-  out.list(",\"labels_in\":", r.labels_in, 320);
-  out.list(",\"labels_out\":", r.labels_out, 320);
+  out.list(",\"labels_in\":", r.labels_in, 320, label);
+  out.list(",\"labels_out\":", r.labels_out, 320, label);
   out.object(",\"log\":", [&] { log(out, r); });
   out.string(",\"method\":", r.method, label);
   out.string(",\"mode\":", r.mode, word);
   out.text(",\"node\":");
   std::memcpy(out.at(), node_.data(), node_.size());
   out = Emit(out.at() + node_.size());
-  out.list(",\"obligations\":", r.obligations, 480);
+  out.list(",\"obligations\":", r.obligations, 480, label);
   out.string(",\"outcome\":", name(r.outcome), word);
   out.string(",\"parent_span_id\":", r.parent_span_id, word);
   out.string(",\"policy_hash\":", r.policy_hash, label);
@@ -533,7 +315,7 @@ Leaf RecordWriter::write(const Record& r) {
     out.digits(*r.rpc_code);
   }
   out.string(",\"rpc_id\":", r.rpc_id, label);
-  out.list(",\"rules\":", r.rules, 960);
+  out.list(",\"rules\":", r.rules, 960, label);
   out.text(",\"seq\":");
   const auto seq_at = static_cast<std::uint32_t>(out.at() - buffer_.data());
   out.object(",\"server\":", [&] { server(out, r.server); });
@@ -541,7 +323,7 @@ Leaf RecordWriter::write(const Record& r) {
   out.object(",\"shadow\":", [&] { shadow(out, r.shadow); });
   out.string(",\"span_id\":", r.span_id, word);
   out.string(",\"subject\":", r.subject, label);
-  out.list(",\"taint\":", r.taint, 320);
+  out.list(",\"taint\":", r.taint, 320, label);
   out.string(",\"tenant\":", r.tenant, label);
   out.text(",\"time\":\"");
   std::memcpy(out.at(), date_.data(), date_.size());
