@@ -87,7 +87,7 @@ void Sketch::save(json::Writer& out) const {
     if (const float count = counts_[bucket]; count > 0)
       out.begin_array()
           .integer(static_cast<std::int64_t>(bucket))
-          .raw(std::format("{}", count))
+          .raw(std::format("{:.4g}", count))
           .end_array();
   out.end_array().end_object();
 }
