@@ -279,10 +279,10 @@ void Habit::judge_window(Window& window, Kind kind, std::uint64_t least, Risk& r
 }
 
 // Many calls of a usual size, one after the other, are no jump and still a scrape: a day's worth of
-// records within an hour, where hours never brought a third of it.
+// records within an hour, where hours never brought more than about half of it.
 void Habit::judge_hour_volume(std::uint64_t records, base::Time at, const Settings& settings,
                               Risk& risk) {
-  constexpr double above = 2.5;
+  constexpr double above = 1.8;
   constexpr double of_day = 0.8;
   constexpr double points = 92;
   constexpr float hours = 10;
