@@ -94,8 +94,32 @@ def secrets():
     print()
 
 
+def personal():
+    """Numbers and addresses of persons: how many findings lie on a marked place, how many marked places have one."""
+    kinds = ["CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "PHONE_NUMBER", "US_SSN"]
+    print("## personal data\n\n| split | findings that are right | " + " | ".join(kinds) + " |\n|---|---|" + "---|" * len(kinds))
+    for split in ("train", "dev"):
+        rows = rows_of("pii", split)
+        right = findings = 0
+        places = {kind: [0, 0] for kind in kinds}
+        for row, answer in zip(rows, ask("tool_result", rows)):
+            at = lambda n: len(row["text"][:n].encode())
+            marked = [(mark["type"], at(mark["start"]), at(mark["end"])) for mark in row.get("spans", [])]
+            found = [f["span"] for f in answer.get("findings", []) if "personal_data" in f["labels"]]
+            findings += len(found)
+            right += sum(any(begin < end2 and begin2 < end for _, begin2, end2 in marked) for begin, end in found)
+            for kind, begin, end in marked:
+                if kind in places:
+                    places[kind][0] += any(begin < end2 and begin2 < end for begin2, end2 in found)
+                    places[kind][1] += 1
+        print(f"| {split} | {wilson(right, findings)} of {findings} | "
+              + " | ".join(f"{wilson(*places[kind])} of {places[kind][1]}" for kind in kinds) + " |")
+    print()
+
+
 print("# Inspection on development rows\n\nMade by `./dev eval`; in per cent, 95 % Wilson intervals in brackets. What the numbers mean: "
       "[README.md](README.md).\n")
 for surface in SURFACES:
     report(surface)
 secrets()
+personal()
