@@ -38,8 +38,10 @@ enum class Kind : std::uint8_t {
   entities,  // "entities": more different things within an hour than usual
   // Of the agent as a whole again:
   hour_volume,  // "hour_volume": as many records within an hour as on a usual day
+  // Not learnt:
+  canary,  // "canary": a planted value that nobody has a use for came back
 };
-inline constexpr Kind last_kind = Kind::hour_volume;
+inline constexpr Kind last_kind = Kind::canary;
 std::string_view name(Kind kind);
 
 // One deviation, with everything that explains it.

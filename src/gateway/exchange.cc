@@ -389,6 +389,21 @@ void Exchange::add_shadow(audit::Record& record) const {
                    .why = seals_questions() ? std::string_view() : std::string_view(shadow_why_)};
 }
 
+namespace {
+
+// A planted value came back: nothing else has to be known.
+void add_canary(behaviour::Risk& risk, const inspect::Findings& found, std::string_view where) {
+  const auto canary =
+      std::ranges::find(found.items, inspect::FindingKind::canary, &inspect::Finding::kind);
+  if (canary == found.items.end()) return;
+  risk.add({.kind = behaviour::Kind::canary,
+            .score = 100,
+            .seen = 1,
+            .sentence = std::format("a planted value came back in {} ({})", where, canary->rule)});
+}
+
+}  // namespace
+
 behaviour::Who Exchange::who() const {
   const auto& groups = admitted_->caller->groups;
   return {admitted_->caller->agent.value(),
@@ -466,6 +481,7 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     habits.note(who(), risk_, at_);
     risk_.join(habits.before(who(), acting_.act(), config.behaviour));
   }
+  add_canary(risk_, findings_, "its arguments");
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
   risk_known_ = true;
   if (config.behaviour.kill && config.behaviour.ladder)
@@ -855,6 +871,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     }
     conspicuous = conspicuous || !after.signals.empty();
     risk_.join(std::move(after));
+    add_canary(risk_, found, "an answer");
     if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
     behaviour::Totals& totals = conversation_->totals;
     totals.records += rows_;

@@ -26,6 +26,7 @@ std::string_view name(FindingKind kind) {
     case FindingKind::injection: return "injection";
     case FindingKind::exfiltration: return "exfiltration";
     case FindingKind::personal_data: return "personal_data";
+    case FindingKind::canary: return "canary";
   }
   std::unreachable();
 }

@@ -36,6 +36,7 @@ enum class FindingKind : std::uint8_t {
   injection,        // a text that the server behind would run or follow: SQL, shell, paths, markup
   exfiltration,     // a text that carries data out when it is shown or fetched
   personal_data,    // names a person: numbers of cards, accounts, health and state; addresses
+  canary,           // a value that was planted and that nobody has a use for
 };
 std::string_view name(FindingKind kind);
 

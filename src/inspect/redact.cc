@@ -20,7 +20,8 @@ bool wanted(const Finding& finding, const Redaction& how) {
     case FindingKind::exfiltration: return how.links;
     case FindingKind::instruction:
     case FindingKind::injection:
-    case FindingKind::personal_data: return false;
+    case FindingKind::personal_data:
+    case FindingKind::canary: return false;
   }
   std::unreachable();
 }

@@ -61,7 +61,8 @@ constexpr auto kinds =
                                               {"instruction", FindingKind::instruction},
                                               {"injection", FindingKind::injection},
                                               {"exfiltration", FindingKind::exfiltration},
-                                              {"personal_data", FindingKind::personal_data}});
+                                              {"personal_data", FindingKind::personal_data},
+                                              {"canary", FindingKind::canary}});
 constexpr auto surface_names =
     std::to_array<Surface>({Surface::arguments, Surface::result, Surface::descriptor,
                             Surface::instructions, Surface::error, Surface::user_text});

@@ -290,7 +290,7 @@ void Scanner::State::add_match(const Rule& rule, const json::Node* node, bool ke
   finding.in_key = key;
   finding.begin = from;
   finding.end = to;
-  if (rule.kind == FindingKind::personal_data)
+  if (rule.kind == FindingKind::personal_data || rule.kind == FindingKind::canary)
     finding.excerpt = std::format("({} characters)", match.size());
   else
     finding.excerpt = base::printable(match.substr(0, longest_excerpt));
