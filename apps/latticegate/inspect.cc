@@ -1,21 +1,28 @@
 // inspect: lines of texts to lines of findings, so that anybody can measure inspection with their
-// own data. The format is docs/formats/inspect.md.
+// own data. The format is docs/formats/inspect.md. inspect explain: what a rule means.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <format>
 #include <memory>
 #include <optional>
 #include <print>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/log.h"
 #include "commands.h"
 #include "inspect/descriptor_set.h"
+#include "inspect/meaning.h"
 #include "inspect/scan.h"
 #include "json/value.h"
 #include "json/write.h"
 #include "lines.h"
+#include "policy_files.h"
 
 namespace latticegate::app {
 namespace {
@@ -172,6 +179,99 @@ int run(const Named& surface) {
   return whole ? done : usage;
 }
 
+// The built-in rules and those of a directory. Says which of their examples come out otherwise.
+Result<std::shared_ptr<const inspect::RuleSet>> rules_with(const std::string& directory,
+                                                           std::vector<std::string>& failing) {
+  std::vector<inspect::RuleFile> files = inspect::built_in_files();
+  if (!directory.empty()) {
+    std::error_code error;
+    std::vector<std::string> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+      if (entry.path().extension() == ".yaml") paths.push_back(entry.path().string());
+    if (error) return fail(Code::io, std::format("cannot read {}: {}", directory, error.message()));
+    std::ranges::sort(paths);
+    for (const std::string& path : paths) {
+      auto text = file_text(path);
+      if (!text) return std::unexpected(std::move(text).error());
+      files.push_back({path, *std::move(text)});
+    }
+    auto checked = inspect::failing_examples(files);
+    if (!checked) return std::unexpected(std::move(checked).error());
+    failing = *std::move(checked);
+  }
+  return inspect::RuleSet::compile(files);
+}
+
+std::string joined(std::span<const std::string> words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+void print_meaning(const inspect::Meaning& meaning) {
+  std::println("{}: {}", meaning.rule, meaning.description);
+  std::println("  kind        {}", inspect::name(meaning.kind));
+  std::println("  found by    {}", meaning.found_by);
+  if (meaning.severity) std::println("  severity    {}", inspect::name(*meaning.severity));
+  if (meaning.severity && meaning.surface_mask != 0xFF) {
+    std::vector<std::string> where;
+    for (std::size_t surface = 0; surface < inspect::surfaces; ++surface)
+      if ((meaning.surface_mask >> surface & 1) != 0)
+        where.emplace_back(inspect::name(static_cast<inspect::Surface>(surface)));
+    std::println("  looked for  {}", joined(where));
+  }
+  if (meaning.rarity > 0)
+    std::println("  how rare    one in {:.0f} harmless texts",
+                 std::pow(10.0, static_cast<double>(meaning.rarity)));
+  if (!meaning.labels.empty()) std::println("  belongs to  {}", joined(meaning.labels));
+  std::println("  in policies context.derived.findings.contains(\"{}\")", meaning.rule);
+  std::println("  not here    inspect.exceptions: [{{rule: {}, reason: \"...\"}}]", meaning.rule);
+}
+
+int explain(const std::vector<std::string>& wanted, const std::string& directory) {
+  std::vector<std::string> failing;
+  const auto rules = rules_with(directory, failing);
+  if (!rules) return complain("inspect explain", rules.error());
+  const std::vector<inspect::Meaning> all = inspect::meanings(**rules);
+  if (wanted.empty()) {
+    std::size_t widest = 0;
+    for (const inspect::Meaning& meaning : all) widest = std::max(widest, meaning.rule.size());
+    for (const inspect::Meaning& meaning : all)
+      std::println("{:{}}  {:15}  {}", meaning.rule, widest, inspect::name(meaning.kind),
+                   meaning.description);
+  }
+  for (const std::string& id : wanted) {
+    const auto found = std::ranges::find(all, id, &inspect::Meaning::rule);
+    if (found == all.end())
+      return complain("inspect explain",
+                      {.code = Code::not_found,
+                       .detail = std::format("there is no rule {}; `latticegate inspect explain` "
+                                             "lists them all",
+                                             base::printable(id))});
+    if (&id != &wanted.front()) std::println();
+    print_meaning(*found);
+  }
+  for (const std::string& sentence : failing) std::println(stderr, "latticegate: {}", sentence);
+  return failing.empty() ? done : wrong;
+}
+
+void add_explain(CLI::App& command, Chosen& chosen) {
+  struct Options {
+    std::vector<std::string> rules;
+    std::string directory;
+  };
+  CLI::App* const explanation =
+      command.add_subcommand("explain", "What a rule means that a record or a log names");
+  const auto options = std::make_shared<Options>();
+  explanation->add_option("rule", options->rules, "Ids of rules; none: a line for each");
+  explanation->add_option(
+      "--rules", options->directory,
+      "Also the rules of this directory (inspect.rules); checks their examples");
+  explanation->callback([options, &chosen] {
+    chosen = [options] { return explain(options->rules, options->directory); };
+  });
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& parser, Chosen& chosen) {
@@ -185,17 +285,20 @@ void add_inspect(CLI::App& parser, Chosen& chosen) {
   std::vector<std::string> names;
   for (const Named& named : surfaces) names.emplace_back(named.name);
   command->add_option("--surface", options->surface, "Where the texts would stand")
-      ->required()
       ->check(CLI::IsMember(names));
-  command->add_flag("--jsonl", options->jsonl, "Lines {id, text | json} from standard input")
-      ->required();
+  command->add_flag("--jsonl", options->jsonl, "Lines {id, text | json} from standard input");
+  add_explain(*command, chosen);
   command->footer(
       "Each line of the answer is {id, findings, scores, verdict}, in the order of the lines; a "
       "line\n"
       "that cannot be read is answered by {id, error}, and the exit code is then 2. An example:\n"
       "  echo '{\"id\": 1, \"text\": \"hello\"}' | latticegate inspect --surface tool_result "
-      "--jsonl");
-  command->callback([options, &chosen] {
+      "--jsonl\n"
+      "  latticegate inspect explain metadata-preference");
+  command->callback([options, command, &chosen] {
+    if (!command->get_subcommands().empty()) return;
+    if (options->surface.empty()) throw CLI::RequiredError("--surface");
+    if (!options->jsonl) throw CLI::RequiredError("--jsonl");
     chosen = [options] {
       return run(*std::ranges::find(surfaces, options->surface, &Named::name));
     };

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 BINARY = os.environ.get("LATTICEGATE_BINARY") or str(HERE.parents[1] / "build/dev/latticegate")
@@ -70,6 +71,24 @@ for surface in SURFACES:
 expect(ask(b'{"id": 1, "text": "x"}\n', "--surface", "tool_result", "--jsonl").returncode == 0, "a good line is no error")
 expect(ask(b"", "--surface", "argument", "--jsonl").returncode == 0, "no line is no error")
 for arguments in (["--jsonl"], ["--surface", "other", "--jsonl"], ["--surface", "argument"]):
+    done = ask(b"", *arguments)
+    expect(done.returncode == 2 and done.stderr.count(b"\n") == 1, f"{arguments}: {done.returncode} {done.stderr!r}")
+
+# Every rule that a finding names is explained; rules of one's own are, with their examples checked.
+CANARY = """rules:
+  - {id: canary-row, description: A row, kind: canary, anchors: [zelda.quonset], pattern: "zelda\\\\.quonset", match: [%s]}
+"""
+listed = ask(b"", "explain").stdout.decode()
+for wanted in [rule for _, wanted in LINES if wanted for rule in wanted[1]]:
+    expect(f"\n{wanted} " in "\n" + listed, f"{wanted} is not listed")
+    expect(f"{wanted}: ".encode() in ask(b"", "explain", wanted).stdout, f"{wanted} is not explained")
+with tempfile.TemporaryDirectory() as folder:
+    for example, code in (("zelda.quonset", 0), ("somebody else", 1)):
+        with open(f"{folder}/own.yaml", "w", encoding="utf-8") as file:
+            file.write(CANARY % example)
+        done = ask(b"", "explain", "canary-row", "--rules", folder)
+        expect(done.returncode == code and b"kind        canary" in done.stdout, f"own rules: {done}")
+for arguments in (["explain", "no-such-rule"], ["explain", "--rules", "/nonexistent"]):
     done = ask(b"", *arguments)
     expect(done.returncode == 2 and done.stderr.count(b"\n") == 1, f"{arguments}: {done.returncode} {done.stderr!r}")
 
