@@ -76,7 +76,8 @@ class Exchange {
   net::Task<base::Result<void>> learn_tools();
 
  private:
-  // exchange.cc: requests that are decided
+  // exchange.cc: requests that are decided; answer.cc: how they end, and their answers;
+  // call_record.cc: what is recorded of them
   net::Task<void> call();
   net::Task<bool> admit();
   bool may_see();

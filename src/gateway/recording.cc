@@ -59,6 +59,10 @@ RecordObligations::RecordObligations(std::span<const policy::Obligation> obligat
   words_.assign(texts_.begin(), texts_.end());
 }
 
+bool wants_all(std::span<const policy::Obligation> due) {
+  return std::ranges::contains(due, policy::Obligation::Kind::log_full, &policy::Obligation::kind);
+}
+
 void record_caller(audit::Record& record, const Admitted& admitted, const net::Peer& peer) {
   const identity::Caller& caller = admitted.caller;
   record.agent.ref = caller->agent.value();

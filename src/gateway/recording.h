@@ -42,6 +42,9 @@ class RecordObligations {
   std::vector<std::string_view> words_;
 };
 
+// Whether the whole call is to be recorded.
+bool wants_all(std::span<const policy::Obligation> due);
+
 // Who asks, for whom, and over which connection.
 void record_caller(audit::Record& record, const Admitted& admitted, const net::Peer& peer);
 void record_server(audit::Record& record, const config::Server& server);
