@@ -27,7 +27,7 @@ wanted=(
   libsqlite3-dev:0 libzstd-dev:0 zlib1g-dev:0 libllhttp-dev:9 libcli11-dev:0 doctest-dev:0
 )
 case $purpose in
-  test) wanted+=(make:0 python3:0 openssl:3.5.7 xz-utils:0 cvc5:0 rsyslog:0) ;;   # rsyslog: receives in tests/e2e/audit_stream
+  test) wanted+=(make:0 python3:0 python3-setuptools:0 openssl:3.5.7 xz-utils:0 cvc5:0 rsyslog:0) ;;   # rsyslog: receives in tests/e2e/audit_stream
   bench) wanted+=(python3:0 openssl:3.5.7 wrk:4.1 nginx:1.26 haproxy:3.0) ;;
   lint) wanted+=(python3:0 clang-tidy-19:0 clang-format-19:0) ;;
   fuzz) wanted+=(clang-19:0 libclang-rt-19-dev:0) ;;
