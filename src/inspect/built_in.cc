@@ -15,6 +15,7 @@ asm(".pushsection .rodata\n"
     "lg_rules_metadata: .incbin \"" LG_RULES "/metadata.yaml\"\n"
     "lg_rules_argument: .incbin \"" LG_RULES "/argument.yaml\"\n"
     "lg_rules_result:   .incbin \"" LG_RULES "/result.yaml\"\n"
+    "lg_rules_language: .incbin \"" LG_RULES "/language.yaml\"\n"
     "lg_rules_more:     .incbin \"" LG_RULES "/more.yaml\"\n"
     "lg_rules_end:      .byte 0\n"
     ".popsection\n");
@@ -29,6 +30,7 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char lg_rules_metadata[];
 [[gnu::visibility("hidden")]] extern const char lg_rules_argument[];
 [[gnu::visibility("hidden")]] extern const char lg_rules_result[];
+[[gnu::visibility("hidden")]] extern const char lg_rules_language[];
 [[gnu::visibility("hidden")]] extern const char lg_rules_more[];
 [[gnu::visibility("hidden")]] extern const char lg_rules_end[];
 }
@@ -43,7 +45,8 @@ std::vector<RuleFile> built_in_files() {
           {"services.yaml", std::string(lg_rules_services, lg_rules_metadata)},
           {"metadata.yaml", std::string(lg_rules_metadata, lg_rules_argument)},
           {"argument.yaml", std::string(lg_rules_argument, lg_rules_result)},
-          {"result.yaml", std::string(lg_rules_result, lg_rules_more)},
+          {"result.yaml", std::string(lg_rules_result, lg_rules_language)},
+          {"language.yaml", std::string(lg_rules_language, lg_rules_more)},
           {"more.yaml", std::string(lg_rules_more, lg_rules_end)}};
 }
 

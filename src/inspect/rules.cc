@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdlib>
+#include <cstring>
 #include <format>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -245,6 +248,55 @@ base::Result<std::shared_ptr<hs_database_t>> compile_database(const std::vector<
   return std::shared_ptr<hs_database_t>(database, FreeDatabase());
 }
 
+// Which anchors each surface's database has; empty for a surface without rules.
+using AnchorIds = std::vector<unsigned>;
+
+std::array<AnchorIds, surfaces> anchors_by_surface(const std::vector<Anchor>& anchors,
+                                                   const std::vector<Rule>& rules) {
+  std::array<AnchorIds, surfaces> all;
+  for (std::size_t surface = 0; surface < surfaces; ++surface)
+    for (unsigned id = 0; id < anchors.size(); ++id)
+      if (std::ranges::any_of(anchors[id].rules, [&](std::uint32_t rule) {
+            return (rules[rule].surface_mask >> surface & 1) != 0;
+          }))
+        all[surface].push_back(id);
+  return all;
+}
+
+// All that the databases are made of, hashed. Databases as bytes: this, then for each database that
+// is different, in the order of the surfaces, its length in 8 bytes and itself.
+std::string fingerprint(const std::vector<Anchor>& anchors,
+                        const std::array<AnchorIds, surfaces>& wanted) {
+  crypto::Sha256 hash;
+  for (const Anchor& anchor : anchors)
+    hash.update(std::format("{} {} {}\n", anchor.text.size(), anchor.ignore_case, anchor.text));
+  for (const AnchorIds& ids : wanted) {
+    for (const unsigned id : ids) hash.update(std::format("{} ", id));
+    hash.update(std::string_view("\n"));
+  }
+  return crypto::to_hex(hash.finish());
+}
+
+std::optional<std::string_view> take(std::string_view& bytes, std::size_t count) {
+  if (bytes.size() < count) return std::nullopt;
+  const std::string_view out = bytes.substr(0, count);
+  bytes.remove_prefix(count);
+  return out;
+}
+
+// The next one; null when it is none of this library for this processor.
+std::shared_ptr<hs_database_t> next_database(std::string_view& bytes) {
+  const auto head = take(bytes, sizeof(std::uint64_t));
+  if (!head) return nullptr;
+  std::uint64_t size = 0;
+  std::memcpy(&size, head->data(), sizeof size);
+  const auto body = take(bytes, std::min<std::uint64_t>(size, bytes.size() + 1));
+  hs_database_t* database = nullptr;
+  if (!body || hs_deserialize_database(body->data(), body->size(), &database) != HS_SUCCESS)
+    return nullptr;
+  return std::shared_ptr<hs_database_t>(database, FreeDatabase());
+}
+
 }  // namespace
 
 RuleSet::RuleSet(std::unique_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
@@ -252,12 +304,29 @@ RuleSet::~RuleSet() = default;
 
 std::span<const Rule> RuleSet::rules() const { return compiled_->rules; }
 const std::string& RuleSet::digest() const { return compiled_->digest; }
+bool RuleSet::databases_were_kept() const { return compiled_->kept; }
+
+std::string RuleSet::databases() const {
+  std::string out = compiled_->fingerprint;
+  std::set<const hs_database_t*> written;
+  for (const auto& database : compiled_->databases) {
+    if (!database || !written.insert(database.get()).second) continue;
+    char* bytes = nullptr;
+    std::size_t size = 0;
+    if (hs_serialize_database(database.get(), &bytes, &size) != HS_SUCCESS) return {};
+    const std::uint64_t length = size;
+    out.append(reinterpret_cast<const char*>(&length), sizeof length).append(bytes, size);
+    std::free(bytes);  // hs_set_allocator() is not used: malloc's
+  }
+  return out;
+}
 
 base::Result<std::shared_ptr<const RuleSet>> RuleSet::built_in() {
   return compile(built_in_files());
 }
 
-base::Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::span<const RuleFile> files) {
+base::Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::span<const RuleFile> files,
+                                                              std::string_view databases) {
   auto loaded = load_all(files);
   if (!loaded) return std::unexpected(std::move(loaded).error());
   auto compiled = std::make_unique<Compiled>();
@@ -276,27 +345,27 @@ base::Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::span<const Ru
     }
   }
 
-  std::map<std::vector<unsigned>, std::shared_ptr<hs_database_t>> made;
+  crypto::Sha256 hash;
+  for (const RuleFile& file : files) hash.update(file.text).update(std::string_view("\0", 1));
+  compiled->digest = crypto::to_hex(hash.finish());
+
+  std::map<AnchorIds, std::shared_ptr<hs_database_t>> made;
+  const auto wanted = anchors_by_surface(compiled->anchors, compiled->rules);
+  compiled->fingerprint = fingerprint(compiled->anchors, wanted);
+  compiled->kept = databases.starts_with(compiled->fingerprint);
+  if (compiled->kept) databases.remove_prefix(compiled->fingerprint.size());
   for (std::size_t surface = 0; surface < surfaces; ++surface) {
-    std::vector<unsigned> ids;
-    for (unsigned id = 0; id < compiled->anchors.size(); ++id)
-      if (std::ranges::any_of(compiled->anchors[id].rules, [&](std::uint32_t rule) {
-            return (compiled->rules[rule].surface_mask >> surface & 1) != 0;
-          }))
-        ids.push_back(id);
-    if (ids.empty()) continue;
-    auto& database = made[ids];
+    if (wanted[surface].empty()) continue;
+    auto& database = made[wanted[surface]];
+    if (!database && compiled->kept) database = next_database(databases);
     if (!database) {
-      auto fresh = compile_database(compiled->anchors, ids);
+      compiled->kept = false;
+      auto fresh = compile_database(compiled->anchors, wanted[surface]);
       if (!fresh) return std::unexpected(std::move(fresh).error());
       database = *std::move(fresh);
     }
     compiled->databases[surface] = database;
   }
-
-  crypto::Sha256 hash;
-  for (const RuleFile& file : files) hash.update(file.text).update(std::string_view("\0", 1));
-  compiled->digest = crypto::to_hex(hash.finish());
   return std::shared_ptr<const RuleSet>(new RuleSet(std::move(compiled)));
 }
 

@@ -87,8 +87,12 @@ class RuleSet {
  public:
   // The rules that are part of the program.
   [[nodiscard]] static base::Result<std::shared_ptr<const RuleSet>> built_in();
+  // `databases`: what databases() of a set with the same anchors gave before, which saves most of
+  // the time. Bytes of other anchors, another version of Vectorscan or another kind of processor
+  // are passed over. They become a machine that runs over texts: they must come from where only
+  // this user writes.
   [[nodiscard]] static base::Result<std::shared_ptr<const RuleSet>> compile(
-      std::span<const RuleFile> files);
+      std::span<const RuleFile> files, std::string_view databases = {});
   RuleSet(const RuleSet&) = delete;
   RuleSet& operator=(const RuleSet&) = delete;
   ~RuleSet();
@@ -96,6 +100,10 @@ class RuleSet {
   std::span<const Rule> rules() const;
   // SHA-256 over the files, hexadecimal: which rules judged, for records.
   const std::string& digest() const;
+  // Empty when Vectorscan has no memory for it.
+  std::string databases() const;
+  // Whether the bytes that compile() got were of use.
+  bool databases_were_kept() const;
 
  private:
   friend class Scanner;

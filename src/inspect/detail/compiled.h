@@ -35,6 +35,8 @@ struct RuleSet::Compiled {
   // Surfaces with the same rules share a database; null for a surface without rules.
   std::array<std::shared_ptr<hs_database_t>, surfaces> databases;
   std::string digest;
+  std::string fingerprint;  // of what the databases are made of
+  bool kept = false;        // the databases were not compiled here
 };
 
 }  // namespace latticegate::inspect
