@@ -9,6 +9,8 @@ foreach(file IN LISTS scenarios)
   set_tests_properties(scenario.${name} PROPERTIES TIMEOUT 120 LABELS scenario SKIP_RETURN_CODE 77
     ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
 endforeach()
+set_tests_properties(scenario.own-classifier PROPERTIES
+  ENVIRONMENT_MODIFICATION "LD_LIBRARY_PATH=path_list_append:${unpacked}")
 add_test(NAME faults COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/run.py)
 set_tests_properties(faults PROPERTIES TIMEOUT 120 LABELS scenario SKIP_RETURN_CODE 77
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
@@ -19,6 +21,9 @@ set_tests_properties(stops PROPERTIES TIMEOUT 120 LABELS scenario
 set_tests_properties(faults PROPERTIES RUN_SERIAL ON)
 add_test(NAME faults.states COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/states.py)
 set_tests_properties(faults.states PROPERTIES TIMEOUT 300 LABELS scenario
+  ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
+add_test(NAME faults.rules COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/rules.py)
+set_tests_properties(faults.rules PROPERTIES TIMEOUT 120 LABELS scenario
   ENVIRONMENT "LATTICEGATE_BINARY=$<TARGET_FILE:latticegate>")
 # tests/conformance: what others can ask of us, and the public answers to it.
 add_test(NAME conformance.inspect COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/conformance/inspect_lines.py)

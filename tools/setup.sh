@@ -210,6 +210,33 @@ install_packages() {
   ((${#missing[@]} == 0)) || die "still missing or too old: ${missing[*]}"
 }
 
+# --- ONNX Runtime, for an operator's own classifier: its header to build, the library itself to test ----------------
+# Unpacked into build/, not installed: on Debian 12 it would push other packages out. A machine without it builds and tests without.
+unpack_onnxruntime() {
+  local folder=$root/build/onnxruntime packages suite=()
+  [[ ! -e $folder/.unpacked-test && ! -e $folder/.unpacked-$purpose ]] || return 0
+  if LC_ALL=C apt-cache policy | grep -q 'n=bookworm'; then suite=(-t "$trixie"); fi
+  if ! packages=$(apt-get install -s -q --no-install-recommends "${suite[@]}" libonnxruntime-dev 2>/dev/null |
+    sed -nE 's/^Inst ([^ ]+) (\[[^]]*\] )?\(([^ ]+) .*/\1=\3/p'); then
+    say "no ONNX Runtime to be had: built and tested without (inspect.classifier)"
+    return 0
+  fi
+  if [[ $purpose == build ]]; then packages=$(grep '^libonnxruntime-dev=' <<<"$packages" || true); fi
+  mkdir -p "$folder/packages"
+  if [[ -n $packages ]]; then
+    say "unpacking ONNX Runtime into build/onnxruntime"
+    # shellcheck disable=SC2086
+    if ! (cd "$folder/packages" && apt-get download -q $packages >/dev/null 2>"$folder/log" &&
+      for package in *.deb; do dpkg -x "$package" .. || exit 1; done); then
+      tail -n 5 "$folder/log" >&2
+      say "ONNX Runtime cannot be fetched: built and tested without (inspect.classifier)"
+      return 0
+    fi
+  fi
+  rm -rf "$folder/packages"
+  touch "$folder/.unpacked-$purpose"
+}
+
 # --- npm: the test peers, in tests/e2e/node_modules and nowhere else -----------------------------------------------
 install_peers() {
   local folder=$root/tests/e2e log
@@ -235,4 +262,5 @@ install_peers() {
 
 find_missing
 if ((${#missing[@]})); then install_packages; fi
+if [[ $purpose == build || $purpose == test ]]; then unpack_onnxruntime; fi
 if [[ $purpose == test && -e $root/tests/e2e/package.json ]]; then install_peers; fi

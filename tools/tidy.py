@@ -26,17 +26,18 @@ OWNERS = [
     (r"sqlite3|libpq|pqxx/", {"store"}),
     (r"zstd", {"audit"}),
     (r"zlib", {"inspect"}),
+    (r"onnxruntime", {"onnx"}),
     (r"llhttp", {"net"}),
     (r"CLI/", {"apps"}),
 ]
-LOW_LEVEL = {"crypto", "net", "store", "inspect", "json", "fuzz"}  # speak to C interfaces: bytes come as other types there
+LOW_LEVEL = {"crypto", "net", "store", "inspect", "json", "onnx", "fuzz"}  # speak to C interfaces: bytes come as other types there
 INSTEAD = [  # pattern in code (comments and literals taken out), where it is allowed, what to write
     (r"\bstd::regex\b", set(), "a bounded matcher: std::regex can blow up on input"),
     (r"\bsystem_clock::now\(", {"base"}, "base::Clock, so that tests own the time"),
     (r"\b(steady|high_resolution)_clock::now\(", {"base", "tests", "bench"}, "base::Clock, so that tests own the time"),
     (r"\busing namespace std\s*;", set(), "the names, written out"),
-    (r"\bstd::(cout|cerr|clog|endl)\b|(?<![\w.:>])f?printf\s*\(", set(), "base::Log, or std::print in apps and bench"),
-    (r"#\s*include <(iostream|regex)>", set(), "std::print; a bounded matcher"),
+    (r"\bstd::(cout|cerr|clog|endl)\b|(?<![\w.:>])f?printf\s*\(", {"onnx"}, "base::Log, or std::print in apps and bench"),
+    (r"#\s*include <(iostream|regex)>", {"onnx"}, "std::print; a bounded matcher"),
     (r"^(?!.*_ptr<).*(?<![\w.>:])new [A-Za-z_:]|(?<![\w.>])delete(\[\])? [\w(*]", set(), "std::make_unique or a value"),
     (r"\bstd::thread\b(?!::)|\.detach\(\)", {"tests"}, "the event loop, or a std::jthread that somebody owns"),
     (r"\b(const|reinterpret)_cast\b", LOW_LEVEL, "a typed view"),

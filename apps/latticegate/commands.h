@@ -47,7 +47,8 @@ void add_audit_stream(CLI::App& audit, Chosen& chosen);       // audit stream
 void add_audit_index(CLI::App& audit, Chosen& chosen);        // audit index
 void add_audit_custody(CLI::App& audit, Chosen& chosen);      // audit erase, retain
 void add_audit_generate(CLI::App& audit, Chosen& chosen);     // audit generate
-void add_inspect(CLI::App& parser, Chosen& chosen);           // inspect
+void add_inspect(CLI::App& parser, Chosen& chosen);           // inspect, inspect explain and:
+void add_inspect_bundle(CLI::App& inspect, Chosen& chosen);   // inspect sign, verify
 void add_policy(CLI::App& parser, Chosen& chosen);            // policy format, convert and:
 void add_policy_check(CLI::App& policy, Chosen& chosen);      // policy check
 void add_policy_test(CLI::App& policy, Chosen& chosen);       // policy test

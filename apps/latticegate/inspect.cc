@@ -16,12 +16,14 @@
 
 #include "base/log.h"
 #include "commands.h"
+#include "gateway/rules_in_force.h"
 #include "inspect/descriptor_set.h"
 #include "inspect/meaning.h"
 #include "inspect/scan.h"
 #include "json/value.h"
 #include "json/write.h"
 #include "lines.h"
+#include "onnx/classifier.h"
 #include "policy_files.h"
 
 namespace latticegate::app {
@@ -91,6 +93,7 @@ void write_findings(const inspect::Findings& findings, std::string_view surface,
     if (!head.name.empty())
       writer.key(head.name).raw(std::format("{:.4f}", std::clamp(head.value, -100.0F, 100.0F)));
   writer.key("rules").raw(std::format("{:.4f}", findings.scores.rules));
+  if (findings.scores.own) writer.key("own").raw(std::format("{:.4f}", *findings.scores.own));
   writer.key("max").raw(std::format("{:.4f}", findings.scores.all)).end_object();
   writer.member("verdict", verdict(findings));
   if (!findings.complete()) {
@@ -158,11 +161,16 @@ class Rows {
   const Named& surface_;
 };
 
-int run(const Named& surface) {
+int run(const Named& surface, const std::string& model) {
   auto rules = inspect::RuleSet::built_in();
   if (!rules) return complain("inspect", rules.error());
   auto scanner = inspect::Scanner::create(*std::move(rules));
   if (!scanner) return complain("inspect", scanner.error());
+  if (!model.empty()) {
+    auto classifier = onnx::open_classifier(model);
+    if (!classifier) return complain("--classifier", classifier.error());
+    scanner->ask({.classifier = *std::move(classifier), .surface_mask = 0xFF, .threshold = 0.5F});
+  }
   Rows rows(*std::move(scanner), surface);
   Lines lines(stdin, longest_row);
   std::string out;
@@ -184,17 +192,9 @@ Result<std::shared_ptr<const inspect::RuleSet>> rules_with(const std::string& di
                                                            std::vector<std::string>& failing) {
   std::vector<inspect::RuleFile> files = inspect::built_in_files();
   if (!directory.empty()) {
-    std::error_code error;
-    std::vector<std::string> paths;
-    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-      if (entry.path().extension() == ".yaml") paths.push_back(entry.path().string());
-    if (error) return fail(Code::io, std::format("cannot read {}: {}", directory, error.message()));
-    std::ranges::sort(paths);
-    for (const std::string& path : paths) {
-      auto text = file_text(path);
-      if (!text) return std::unexpected(std::move(text).error());
-      files.push_back({path, *std::move(text)});
-    }
+    auto own = gateway::read_rule_files(directory);
+    if (!own) return std::unexpected(std::move(own).error());
+    std::ranges::move(*own, std::back_inserter(files));
     auto checked = inspect::failing_examples(files);
     if (!checked) return std::unexpected(std::move(checked).error());
     failing = *std::move(checked);
@@ -278,6 +278,7 @@ void add_inspect(CLI::App& parser, Chosen& chosen) {
   struct Options {
     std::string surface;
     bool jsonl = false;
+    std::string classifier;
   };
   CLI::App* const command = parser.add_subcommand(
       "inspect", "What inspection says of texts: JSON lines in, JSON lines out");
@@ -287,7 +288,10 @@ void add_inspect(CLI::App& parser, Chosen& chosen) {
   command->add_option("--surface", options->surface, "Where the texts would stand")
       ->check(CLI::IsMember(names));
   command->add_flag("--jsonl", options->jsonl, "Lines {id, text | json} from standard input");
+  command->add_option("--classifier", options->classifier,
+                      "Also ask this ONNX model (inspect.classifier); it says scores.own");
   add_explain(*command, chosen);
+  add_inspect_bundle(*command, chosen);
   command->footer(
       "Each line of the answer is {id, findings, scores, verdict}, in the order of the lines; a "
       "line\n"
@@ -300,7 +304,7 @@ void add_inspect(CLI::App& parser, Chosen& chosen) {
     if (options->surface.empty()) throw CLI::RequiredError("--surface");
     if (!options->jsonl) throw CLI::RequiredError("--jsonl");
     chosen = [options] {
-      return run(*std::ranges::find(surfaces, options->surface, &Named::name));
+      return run(*std::ranges::find(surfaces, options->surface, &Named::name), options->classifier);
     };
   });
 }

@@ -270,8 +270,18 @@ struct Exception {
   std::string rule;  // id of a rule, or a kind of findings ("instruction")
   std::string server;
   std::string tool;
+  std::string field;  // a member's name: there and in what is below it
   std::string reason;
+  std::string owner;
   std::optional<base::Time> until;  // the first moment at which it does not hold any more
+};
+
+// An ONNX model of an operator's own.
+struct TextClassifier {
+  std::filesystem::path model;  // empty: none
+  bool arguments = false;
+  bool results = true;
+  double threshold = 0.5;
 };
 
 struct Inspect {
@@ -289,8 +299,9 @@ struct Inspect {
   Treatment links_in_results = Treatment::redact;  // images and links whose address carries data
   bool refuse_questions = true;  // of servers to clients: for credentials, with orders to the model
   std::vector<Exception> exceptions;
-  std::filesystem::path
-      rules;  // directory with further secret rules; empty: the built-in ones only
+  std::filesystem::path rules;       // directory with further rules; empty: the built-in ones only
+  std::filesystem::path rules_keys;  // whose signatures that directory must have; empty: nobody's
+  TextClassifier classifier;
 };
 
 // What of a call's question is recorded, for deciding it again.

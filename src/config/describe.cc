@@ -230,10 +230,21 @@ void add_inspect(Lines& lines, const Inspect& inspect) {
     lines.add(at + "rule", exception.rule);
     if (!exception.server.empty()) lines.add(at + "server", exception.server);
     if (!exception.tool.empty()) lines.add(at + "tool", exception.tool);
+    if (!exception.field.empty()) lines.add(at + "field", exception.field);
     lines.add(at + "reason", exception.reason);
+    if (!exception.owner.empty()) lines.add(at + "owner", exception.owner);
     if (exception.until) lines.add(at + "until", base::to_rfc3339(*exception.until));
   }
   lines.add("inspect.rules", inspect.rules);
+  lines.add("inspect.rules_keys", inspect.rules_keys);
+  if (const TextClassifier& classifier = inspect.classifier; !classifier.model.empty()) {
+    lines.add("inspect.classifier.model", classifier.model);
+    lines.add("inspect.classifier.surfaces",
+              std::format("[{}{}{}]", classifier.arguments ? "arguments" : "",
+                          classifier.arguments && classifier.results ? ", " : "",
+                          classifier.results ? "results" : ""));
+    lines.add("inspect.classifier.threshold", std::format("{}", classifier.threshold));
+  }
 }
 
 void add_approvals(Lines& lines, const Approvals& approvals) {

@@ -82,7 +82,9 @@ void read_exception(Section section, Inspect& into) {
   section.text("rule", exception.rule);
   section.text("server", exception.server);
   section.text("tool", exception.tool);
+  section.text("field", exception.field);
   section.text("reason", exception.reason);
+  section.text("owner", exception.owner);
   std::string day;
   if (section.text("until", day)) {
     exception.until = day_of(day);
@@ -121,6 +123,15 @@ void read_inspect(Section section, Inspect& into) {
     read_exception(Section(section.findings(), &node, "inspect.exceptions[]", "inspect.exceptions"),
                    into);
   section.path("rules", into.rules, Kind::directory);
+  if (section.path("rules_keys", into.rules_keys, Kind::file) && into.rules.empty())
+    section.findings().problem(*section.find("rules_keys"), "there is no inspect.rules to sign");
+  Section classifier = section.section("classifier");
+  classifier.path("model", into.classifier.model, Kind::file);
+  if (std::uint32_t mask = 0; classifier.words("surfaces", mask)) {
+    into.classifier.arguments = (mask & 1U) != 0;
+    into.classifier.results = (mask & 2U) != 0;
+  }
+  classifier.real("threshold", into.classifier.threshold);
 }
 
 void read_behaviour(Section section, behaviour::Settings& into) {

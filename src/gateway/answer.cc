@@ -128,6 +128,7 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
                      answer, answer.result().exists() ? answer.result() : answer.error());
       looking_ = &look;
       found = co_await look;
+      hold_to_promise(answer.result(), found);
       leave_out(found);
       looking_ = nullptr;
       looked = look.looked();
@@ -155,6 +156,31 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
     }
     co_return;
   }
+}
+
+// Structured content has to be what the tool's outputSchema says (MCP 2025-06-18 and later, tools):
+// a finding where it is not, or where there is none. An answer that is an error, or not there yet,
+// promises nothing.
+void Exchange::hold_to_promise(json::Value result, inspect::Findings& found) const {
+  const json::Value type = result["resultType"];
+  if (!tool_ || !tool_->promise || !result.is_object() || result["isError"].boolean() == true ||
+      result["task"].exists() || (type.exists() && type.text_or({}) != "complete"))
+    return;
+  const json::Value content = result["structuredContent"];
+  const inspect::Validation held = tool_->promise->validate(content);
+  if (content.exists() && held.valid()) return;
+  inspect::Finding finding;
+  finding.rule = "output-schema";
+  finding.kind = inspect::FindingKind::schema;
+  finding.severity = inspect::Severity::medium;
+  finding.confidence = inspect::Confidence::verified;
+  finding.pointer = "/structuredContent";
+  finding.at = content;
+  // The sentences quote the answer.
+  finding.excerpt = content.exists() ? std::format("{} of what was promised does not hold",
+                                                   held.violations.size())
+                                     : "there is none";
+  found.items.push_back(std::move(finding));
 }
 
 // The answer, inspected: measured against what is usual, judged again if something is unusual,

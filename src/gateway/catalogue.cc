@@ -129,7 +129,16 @@ std::shared_ptr<const ToolEntry> Catalogue::find(std::string_view tool) const {
 
 namespace {
 
-// A copy, not held. The schema is compiled anew from the bytes: a Schema is not copied.
+// An outputSchema that cannot be read promises nothing: the tool is no worse than one without.
+std::optional<inspect::Schema> promise_of(json::Value descriptor) {
+  const json::Value schema = descriptor["outputSchema"];
+  if (!schema.is_object()) return std::nullopt;
+  auto compiled = inspect::Schema::compile(schema);
+  if (!compiled) return std::nullopt;
+  return *std::move(compiled);
+}
+
+// A copy, not held. Schemas are compiled anew from the bytes: they are not copied.
 std::shared_ptr<ToolEntry> again(const ToolEntry& entry) {
   auto copy = std::make_shared<ToolEntry>();
   copy->name = entry.name;
@@ -137,9 +146,11 @@ std::shared_ptr<ToolEntry> again(const ToolEntry& entry) {
   copy->suspicion = entry.suspicion;
   copy->tool = entry.tool;
   copy->mirrored = entry.mirrored;
-  if (auto document = json::Document::parse(copy->form.bytes))
+  if (auto document = json::Document::parse(copy->form.bytes)) {
     if (auto schema = inspect::Schema::compile(document->root()["inputSchema"]))
       copy->schema.emplace(*std::move(schema));
+    copy->promise = promise_of(document->root());
+  }
   return copy;
 }
 
@@ -204,6 +215,7 @@ std::shared_ptr<const ToolEntry> Catalogue::observe(json::Value descriptor,
       entry->why_held = "its inputSchema cannot be used: " + base::describe(compiled.error());
     }
   }
+  entry->promise = promise_of(descriptor);
   if (auto mirrors = mcp::mirrors_of(schema)) {
     entry->mirrored = *std::move(mirrors);
   } else {

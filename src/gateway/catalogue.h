@@ -69,6 +69,7 @@ struct ToolEntry {
   std::string suspicion;                     // why nobody should trust it unseen; empty: no reason
   std::shared_ptr<const policy::Tool> tool;  // null when it cannot be judged; `why_held` says why
   std::optional<inspect::Schema> schema;
+  std::optional<inspect::Schema> promise;  // outputSchema; nothing where there is none to check
   // Arguments that the modern era mirrors in headers.
   std::vector<mcp::Mirror> mirrored;
 };

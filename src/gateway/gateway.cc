@@ -20,6 +20,7 @@
 #include "gateway/learnt.h"
 #include "gateway/meters.h"
 #include "gateway/metrics_page.h"
+#include "gateway/rules_in_force.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
 #include "store/log_keys.h"
@@ -100,6 +101,7 @@ struct Gateway::Parts {
   std::string person_key;
   std::unique_ptr<Memory> memory;
   std::unique_ptr<Pins> pins;
+  std::unique_ptr<RulesInForce> inspection_rules;
   std::unique_ptr<Principals> principals;
   Sessions sessions;
   std::unique_ptr<behaviour::Watch> watch;
@@ -157,6 +159,7 @@ Result<void> Gateway::Parts::open_state() {
   if (!opened) return base::within("state.directory", std::move(opened).error());
   memory = *std::move(opened);
   pins = std::make_unique<Pins>(*memory);
+  inspection_rules = std::make_unique<RulesInForce>(*memory, log);
   if (auto restored = pins->restore(); !restored) return restored;
   auto key = store::open_pseudonym_key(config.audit.keys, true);
   if (!key) return base::within("audit.keys", std::move(key).error());
@@ -280,7 +283,8 @@ Result<void> Gateway::Parts::open_loops() {
   std::array<std::byte, 8> replica{};
   random.fill(replica);
   shared->replica = base::to_hex(replica);
-  auto snapshot = make_snapshot(first_config, 1, *pins, clock, log, person_key, nullptr);
+  auto snapshot =
+      make_snapshot(first_config, 1, *pins, *inspection_rules, clock, log, person_key, nullptr);
   if (!snapshot) return std::unexpected(std::move(snapshot).error());
   shared->snapshot.store(*std::move(snapshot));
   shared->generation.store(1);
@@ -407,8 +411,8 @@ Result<void> Gateway::Parts::reload() {
   Result<Alerts::Channels> channels;
   const auto current = shared->snapshot.load();
   if (config) {
-    auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins, clock, log,
-                                  person_key, current.get());
+    auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins,
+                                  *inspection_rules, clock, log, person_key, current.get());
     if (snapshot)
       made = *std::move(snapshot);
     else

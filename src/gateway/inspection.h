@@ -1,7 +1,8 @@
 // Inspection: how one event loop has messages looked at. Small ones at once; large ones on the
 // thread beside the loop, because looking at a megabyte takes milliseconds, in which every other
-// client of the loop would wait. All strings of a message are looked at, however large it is: what
-// it may weigh is said by limits.body and limits.answer.
+// client of the loop would wait; so does all that an operator's own classifier judges. All strings
+// of a message are looked at, however large it is: what it may weigh is said by limits.body and
+// limits.answer.
 //
 // Belongs to one loop.
 #pragma once
@@ -19,12 +20,14 @@ class Inspection {
  public:
   // Code::unavailable when there is no memory to scan with.
   [[nodiscard]] static base::Result<std::unique_ptr<Inspection>> make(
-      net::Loop& loop, std::shared_ptr<const inspect::RuleSet> rules);
+      net::Loop& loop, std::shared_ptr<const inspect::RuleSet> rules,
+      inspect::SecondOpinion opinion);
   Inspection(const Inspection&) = delete;
   Inspection& operator=(const Inspection&) = delete;
 
   // Changes to another snapshot of rules; on failure the old one stays.
-  [[nodiscard]] base::Result<void> use(std::shared_ptr<const inspect::RuleSet> rules);
+  [[nodiscard]] base::Result<void> use(std::shared_ptr<const inspect::RuleSet> rules,
+                                       inspect::SecondOpinion opinion);
 
   // For what is small in any case: one text, one descriptor.
   inspect::Scanner& scanner() { return here_; }
@@ -57,13 +60,17 @@ class Inspection {
   }
 
  private:
-  Inspection(net::Loop& loop, std::shared_ptr<const inspect::RuleSet> rules,
-             inspect::Scanner scanner);
-  inspect::Findings look_aside(const std::shared_ptr<const inspect::RuleSet>& rules,
-                               inspect::Surface surface, json::Value value, std::size_t most);
+  // What the thread beside the loop judges by.
+  struct Judges {
+    std::shared_ptr<const inspect::RuleSet> rules;
+    inspect::SecondOpinion opinion;
+  };
+  Inspection(net::Loop& loop, Judges judges, inspect::Scanner scanner);
+  inspect::Findings look_aside(const Judges& judges, inspect::Surface surface, json::Value value,
+                               std::size_t most);
 
   net::Loop& loop_;
-  std::shared_ptr<const inspect::RuleSet> rules_;
+  Judges judges_;
   inspect::Scanner here_;
   std::optional<inspect::Scanner> aside_;  // of the thread beside the loop, made by its first use
 };

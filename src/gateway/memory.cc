@@ -32,7 +32,7 @@ Memory::~Memory() {
 
 base::Result<void> Memory::read(store::State& state) {
   for (const std::string_view space : {"keys", "kills", "halts", "pins", "approvals", "baselines",
-                                       "habits", "ladder", "histories", "trails"}) {
+                                       "habits", "ladder", "histories", "trails", "rules"}) {
     auto entries = state.list(space);
     if (!entries) return std::unexpected(std::move(entries).error());
     remembered_.emplace(space, *std::move(entries));

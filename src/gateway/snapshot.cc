@@ -10,7 +10,9 @@
 #include "crypto/certificate.h"
 #include "crypto/hash.h"
 #include "gateway/broker.h"
+#include "gateway/rules_in_force.h"
 #include "gateway/tracing.h"
+#include "onnx/classifier.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -207,12 +209,10 @@ Result<std::shared_ptr<const policy::Engine>> load_shadow(const config::Config& 
 
 }  // namespace
 
-Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const config::Config> config,
-                                                      std::uint64_t generation, Pins& pins,
-                                                      const base::Clock& clock,
-                                                      const base::Log& log,
-                                                      std::string_view person_key,
-                                                      const Snapshot* previous) {
+Result<std::shared_ptr<const Snapshot>> make_snapshot(
+    std::shared_ptr<const config::Config> config, std::uint64_t generation, Pins& pins,
+    RulesInForce& inspection_rules, const base::Clock& clock, const base::Log& log,
+    std::string_view person_key, const Snapshot* previous) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
   snapshot->config = config;
@@ -236,27 +236,20 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(std::shared_ptr<const conf
                 {{"reason", snapshot->shadow_trouble}});
     }
   }
-  if (previous != nullptr && config->inspect.rules == previous->config->inspect.rules &&
-      config->inspect.rules.empty()) {
-    snapshot->rules = previous->rules;
-  } else {
-    std::vector<inspect::RuleFile> files = inspect::built_in_files();
-    if (!config->inspect.rules.empty()) {
-      std::error_code error;
-      for (const fs::directory_entry& entry :
-           fs::directory_iterator(config->inspect.rules, error)) {
-        if (entry.path().extension() != ".yaml") continue;
-        auto text = read_file(entry.path());
-        if (!text) return std::unexpected(std::move(text).error());
-        files.push_back({entry.path().string(), *std::move(text)});
-      }
-      if (error)
-        return fail(Code::io, std::format("cannot read {}: {}", config->inspect.rules.string(),
-                                          error.message()));
-    }
-    auto rules = inspect::RuleSet::compile(files);
-    if (!rules) return std::unexpected(std::move(rules).error());
-    snapshot->rules = *std::move(rules);
+  auto rules = inspection_rules.load(config->inspect);
+  if (!rules) return std::unexpected(std::move(rules).error());
+  snapshot->rules = *std::move(rules);
+  if (const config::TextClassifier& wanted = config->inspect.classifier; !wanted.model.empty()) {
+    auto classifier = onnx::open_classifier(wanted.model);
+    if (!classifier) return within("inspect.classifier", std::move(classifier).error());
+    snapshot->opinion.classifier = *std::move(classifier);
+    snapshot->opinion.threshold = static_cast<float>(wanted.threshold);
+    for (const auto& [on, surface] : {std::pair(wanted.arguments, inspect::Surface::arguments),
+                                      std::pair(wanted.results, inspect::Surface::result),
+                                      std::pair(wanted.results, inspect::Surface::error)})
+      if (on)
+        snapshot->opinion.surface_mask |=
+            static_cast<std::uint8_t>(1U << static_cast<unsigned>(surface));
   }
   if (config->listen.tls) {
     auto tls = listener_tls(*config, clock, log);

@@ -16,6 +16,7 @@
 #include "gateway/door.h"
 #include "identity/authenticator.h"
 #include "inspect/rules.h"
+#include "inspect/scan.h"
 #include "net/http_client.h"
 #include "net/tls.h"
 #include "policy/engine.h"
@@ -23,6 +24,7 @@
 namespace latticegate::gateway {
 
 class Broker;
+class RulesInForce;
 
 // One server as calls need it.
 struct ServerRoute {
@@ -45,6 +47,7 @@ struct Snapshot {
   std::shared_ptr<const policy::Engine> shadow;  // null: none, or it could not be loaded
   std::string shadow_trouble;                    // why it could not
   std::shared_ptr<const inspect::RuleSet> rules;
+  inspect::SecondOpinion opinion;
   std::shared_ptr<const net::TlsContext> tls;  // of the listener; null without TLS
   std::map<std::string, ServerRoute, std::less<>> routes;
   std::map<std::string, Door, std::less<>> doors;
@@ -54,13 +57,13 @@ struct Snapshot {
 };
 
 // Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk.
-// Catalogues begin anew and fill with the next list or call; the built-in rules of `previous` (may
-// be null) are used again; `person_key`: see World. Policies of the shadow that cannot be loaded
+// Catalogues begin anew and fill with the next list or call; objectives of `previous` (may be null)
+// that stay the same go on; `person_key`: see World. Policies of the shadow that cannot be loaded
 // are no error: a change of what is in force does not wait for them.
 [[nodiscard]] base::Result<std::shared_ptr<const Snapshot>> make_snapshot(
     std::shared_ptr<const config::Config> config, std::uint64_t generation, Pins& pins,
-    const base::Clock& clock, const base::Log& log, std::string_view person_key,
-    const Snapshot* previous);
+    RulesInForce& inspection_rules, const base::Clock& clock, const base::Log& log,
+    std::string_view person_key, const Snapshot* previous);
 
 // The policy files of a directory, by name; a missing directory is an error that says so.
 [[nodiscard]] base::Result<std::vector<policy::PolicyText>> read_policies(

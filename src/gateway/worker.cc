@@ -44,7 +44,8 @@ bool is_any_open(const std::vector<std::shared_ptr<Principal>>& principals) {
 
 Result<std::unique_ptr<Worker>> Worker::make(net::Loop& loop, Shared& shared,
                                              std::string_view node) {
-  auto inspection = Inspection::make(loop, shared.snapshot.load()->rules);
+  const auto first = shared.snapshot.load();
+  auto inspection = Inspection::make(loop, first->rules, first->opinion);
   if (!inspection) return std::unexpected(std::move(inspection).error());
   return std::unique_ptr<Worker>(new Worker(loop, shared, *std::move(inspection), node));
 }
@@ -62,7 +63,7 @@ Worker::Worker(net::Loop& loop, Shared& shared, std::unique_ptr<Inspection> insp
 const std::shared_ptr<const Snapshot>& Worker::snapshot() {
   if (!snapshot_ || snapshot_->generation != shared_.generation.load(std::memory_order_acquire)) {
     snapshot_ = shared_.snapshot.load();
-    if (auto used = inspection_->use(snapshot_->rules); !used)
+    if (auto used = inspection_->use(snapshot_->rules, snapshot_->opinion); !used)
       shared_.log.error("the new rules are not in use on one loop",
                         {{"reason", base::describe(used.error())}});
   }

@@ -27,6 +27,7 @@ std::string_view name(FindingKind kind) {
     case FindingKind::exfiltration: return "exfiltration";
     case FindingKind::personal_data: return "personal_data";
     case FindingKind::canary: return "canary";
+    case FindingKind::schema: return "schema";
   }
   std::unreachable();
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ enum class FindingKind : std::uint8_t {
   exfiltration,     // a text that carries data out when it is shown or fetched
   personal_data,    // names a person: numbers of cards, accounts, health and state; addresses
   canary,           // a value that was planted and that nobody has a use for
+  schema,           // an answer that is not what its tool promised
 };
 std::string_view name(FindingKind kind);
 
@@ -79,6 +81,9 @@ struct Scores {
   // All of it. Of the model alone it is -log10 of the share of benign development texts that score
   // at least as high: 2 is one in a hundred.
   float all = 0;
+  // What an operator's own classifier says (classifier.h), 0 to 1; nothing where none was asked. No
+  // part of `all`.
+  std::optional<float> own;
 };
 
 struct Findings {

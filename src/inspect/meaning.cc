@@ -11,7 +11,8 @@ struct Known {
 };
 
 constexpr std::string_view by_characters = "its characters", by_form = "its form and check digits",
-                           by_model = "a model", by_comparison = "comparing the servers' tools";
+                           by_model = "a model", by_comparison = "comparing the servers' tools",
+                           by_own = "a model of your own", by_schema = "the tool's outputSchema";
 
 constexpr Known hidden[] = {
     {"hidden-bidi-control", "Controls of writing direction: people see another order of words"},
@@ -60,6 +61,12 @@ constexpr Known argument_models[] = {
     {"model-argument-markup", "Looks like markup, a path or a template that is no plain value"},
     {"model-argument-query", "Looks like a piece of a query"},
 };
+constexpr Known promises[] = {
+    {"output-schema", "The answer is not what the tool's outputSchema promises"},
+};
+constexpr Known own[] = {
+    {"own-classifier", "The classifier of inspect.classifier is sure of an attack"},
+};
 constexpr Known sets[] = {
     {"set-annotation", "Its words say that it changes or deletes, its annotations that it reads"},
     {"set-foreign-reference", "Names the tool of another server"},
@@ -99,6 +106,8 @@ std::vector<Meaning> meanings(const RuleSet& rules) {
   add(models, FindingKind::instruction, by_model);
   add(argument_models, FindingKind::injection, by_model);
   add(sets, FindingKind::instruction, by_comparison);
+  add(promises, FindingKind::schema, by_schema);
+  add(own, FindingKind::instruction, by_own);
   std::ranges::sort(all, {}, &Meaning::rule);
   return all;
 }

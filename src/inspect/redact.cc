@@ -21,7 +21,8 @@ bool wanted(const Finding& finding, const Redaction& how) {
     case FindingKind::instruction:
     case FindingKind::injection:
     case FindingKind::personal_data:
-    case FindingKind::canary: return false;
+    case FindingKind::canary:
+    case FindingKind::schema: return false;
   }
   std::unreachable();
 }

@@ -81,6 +81,7 @@ struct Rule {
 struct RuleFile {
   std::string name;  // for messages
   std::string text;
+  bool operator==(const RuleFile&) const = default;
 };
 
 class RuleSet {

@@ -91,6 +91,7 @@ std::string masked(std::string_view secret, std::string_view prefix) {
 struct Scanner::State {
   std::shared_ptr<const RuleSet> rules;
   std::shared_ptr<const Models> models;
+  SecondOpinion opinion;
   std::vector<Word> words;
   std::unique_ptr<hs_scratch_t, FreeScratch> scratch;
   std::vector<char> buffer;
@@ -140,6 +141,7 @@ struct Scanner::State {
   void look_behind(Surface surface, const Disclosed& disclosed, const json::Node* root);
   const Leaf& leaf_at(std::size_t at) const;
   void ask_model(Surface surface, const json::Node* root);
+  void ask_classifier(Surface surface, const json::Node* root);
   void add(Finding finding);
   void settle();
   void mask_pointers();
@@ -600,6 +602,39 @@ void Scanner::State::mask_pointers() {
 }
 
 // Document order; of secrets that overlap in one string only the surest stays.
+void Scanner::State::ask_classifier(Surface surface, const json::Node* root) {
+  constexpr std::size_t piece = 4096, overlap = 256, most_pieces = 64;
+  std::size_t surest = 0;
+  std::size_t at = 0;
+  for (std::size_t count = 0; at < used && count < most_pieces; ++count) {
+    const std::size_t length = std::min(piece, used - at);
+    const auto says = opinion.classifier->judge({buffer.data() + at, length});
+    if (!says) findings_.skipped += length;
+    if (says.value_or(-1) > findings_.scores.own.value_or(-1)) {
+      findings_.scores.own = says;
+      surest = at;
+    }
+    at = length < piece ? used : at + piece - overlap;
+  }
+  findings_.skipped += used - std::min(at, used);
+  if (findings_.scores.own.value_or(0) < opinion.threshold || leaves.empty()) return;
+  const Leaf& leaf = leaf_at(surest);
+  Finding finding;
+  finding.rule = "own-classifier";
+  finding.kind = models->of(surface).kind;
+  finding.severity = Severity::medium;
+  finding.confidence = Confidence::likely;
+  if (leaf.node != nullptr) {
+    finding.at = json::Value(leaf.key ? leaf.node + 1 : leaf.node);
+    finding.pointer = pointer_to(root, finding.at.node());
+  }
+  finding.in_key = leaf.key;
+  finding.begin = surest - std::min<std::size_t>(surest, leaf.begin);
+  finding.end = std::min<std::size_t>(finding.begin + piece, leaf.length);
+  finding.excerpt = std::format("{:.2f} of 1", *findings_.scores.own);
+  add(std::move(finding));
+}
+
 void Scanner::State::settle() {
   auto& items = findings_.items;
   if (items.size() < 2) return;
@@ -633,6 +668,7 @@ void Scanner::State::look(Surface surface, const json::Node* root) {
   find_secrets(surface, root);
   find_hidden_text(surface, root);
   ask_model(surface, root);
+  if (opinion.is_asked(surface)) ask_classifier(surface, root);
   find_persons(surface, root);
   settle();
   mask_pointers();
@@ -685,6 +721,8 @@ Scanner& Scanner::operator=(Scanner&&) noexcept = default;
 Scanner::~Scanner() = default;
 
 const RuleSet& Scanner::rules() const { return *state_->rules; }
+
+void Scanner::ask(SecondOpinion opinion) { state_->opinion = std::move(opinion); }
 
 void use_models(Scanner& scanner, std::shared_ptr<const Models> models) {
   scanner.state().models = std::move(models);

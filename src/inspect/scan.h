@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "inspect/classifier.h"
 #include "inspect/finding.h"
 #include "inspect/rules.h"
 #include "json/value.h"
@@ -24,6 +25,19 @@ struct ScanLimits {
   base::Bytes bytes{std::uint64_t{4} * 1024 * 1024};
   std::uint32_t findings = 256;
   bool each_person = false;  // every piece of personal data; else the first of each kind
+};
+
+// An operator's classifier and where it is asked. It gets a message's strings in pieces of at most
+// 4 KiB that overlap; what the surest of them says is Scores::own and, from `threshold` on, the
+// finding "own-classifier". What it cannot judge, and what is behind the first 64 pieces, counts as
+// skipped.
+struct SecondOpinion {
+  std::shared_ptr<const Classifier> classifier;  // null: nobody is asked
+  std::uint8_t surface_mask = 0;                 // bit per Surface
+  float threshold = 0.5F;
+  bool is_asked(Surface surface) const {
+    return classifier != nullptr && (surface_mask >> static_cast<unsigned>(surface) & 1) != 0;
+  }
 };
 
 class Scanner {
@@ -39,6 +53,7 @@ class Scanner {
   // Changes to another snapshot of rules; on failure the old one stays.
   [[nodiscard]] base::Result<void> use(std::shared_ptr<const RuleSet> rules);
   const RuleSet& rules() const [[clang::lifetimebound]];
+  void ask(SecondOpinion opinion);
 
   struct State;
   State& state() { return *state_; }

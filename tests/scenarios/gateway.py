@@ -82,6 +82,8 @@ class Folder:
             return f"https://127.0.0.1:{server.server_address[1]}/mcp"
         if kind == "stdio":
             return json.dumps([sys.executable, os.path.join(HERE, "upstream.py"), name, self.path])
+        if kind == "data":  # a file of tests/data
+            return os.path.join(HERE, "..", "data", name)
         if kind == "table":  # what stands between the marks in a document of the guide, as inside of a JSON text
             with open(os.path.join(HERE, "..", "..", "docs", "guide", name), encoding="utf-8") as file:
                 return json.dumps(re.search(r"<!-- table: begin -->\n(.*?)<!-- table: end -->", file.read(), re.S)[1])[1:-1]

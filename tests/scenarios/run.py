@@ -165,7 +165,7 @@ class Scenario:
 
     def step(self, step):
         kinds = ("start", "open", "rpc", "modern", "http", "listen", "wait", "touch", "write", "cli", "call", "signal", "stop", "restart",
-                 "limit_files", "answer", "hang_up", "certificate", "metrics")
+                 "limit_files", "answer", "hang_up", "certificate", "metrics", "needs")
         kind = next((kind for kind in kinds if kind in step), None)
         if kind is None:
             raise Failed(f"no such step: {short(step)}")
@@ -227,6 +227,12 @@ class Scenario:
             certificate.make(self.folder.path, *step["certificate"])
         except FileNotFoundError as error:
             raise Skipped(f"openssl is not installed: {error}") from None
+
+    def needs(self, step):
+        """A subcommand that says whether this machine has what the scenario is about."""
+        value = self.gateway.program([self.folder.fill(word) for word in step["needs"]])
+        if value["code"] != 0:
+            raise Skipped(value["stderr"].strip())
 
     def cli(self, step):
         words = [self.folder.fill(word) for word in step["cli"]]
