@@ -285,6 +285,22 @@ TEST_CASE_FIXTURE(Fixture, "a list of many actions is a list of many actions") {
   same(policies_of(text + "Action::\"any\", Action::\"safe\"], resource in Folder::\"root\");"));
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "types that policies ask for: few, many, and those of the requests among them") {
+  for (const int count : {0, 1, 5, 6, 7, 40}) {
+    CAPTURE(count);
+    std::string text;
+    for (int i = 0; i < count; ++i)
+      text += std::format(
+          "permit (principal is T{0}, action, resource is S{0}::Doc);"
+          "forbid (principal is S{0}::User, action, resource);",
+          i);
+    same(policies_of(text));
+    same(policies_of(text + "permit (principal is User, action, resource is Doc);"
+                            "forbid (principal is Group, action, resource is Folder);"));
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a program leaves out what can never matter") {
   const auto size = [](std::string_view text) {
     return Program::compile(policies_of(text)).size().policies;

@@ -7,7 +7,8 @@
 namespace latticegate::cedar {
 namespace {
 
-constexpr std::size_t large = 8;  // candidates above which a bucket is split
+constexpr std::size_t large = 8;         // candidates above which a bucket is split
+constexpr std::size_t most_in_line = 6;  // types that are looked for one by one
 
 void add_once(std::vector<AtomId>& atoms, AtomId atom) {
   if (!std::ranges::contains(atoms, atom)) atoms.push_back(atom);
@@ -22,6 +23,16 @@ struct ScopeIndex::Placed {
   std::vector<AtomId> checks;
 };
 
+AtomId& ScopeIndex::TypeTable::at(std::string_view type) {
+  if (hashed_.empty()) {
+    const auto known = std::ranges::find(few_, type, &std::pair<std::string_view, AtomId>::first);
+    if (known != few_.end()) return known->second;
+    if (few_.size() < most_in_line) return few_.emplace_back(type, 0).second;
+    for (const auto& [name, atom] : few_) hashed_.at(EntityUid(name, {})) = atom;
+  }
+  return hashed_.at(EntityUid(type, {}));
+}
+
 bool ScopeIndex::collect(const ScopeConstraint& constraint, std::size_t position, Draft& draft) {
   if (constraint.slot) return false;
   using Of = ScopeConstraint::Kind;
@@ -32,7 +43,7 @@ bool ScopeIndex::collect(const ScopeConstraint& constraint, std::size_t position
       return true;
     case Of::is_in:
     case Of::is:
-      add_once(draft.all, atom(types_.at(EntityUid(constraint.type, {})).is[position]));
+      add_once(draft.all, atom(types_.at(position).at(constraint.type)));
       if (constraint.kind == Of::is) return true;
       [[fallthrough]];
     case Of::in: add_once(draft.all, atom(uids_.at(constraint.uids[0]).in[position])); return true;
@@ -144,9 +155,7 @@ void ScopeIndex::mark(const Request& request, const std::array<const Entity*, 3>
     if (entities[position] != nullptr)
       for (const EntityUid& ancestor : entities[position]->ancestors)
         if (const UidAtoms* const found = uids_.find(ancestor)) add(found->in[position]);
-    if (types_.empty()) continue;
-    if (const TypeAtoms* const found = types_.find(EntityUid(uids[position]->type(), {})))
-      add(found->is[position]);
+    add(types_.at(position).find(uids[position]->type()));
   }
 }
 

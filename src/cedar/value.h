@@ -58,11 +58,15 @@ constexpr std::uint64_t word_of(const char* text, std::size_t count) {
 inline bool same_bytes(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   if (a.data() == b.data()) return true;
-  if (a.size() > 32) return std::memcmp(a.data(), b.data(), a.size()) == 0;
-  std::size_t at = 0;
-  for (; at + 8 <= a.size(); at += 8)
-    if (word_of(a.data() + at, 8) != word_of(b.data() + at, 8)) return false;
-  return word_of(a.data() + at, a.size() - at) == word_of(b.data() + at, a.size() - at);
+  const std::size_t size = a.size();
+  if (size > 32) return std::memcmp(a.data(), b.data(), size) == 0;
+  if (size < 8) return word_of(a.data(), size) == word_of(b.data(), size);
+  const auto same_word = [&](std::size_t at) {
+    return word_of(a.data() + at, 8) == word_of(b.data() + at, 8);
+  };
+  for (std::size_t at = 0; at + 8 < size; at += 8)
+    if (!same_word(at)) return false;
+  return same_word(size - 8);  // overlaps what was compared already
 }
 
 // A hash that is the same at compile time and run time. Not keyed: nothing here degrades worse than

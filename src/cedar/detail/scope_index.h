@@ -14,6 +14,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cedar/detail/graph.h"
@@ -44,25 +45,26 @@ class AtomMarks {
  public:
   void fit(std::size_t atoms) {
     marks_.assign(atoms, 0);
-    present_.clear();
-    present_.reserve(atoms);
+    present_.assign(atoms, 0);
+    count_ = 0;
     stamp_ = 0;
   }
   void clear() {
-    present_.clear();
+    count_ = 0;
     if (++stamp_ == 0) fit(marks_.size()), stamp_ = 1;
   }
   void add(AtomId atom) {
     if (marks_.data()[atom] == stamp_) return;
     marks_.data()[atom] = stamp_;
-    present_.push_back(atom);
+    present_.data()[count_++] = atom;  // each once: there is room for all
   }
   bool has(AtomId atom) const { return marks_.data()[atom] == stamp_; }
-  std::span<const AtomId> present() const { return present_; }
+  std::span<const AtomId> present() const { return {present_.data(), count_}; }
 
  private:
   std::vector<std::uint32_t> marks_;
   std::vector<AtomId> present_;
+  std::size_t count_ = 0;
   std::uint32_t stamp_ = 0;
 };
 
@@ -84,12 +86,12 @@ class ScopeIndex {
   void for_each_match(const AtomMarks& marks, const Visit& visit) const {
     const auto each = [&](const Bucket& bucket) {
       for (std::uint32_t i = bucket.first; i < bucket.last; ++i)
-        if (const Candidate& candidate = candidates_[i]; matches(candidate, marks))
+        if (const Candidate& candidate = candidates_.data()[i]; matches(candidate, marks))
           visit(candidate);
     };
     each(rest_);
     for (const AtomId atom : marks.present()) {
-      const Bucket& bucket = buckets_[atom];
+      const Bucket& bucket = buckets_.data()[atom];
       each(bucket);
       if (!bucket.split) continue;
       for (const AtomId second : marks.present())
@@ -109,8 +111,24 @@ class ScopeIndex {
     std::array<AtomId, 3> equal{};
     std::array<AtomId, 3> in{};
   };
-  struct TypeAtoms {
-    std::array<AtomId, 3> is{};
+  // From type names to atoms. Policies name few types: one by one they are found faster than by
+  // their hash.
+  class TypeTable {
+   public:
+    AtomId& at(std::string_view type);
+    AtomId find(std::string_view type) const {  // 0 when it is not there
+      if (hashed_.empty()) {
+        for (const auto& [name, atom] : few_)
+          if (same_bytes(name, type)) return atom;
+        return 0;
+      }
+      const AtomId* const found = hashed_.find(EntityUid(type, {}));
+      return found == nullptr ? 0 : *found;
+    }
+
+   private:
+    std::vector<std::pair<std::string_view, AtomId>> few_;
+    UidTable<AtomId> hashed_;  // all of them once they are many
   };
   struct Draft {
     Candidate candidate;
@@ -144,7 +162,8 @@ class ScopeIndex {
 
   std::size_t atom_count_ = 1;
   UidTable<UidAtoms> uids_;
-  UidTable<TypeAtoms> types_;  // by entities of that type with an empty id
+  // What is asked of types, by position in the scope.
+  std::array<TypeTable, 3> types_;
   std::vector<Bucket> buckets_;
   Bucket rest_;
   std::unordered_map<std::uint64_t, Bucket> pairs_;

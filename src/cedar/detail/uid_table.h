@@ -1,10 +1,9 @@
 // A hash table from entity uids to small values, built once and then only read: open addressing, at
-// most half full.
+// most half full. Most of what is looked for is not here: that is seen from four bytes.
 #pragma once
-#include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "cedar/value.h"
@@ -14,49 +13,55 @@ namespace latticegate::cedar {
 template <class T>
 class UidTable {
  public:
+  UidTable() : tags_(1, 0) {}
   // The value of a uid, default-constructed when it is new. May move all others.
   T& at(const EntityUid& uid) {
     if (2 * (count_ + 1) > slots_.size()) grow();
-    Slot& slot = slots_[place(uid)];
-    if (!slot.used) {
-      slot = {uid, T{}, true};
-      filter_[word(uid)] |= bit(uid);
+    const std::size_t i = place(uid);
+    if (tags_[i] == 0) {
+      tags_[i] = tag(uid);
+      slots_[i] = {uid, T{}};
       ++count_;
     }
-    return slot.value;
+    return slots_[i].value;
   }
   bool empty() const { return count_ == 0; }
   const T* find(const EntityUid& uid) const {
-    if ((filter_[word(uid)] & bit(uid)) == 0) return nullptr;
-    const Slot& slot = slots_[place(uid)];
-    return slot.used ? &slot.value : nullptr;
+    const std::size_t i = place(uid);
+    return tags_.data()[i] == 0 ? nullptr : &slots_.data()[i].value;
   }
 
  private:
   struct Slot {
     EntityUid uid;
     T value{};
-    bool used = false;
   };
+  static std::uint32_t tag(const EntityUid& uid) {
+    return static_cast<std::uint32_t>(uid.hash() >> 32U) | 1U;
+  }
+  // Where the uid is, or else would be: the mask keeps it within bounds, so they are not checked
+  // again here.
   std::size_t place(const EntityUid& uid) const {
-    const std::size_t mask = slots_.size() - 1;
+    const std::uint32_t* const tags = tags_.data();
+    const std::size_t mask = tags_.size() - 1;
+    const std::uint32_t wanted = tag(uid);
     std::size_t i = uid.hash() & mask;
-    while (slots_[i].used && !(slots_[i].uid == uid)) i = (i + 1) & mask;
+    while (tags[i] != 0 && !(tags[i] == wanted && slots_.data()[i].uid == uid)) i = (i + 1) & mask;
     return i;
   }
-  // Most of what is looked for is not here, and in a table of some dozens 256 bits say so.
-  static std::size_t word(const EntityUid& uid) { return uid.hash() >> 62U; }
-  static std::uint64_t bit(const EntityUid& uid) {
-    return std::uint64_t{1} << ((uid.hash() >> 56U) & 63U);
-  }
   void grow() {
-    std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
-    old.swap(slots_);
-    for (Slot& slot : old)
-      if (slot.used) slots_[place(slot.uid)] = std::move(slot);
+    const std::vector<std::uint32_t> old_tags =
+        std::exchange(tags_, std::vector<std::uint32_t>(slots_.empty() ? 16 : slots_.size() * 2));
+    std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(tags_.size()));
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      if (old_tags[i] == 0) continue;
+      const std::size_t to = place(old[i].uid);
+      tags_[to] = old_tags[i];
+      slots_[to] = std::move(old[i]);
+    }
   }
-  std::vector<Slot> slots_;
-  std::array<std::uint64_t, 4> filter_{};
+  std::vector<std::uint32_t> tags_;  // 0: empty
+  std::vector<Slot> slots_;          // as many, or none before the first one
   std::size_t count_ = 0;
 };
 
