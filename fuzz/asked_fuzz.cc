@@ -1,5 +1,5 @@
 // Questions of a log that anybody may have written: they are read or refused; what was read can be
-// judged, and is the same however it was written.
+// judged, and is the same however it was written, and read quickly (policy/past_reader.h) or whole.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -9,6 +9,7 @@
 #include "json/write.h"
 #include "policy/asked.h"
 #include "policy/engine.h"
+#include "policy/past_reader.h"
 
 using namespace latticegate;
 using namespace latticegate::policy;
@@ -21,8 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       "permit (principal, action, resource) when { context has input && context.input has a };"};
   static const auto engine = Engine::load({.servers = {{.name = "crm"}}}, {&file, 1}, {});
   if (!engine) std::abort();
-  const auto document =
-      json::Document::parse(std::string_view(reinterpret_cast<const char*>(data), size));
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto document = json::Document::parse(text);
   if (!document) return 0;
   cedar::Arena arena;
   const auto past = (*engine)->read_asked(document->root(), {}, arena);
@@ -39,6 +40,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!same || same->request.context != past->request.context) std::abort();
   const Judgement::Kind kind = judgement.kind;
   (*engine)->judge(*same, "1", {}, {}, scratch, judgement);
+  if (judgement.kind != kind) std::abort();
+
+  static const People nobody;
+  static PastReader reader(*engine, nobody);
+  json::Skim skim(text);
+  const PastCall* const quick = reader.read(skim);
+  if (quick == nullptr || !skim.rest().empty()) return 0;
+  if (!past->missing.empty() || !past->left_out.empty()) std::abort();
+  (*engine)->judge(*quick, "1", {}, {}, scratch, judgement);
   if (judgement.kind != kind) std::abort();
   return 0;
 }

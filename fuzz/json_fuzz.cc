@@ -1,12 +1,13 @@
 // The JSON reader: whatever is accepted is written back as one line, read again, and is the same;
 // canonical text is a fixed point; replacing a scalar by copying around it gives what replacing it
-// value by value gives.
+// value by value gives; json/skim.h finds in canonical text what the tree has.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "json/skim.h"
 #include "json/value.h"
 #include "json/write.h"
 
@@ -65,5 +66,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto fixed = json::Document::parse(
       canonical, {.size = {8 << 20}, .depth = 64, .nodes = 100'000, .allow_nul = size % 2 == 0});
   if (!fixed || json::canonical(fixed->root()) != canonical) std::abort();
+
+  // Walking over text that is no JSON ends; over canonical text it finds its members.
+  json::Skim any(text);
+  std::string_view key;
+  for (any.enter(); any.member(key);) (void)any.value();
+  json::Skim skim(canonical);
+  std::size_t members = 0;
+  key = {};
+  for (skim.enter(); skim.member(key); ++members)
+    if (json::canonical(fixed->root()[key]) != skim.value()) std::abort();
+  if (!skim.odd() && (members != fixed->root().size() || !skim.rest().empty())) std::abort();
   return 0;
 }

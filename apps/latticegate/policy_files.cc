@@ -117,4 +117,8 @@ base::Result<std::vector<std::shared_ptr<const policy::Tool>>> read_tools(
   return tools;
 }
 
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+  return std::format("{} {}", count, count == 1 ? one : many);
+}
+
 }  // namespace latticegate::app

@@ -36,4 +36,7 @@ json::Value tools_in(json::Value answer);
 [[nodiscard]] base::Result<std::vector<std::shared_ptr<const policy::Tool>>> read_tools(
     const std::vector<std::string>& given, const config::Config* config);
 
+// "1 policy", "2 policies".
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
+
 }  // namespace latticegate::app

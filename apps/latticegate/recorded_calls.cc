@@ -4,13 +4,16 @@
 #include <chrono>
 #include <filesystem>
 #include <format>
+#include <print>
 #include <thread>
 #include <utility>
 
 #include "audit/leaf.h"
 #include "base/clock.h"
+#include "json/skim.h"
 #include "log_reading.h"
 #include "policy/exact.h"
+#include "store/log_pieces.h"
 
 namespace latticegate::app {
 namespace {
@@ -132,12 +135,19 @@ std::optional<policy::RecordedAnswer> answer_of(json::Value r) {
   const auto at = time_of(r);
   if (!bytes || !at) return std::nullopt;
   const std::string_view outcome = r["outcome"].text_or("");
+  const bool withheld = outcome == "withheld";
+  // Whoever kills or quarantines keeps answers back, too, and observing says nothing of them.
+  const bool by_policies = r["mode"].text_or("") == "enforce" &&
+                           !(withheld && r["error"].text_or("").contains("while under way"));
   return policy::RecordedAnswer{
       .call = r["call_uid"].text_or(""),
       .at = *at,
       .failed = outcome == "tool_error" || outcome == "rpc_error",
       .output = {.records = static_cast<std::uint64_t>(r["rows_out"].integer().value_or(0)),
-                 .bytes = static_cast<std::uint64_t>(*bytes)}};
+                 .bytes = static_cast<std::uint64_t>(*bytes)},
+      .let_out = by_policies ? std::optional(!withheld) : std::nullopt,
+      .findings = r["findings"].size(),
+      .risk = r["risk"]};
 }
 
 std::size_t thread_count(std::uint32_t wanted) {
@@ -196,6 +206,123 @@ Result<ReadStatistics> read_records(const std::string& log, std::optional<base::
   for (const std::uint64_t count : unreadable) read.unreadable += count;
   read.seconds = std::chrono::duration<double>(clock.instant() - begin).count();
   return read;
+}
+
+Result<ReadStatistics> read_leaves(const std::string& log, std::optional<base::Time> since,
+                                   std::size_t threads,
+                                   const std::function<bool(std::size_t, std::string_view)>& take) {
+  const base::SystemClock clock;
+  const base::Instant begin = clock.instant();
+  auto pieces = store::LogPieces::open(log, since);
+  if (!pieces) return std::unexpected(std::move(pieces).error());
+  std::vector<ReadStatistics> of_slices(threads);
+  const auto work = [&](std::size_t slice) {
+    ReadStatistics own;
+    store::LogPieces::Piece piece;
+    while (pieces->read(piece))
+      while (const auto leaf = piece.next()) {
+        ++own.records;
+        if (!take(slice, *leaf)) ++own.unreadable;
+      }
+    of_slices[slice] = own;
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (std::size_t slice = 1; slice < threads; ++slice)
+      workers.emplace_back([&, slice] { work(slice); });
+    work(0);
+  }
+  ReadStatistics read;
+  for (const ReadStatistics& own : of_slices) {
+    read.records += own.records;
+    read.unreadable += own.unreadable;
+  }
+  for (const std::string& sentence : pieces->damage()) {
+    std::println(stderr, "latticegate: {}", sentence);
+    ++read.unreadable;
+  }
+  read.seconds = std::chrono::duration<double>(clock.instant() - begin).count();
+  return read;
+}
+
+bool skim_call(std::string_view leaf, std::span<const std::string> wanted,
+               policy::PastReader& reader, SkimmedCall& call) {
+  call.agent = call.decision = call.prompt = call.resource_uri = {};
+  call.server = call.tool = call.why = call.would = {};
+  call.past = nullptr;
+  call.members.clear();
+  const auto place = [&](std::string_view key) -> std::string_view* {
+    switch (key.front()) {
+      case 'a': return key == "agent" ? &call.agent : nullptr;
+      case 'd': return key == "decision" ? &call.decision : nullptr;
+      case 'p': return key == "prompt" ? &call.prompt : nullptr;
+      case 'r': return key == "resource_uri" ? &call.resource_uri : nullptr;
+      case 's': return key == "server" ? &call.server : nullptr;
+      case 't': return key == "tool" ? &call.tool : nullptr;
+      case 'w': return key == "why" ? &call.why : key == "would" ? &call.would : nullptr;
+      default: return nullptr;
+    }
+  };
+  json::Skim skim(leaf);
+  std::string_view key;
+  for (skim.enter(); skim.member(key);) {
+    if (key.empty()) return false;
+    const char* const begin = skim.rest().data();
+    std::string_view value;
+    if (key == "asked") {
+      call.past = reader.read(skim);
+      if (call.past == nullptr) return false;
+      value = {begin, static_cast<std::size_t>(skim.rest().data() - begin)};
+    } else {
+      value = skim.value();
+      if (std::string_view* const to = place(key)) *to = value;
+    }
+    while (!wanted.empty() && wanted.front() < key) wanted = wanted.subspan(1);
+    if (!wanted.empty() && wanted.front() == key)
+      call.members.append(call.members.empty() ? "{\"" : ",\"")
+          .append(key)
+          .append("\":")
+          .append(value);
+  }
+  if (!call.members.empty()) call.members += '}';
+  return !skim.odd() && skim.rest().empty() && call.past != nullptr;
+}
+
+bool is_call(const SkimmedCall& call) { return !call.why.starts_with("\"request of"); }
+
+std::optional<policy::Judgement::Kind> decided(const SkimmedCall& call) {
+  return json::plain_string(call.would.empty() ? call.decision : call.would).and_then(kind_of);
+}
+
+namespace {
+
+// A member of an object, as text.
+std::optional<std::string_view> text_in(std::string_view object, std::string_view wanted) {
+  json::Skim skim(object);
+  std::optional<std::string_view> found;
+  std::string_view key;
+  for (skim.enter(); skim.member(key);)
+    if (const std::string_view value = skim.value(); key == wanted)
+      found = json::plain_string(value);
+  return skim.odd() ? std::nullopt : found;
+}
+
+}  // namespace
+
+std::optional<std::string> agent_of(const SkimmedCall& call) {
+  return text_in(call.agent, "ref").transform([](std::string_view t) { return std::string(t); });
+}
+
+std::optional<std::string> target_of(const SkimmedCall& call) {
+  const std::string_view first = !call.tool.empty()           ? call.tool
+                                 : !call.resource_uri.empty() ? call.resource_uri
+                                                              : call.prompt;
+  const auto named = json::plain_string(first);
+  if (!named) return std::nullopt;
+  if (!call.resource_uri.empty()) return std::string(*named);
+  return text_in(call.server, "id").transform([&](std::string_view server) {
+    return std::format("{}/{}", server, *named);
+  });
 }
 
 }  // namespace latticegate::app

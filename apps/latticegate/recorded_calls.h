@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "commands.h"
 #include "json/value.h"
+#include "policy/past_reader.h"
 #include "policy/replay.h"
 #include "policy_files.h"
 
@@ -60,6 +62,27 @@ struct ReadStatistics {
 [[nodiscard]] base::Result<ReadStatistics> read_records(
     const std::string& log, std::optional<base::Time> since, std::size_t threads,
     const std::function<void(std::size_t, json::Value)>& take, std::string_view type = {});
+
+// The same for the leaves of a log whose order does not matter: each piece of the log goes to
+// whichever slice is free. `take` says whether it could read the leaf.
+[[nodiscard]] base::Result<ReadStatistics> read_leaves(
+    const std::string& log, std::optional<base::Time> since, std::size_t threads,
+    const std::function<bool(std::size_t, std::string_view)>& take);
+
+// What a record call.decided says, as the bytes of its members' values; empty where it has none.
+struct SkimmedCall {
+  std::string_view agent, decision, prompt, resource_uri, server, tool, why, would;
+  const policy::PastCall* past = nullptr;  // of the reader
+  std::string members;                     // the wanted ones, as a record of their own
+};
+// False: it has to be read whole. `wanted`: names of members, ascending.
+bool skim_call(std::string_view leaf, std::span<const std::string> wanted,
+               policy::PastReader& reader, SkimmedCall& call);
+// As call_of() has them; nothing: it has to be read whole.
+bool is_call(const SkimmedCall& call);
+std::optional<policy::Judgement::Kind> decided(const SkimmedCall& call);
+std::optional<std::string> agent_of(const SkimmedCall& call);
+std::optional<std::string> target_of(const SkimmedCall& call);
 
 // As many as it pays to have.
 std::size_t thread_count(std::uint32_t wanted);

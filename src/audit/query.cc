@@ -512,6 +512,23 @@ std::vector<Query::Hint> Query::hints() const {
   return hints;
 }
 
+std::optional<std::vector<std::string>> Query::members() const {
+  std::vector<std::string> all;
+  const auto add = [&](std::string_view path) {
+    if (!path.empty()) all.emplace_back(path.substr(0, path.find('.')));
+  };
+  for (const Term& term : terms_) {
+    if (term.kind == Kind::anywhere) return std::nullopt;
+    add(term.path);
+    add(term.other);
+    if (term.tool) add("server");
+  }
+  std::ranges::sort(all);
+  const auto again = std::ranges::unique(all);
+  all.erase(again.begin(), again.end());
+  return all;
+}
+
 std::optional<base::Time> Query::since() const {
   std::optional<base::Time> latest;
   for (const Term& term : terms_)

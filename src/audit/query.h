@@ -57,6 +57,10 @@ class Query {
   // does not match.
   bool matches(json::Value record) const;
 
+  // The members of a record that it looks at, ascending; nothing when it may be any of them. A
+  // record of only these matches as the whole one does.
+  std::optional<std::vector<std::string>> members() const;
+
   // The latest since: of the query, if there is one, so that a reader can begin there.
   std::optional<base::Time> since() const;
   // The earliest until:.

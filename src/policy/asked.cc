@@ -5,8 +5,6 @@
 #include <charconv>
 #include <chrono>
 #include <format>
-#include <limits>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -14,6 +12,7 @@
 #include "cedar/from_json.h"
 #include "crypto/hash.h"
 #include "json/write.h"
+#include "policy/detail/asked_reader.h"
 #include "policy/detail/asked_writer.h"
 #include "policy/detail/model.h"
 
@@ -27,7 +26,6 @@ using cedar::Kind;
 using cedar::Value;
 
 constexpr std::int64_t exact = 9'007'199'254'740'991;  // the largest integer of RFC 8785
-constexpr std::string_view no_text = "ms:";            // a datetime as its milliseconds
 constexpr std::string_view reserved = "__";
 
 void append_number(std::int64_t number, std::string& out) {
@@ -46,7 +44,7 @@ std::string_view time_text(std::int64_t milliseconds, std::array<char, 32>& room
   constexpr std::int64_t first = -62'167'219'200'000;  // of the year 0000
   constexpr std::int64_t last = 253'402'300'799'999;   // of the year 9999
   if (milliseconds < first || milliseconds > last) {
-    char* const begin = std::ranges::copy(no_text, room.data()).out;
+    char* const begin = std::ranges::copy(milliseconds_mark, room.data()).out;
     return {room.data(), std::to_chars(begin, room.data() + room.size(), milliseconds).ptr};
   }
   const std::chrono::sys_time<std::chrono::milliseconds> time{
@@ -252,133 +250,6 @@ People people_of(const World& world) {
   return people;
 }
 
-namespace {
-
-// What was written, as values again. Errors name the place.
-class AskedReader {
- public:
-  AskedReader(const People& people, cedar::Arena& arena) : people_(people), arena_(arena) {}
-
-  base::Result<Value> value(json::Value tree) {
-    if (const auto truth = tree.boolean()) return Value::boolean(*truth);
-    if (const auto number = tree.integer()) return Value::integer(*number);
-    if (const auto text = tree.string()) return Value::string(*text);
-    if (tree.is_array()) {
-      const auto elements = arena_.array<Value>(tree.size());
-      std::size_t count = 0;
-      for (const json::Value element : tree.elements()) {
-        auto read = value(element);
-        if (!read) return read;
-        elements[count++] = *read;
-      }
-      return Value::set(elements, arena_);
-    }
-    if (!tree.is_object()) return wrong("no value");
-    if (tree.size() == 1) {
-      if (const json::Value given = tree["__entity"]) {
-        auto read = uid(given);
-        if (!read) return std::unexpected(std::move(read).error());
-        return Value::entity(*read, arena_);
-      }
-      if (const json::Value given = tree["__extn"]) return extension(given);
-      if (const json::Value given = tree["__record"]) return pairs(given);
-    }
-    const auto fields = arena_.array<Field>(tree.size());
-    std::size_t count = 0;
-    for (const json::Member member : tree.members()) {
-      auto read = value(member.value);
-      if (!read) return base::within(member.key, std::move(read).error());
-      fields[count++] = {cedar::Name(member.key), *read};
-    }
-    return Value::record(fields, arena_);
-  }
-
-  base::Result<EntityUid> uid(json::Value tree) {
-    const auto type = tree["type"].string();
-    const auto id = tree["id"].string();
-    if (!type || !id) return base::fail(Code::malformed, "an entity without type and id");
-    if (*type != model::user) return EntityUid(*type, *id);
-    const auto known = people_.find(*id);
-    if (known != people_.end()) return EntityUid(*type, known->second);
-    unknown_person = true;
-    return EntityUid(*type, *id);
-  }
-
-  base::Result<std::vector<EntityUid>> parents(json::Value list) {
-    std::vector<EntityUid> all;
-    for (const json::Value one : list.elements()) {
-      auto read = uid(one);
-      if (!read) return std::unexpected(std::move(read).error());
-      all.push_back(*read);
-    }
-    return all;
-  }
-
-  base::Result<cedar::Entity> entity(json::Value tree, const cedar::Entities& store) {
-    auto attributes = value(tree["attrs"]);
-    if (!attributes) return base::within("attrs", std::move(attributes).error());
-    if (!attributes->is(Kind::record)) return base::fail(Code::malformed, "attrs: no record");
-    auto above = parents(tree["parents"]);
-    if (!above) return base::within("parents", std::move(above).error());
-    auto who = uid(tree["uid"]);
-    if (!who) return base::within("uid", std::move(who).error());
-    return cedar::make_entity(*who, *attributes, arena_.copy(std::span<const EntityUid>(*above)),
-                              store, arena_);
-  }
-
-  bool unknown_person = false;
-
- private:
-  static base::Result<Value> wrong(std::string_view words) {
-    return base::fail(Code::malformed, std::string(words));
-  }
-
-  base::Result<Value> extension(json::Value given) {
-    const std::string_view function = given["fn"].text_or("");
-    const std::string_view text = given["arg"].text_or("");
-    std::optional<std::int64_t> number;
-    if (function == "ip") {
-      if (const auto range = cedar::parse_ip(text)) return Value::ip(*range, arena_);
-    } else if (function == "long") {
-      if ((number = whole(text))) return Value::integer(*number);
-    } else if (function == "decimal") {
-      if ((number = cedar::parse_decimal(text))) return Value::decimal(*number);
-    } else if (function == "duration") {
-      if ((number = cedar::parse_duration(text))) return Value::duration(*number);
-    } else if (function == "datetime") {
-      number = text.starts_with(no_text) ? whole(text.substr(no_text.size()))
-                                         : cedar::parse_datetime(text);
-      if (number) return Value::datetime(*number);
-    }
-    return wrong("an __extn that is none of ours");
-  }
-
-  static std::optional<std::int64_t> whole(std::string_view text) {
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
-    if (error != std::errc() || end != text.end()) return std::nullopt;
-    return number;
-  }
-
-  base::Result<Value> pairs(json::Value given) {
-    const auto fields = arena_.array<Field>(given.size());
-    std::size_t count = 0;
-    for (const json::Value pair : given.elements()) {
-      const auto name = pair.at(0).string();
-      if (!name || pair.size() != 2) return wrong("a __record that is none of ours");
-      auto read = value(pair.at(1));
-      if (!read) return base::within(*name, std::move(read).error());
-      fields[count++] = {cedar::Name(*name), *read};
-    }
-    return Value::record(fields, arena_);
-  }
-
-  const People& people_;
-  cedar::Arena& arena_;
-};
-
-}  // namespace
-
 base::Result<PastCall> read_asked(json::Value asked, const cedar::Entities& store,
                                   const People& people, cedar::Arena& arena) {
   AskedReader reader(people, arena);
@@ -394,15 +265,11 @@ base::Result<PastCall> read_asked(json::Value asked, const cedar::Entities& stor
   if (!principal) return base::within("principal", std::move(principal).error());
   auto resource = reader.entity(asked["resource"], store);
   if (!resource) return base::within("resource", std::move(resource).error());
-  auto action = reader.uid(asked["action"]["uid"]);
+  auto action = reader.action(asked["action"]);
   if (!action) return base::within("action", std::move(action).error());
-  auto groups = reader.parents(asked["action"]["parents"]);
-  if (!groups) return base::within("action", std::move(groups).error());
-  std::ranges::sort(*groups);
   call.principal = *principal;
   call.resource = *resource;
-  call.action.uid = *action;
-  call.action.parents = call.action.ancestors = arena.copy(std::span<const EntityUid>(*groups));
+  call.action = *action;
   Value context = Value::empty_record();
   if (call.missing.empty()) {
     auto read = reader.value(asked["context"]);

@@ -24,6 +24,7 @@
 #include "policy/detail/model.h"
 #include "policy/detail/question.h"
 #include "policy/detail/tool_content.h"
+#include "policy/reads.h"
 
 namespace latticegate::policy {
 
@@ -406,6 +407,13 @@ base::Result<PastCall> Engine::read_asked(json::Value asked, const People& peopl
   return policy::read_asked(asked, snapshot_->store, people, arena);
 }
 
+const cedar::Entities& Engine::known() const { return snapshot_->store; }
+
+std::optional<ContextReads> Engine::context_reads() const {
+  if (looks_back()) return std::nullopt;
+  return ContextReads(snapshot_->policies);
+}
+
 namespace {
 
 Question question_of(const PastCall& past) {
@@ -462,6 +470,24 @@ void Engine::judge(const PastCall& past, std::string_view call, base::Time now,
   cedar::decide(snapshot.program, question.request, entities, state.arena, state.slate,
                 state.answer);
   conclude(state, question, judgement, why);
+}
+
+void Engine::judge_answer(const PastCall& past, Scratch& scratch, Judgement& judgement,
+                          std::string* why) const {
+  base::check(!looks_back(), "what was recalled is not recorded");
+  Scratch::State& state = scratch.state();
+  state.begin(*this);
+  start(judgement, why);
+  const Question question = question_of(past);
+  const cedar::EntityView entities(snapshot_->store, question.extra);
+  cedar::decide(snapshot_->program, question.request, entities, state.arena, state.slate,
+                state.answer);
+  conclude(state, question, judgement, why);
+  if (lets_out(state.answer)) judgement.kind = Judgement::Kind::allow;
+}
+
+bool Engine::judges_answer(const PastCall& past) const {
+  return snapshot_->readers.of(snapshot_->policies, past.action.uid, past.action.ancestors).output;
 }
 
 void Engine::pass(const PastCall& past, std::string_view call, base::Time now,

@@ -46,6 +46,7 @@ struct PolicyText {
 
 struct Question;  // policy/detail/question.h
 struct Refusal;
+class ContextReads;  // policy/reads.h
 
 // What one thread (event loop) needs for deciding: memory that is used again, and what was computed
 // for the callers and tools that it saw lately. Bounded; belongs to no Engine in particular. A
@@ -115,6 +116,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // A question that was recorded, in the World of this Engine.
   [[nodiscard]] base::Result<PastCall> read_asked(json::Value asked, const People& people,
                                                   cedar::Arena& arena) const;
+  // What the World knows: what is above the parents of those who ask and are asked.
+  const cedar::Entities& known() const [[clang::lifetimebound]];
+
+  // What of a question's context the policies can see; nothing when they look back. Valid as long
+  // as the Engine.
+  std::optional<ContextReads> context_reads() const;
 
   // As decide() in enforce mode, for what nothing follows from. `why`, if not null, gets the
   // explanation for operators of what is not allowed, without values of a call that holds a secret.
@@ -129,6 +136,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void judge(const PastCall& past, std::string_view call, base::Time now,
              const Histories& histories, Scratch& scratch, Judgement& judgement,
              std::string* why = nullptr) const;
+  // The answer to a past call that this Engine allows: as judge_answer() above. `past` has in its
+  // context what is known of the answer (policy/replay.h). Not for an Engine that looks back.
+  void judge_answer(const PastCall& past, Scratch& scratch, Judgement& judgement,
+                    std::string* why = nullptr) const;
+  // Whether a policy whose scope admits the call looks at answers.
+  bool judges_answer(const PastCall& past) const;
   // The event alone, for a call that is not judged again. What is missing may have been anything.
   void pass(const PastCall& past, std::string_view call, base::Time now, const Histories& histories,
             Scratch& scratch) const;

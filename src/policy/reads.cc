@@ -35,6 +35,63 @@ bool Reads::any_of(std::span<const std::string_view> path) const {
 
 namespace {
 
+using Part = ContextReads::Part;
+
+Part& part_of(Part& part, const cedar::Name& name) {
+  const auto known = std::ranges::find(part.parts, name, &Part::name);
+  if (known != part.parts.end()) return *known;
+  part.parts.push_back({.name = name});
+  return part.parts.back();
+}
+
+void complete(Part& part) {
+  for (Part& inner : part.parts) {
+    inner.presence = inner.parts.empty() && !inner.whole;
+    inner.whole |= inner.presence;
+    complete(inner);
+  }
+}
+
+}  // namespace
+
+ContextReads::ContextReads(const cedar::PolicySet& policies) {
+  for (const cedar::Policy& policy : policies.policies())
+    for (const cedar::Condition& condition : policy.conditions) walk(*condition.expression);
+  complete(root_);
+}
+
+void ContextReads::add(std::initializer_list<std::string_view> path) {
+  Part* part = &root_;
+  for (const std::string_view name : path) part = &part_of(*part, cedar::Name(name));
+  part->whole = true;
+}
+
+// The part that an expression is: the context, or an attribute of one. Depth is bounded by
+// cedar::max_nesting.
+Part* ContextReads::place(const Expression& expression) {
+  if (expression.op == Op::context) return &root_;
+  if (expression.op != Op::attribute) return nullptr;
+  Part* part = place(*expression.operands[0]);
+  if (part == nullptr) return nullptr;
+  for (const cedar::Name& name : expression.path) part = &part_of(*part, name);
+  return part;
+}
+
+void ContextReads::walk(const Expression& expression) {
+  if (Part* const part = place(expression)) {
+    part->whole = true;
+    return;
+  }
+  if (expression.op == Op::has)
+    if (Part* part = place(*expression.operands[0])) {
+      for (const cedar::Name& name : expression.path) part = &part_of(*part, name);
+      return;
+    }
+  for (const Expression* const operand : expression.operands) walk(*operand);
+}
+
+namespace {
+
 // By names alone, wherever they stand: what is not read costs a conversion, what is missed would
 // let an answer pass. Depth is bounded by cedar::max_nesting.
 void walk(const Expression& expression, bool whole, OutputReaders::Reading& reading) {

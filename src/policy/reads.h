@@ -5,6 +5,7 @@
 // absence.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <set>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "cedar/entity.h"
 #include "cedar/policy_set.h"
+#include "cedar/value.h"
 
 namespace latticegate::policy {
 
@@ -31,6 +33,34 @@ class Reads {
   void walk(const cedar::Expression& expression, bool whole);
   bool everything_ = true;
   std::set<std::string, std::less<>> names_;
+};
+
+// Which parts of the context conditions look at: what is not among them can be left out of a
+// question without anything being decided otherwise. As a tree of names, which are views into the
+// policies. For policies without temporal conditions.
+class ContextReads {
+ public:
+  struct Part {
+    cedar::Name name{};
+    bool whole = false;     // with everything below it
+    bool presence = false;  // nothing but whether it is there; `whole` then, too: it is small
+    std::vector<Part> parts{};
+
+    const Part* find(std::string_view wanted) const {
+      for (const Part& part : parts)
+        if (cedar::same_bytes(part.name.text(), wanted)) return &part;
+      return nullptr;
+    }
+  };
+  explicit ContextReads(const cedar::PolicySet& policies);
+  // That part, too; its name's bytes stay the caller's.
+  void add(std::initializer_list<std::string_view> path);
+  const Part& root() const [[clang::lifetimebound]] { return root_; }
+
+ private:
+  Part* place(const cedar::Expression& expression);
+  void walk(const cedar::Expression& expression);
+  Part root_;
 };
 
 // Which policies look at answers: only for what they judge is a second decision due, and only for

@@ -8,6 +8,10 @@
 //                "question" for a call that was refused before any policy was asked
 //   unsure       a temporal condition that mattered had no answer, because what it asks about was
 //                not recorded, or lies before the record begins
+// Answers are judged again on demand (Settings::answers), by what the record has of them: how many
+// records and bytes, and the risk. Where policies look at what is not recorded (what an answer
+// said, what was found in it), or look back, the answer is counted as unsure.
+//
 // What was compared and should be read with care is counted besides: questions with strings that
 // were replaced because they held secrets, questions about people whom the World does not know, and
 // questions of another World than the Engine's.
@@ -50,14 +54,21 @@ struct RecordedAnswer {
   base::Time at{};
   bool failed = false;
   PastOutput output{};
+  // What policies said of it; nothing where that is not recorded (observe mode), or something else
+  // than policies kept it back.
+  std::optional<bool> let_out{};
+  std::size_t findings = 0;  // in it
+  json::Value risk{};        // with it, as recorded
 };
 
 enum class Change : std::uint8_t {
-  refused,  // what was allowed would be refused, or need an approval
-  allowed,  // what was refused would be allowed
-  other,    // refused with an approval that would help, then or now
+  refused,   // what was allowed would be refused, or need an approval
+  allowed,   // what was refused would be allowed
+  other,     // refused with an approval that would help, then or now
+  withheld,  // the answer, which was let out, would be withheld
+  released,  // the answer, which was withheld, would be let out
 };
-inline constexpr std::size_t changes = 3;
+inline constexpr std::size_t changes = 5;
 std::string_view name(Change change);  // "would be refused", "would be allowed", ...
 
 struct Flip {
@@ -93,9 +104,12 @@ struct ReplayReport {
   std::uint64_t redacted = 0;
   std::uint64_t strangers = 0;
   std::uint64_t other_world = 0;
+  std::uint64_t answers = 0;  // that count: of calls that were allowed, and would be again
+  std::uint64_t answers_same = 0;
+  std::uint64_t answers_unsure = 0;
 
-  std::uint64_t changed() const;
-  std::uint64_t compared() const { return same + changed(); }
+  std::uint64_t changed() const;   // questions and answers
+  std::uint64_t compared() const;  // questions
   void merge(ReplayReport other, std::size_t examples);
 };
 
@@ -103,6 +117,7 @@ class Replay {
  public:
   struct Settings {
     std::size_t examples = 3;  // per group
+    bool answers = false;      // are judged again, too: give it those, in their order
   };
   Replay(std::shared_ptr<const Engine> engine, const World& world, const Settings& settings);
   Replay(Replay&&) noexcept;
@@ -114,6 +129,15 @@ class Replay {
   // `counts`: whether it is compared; otherwise it only is something that happened.
   void take(const RecordedCall& call, bool counts);
   void take(const RecordedAnswer& answer);
+  // The quick way, where no condition looks back: a call whose question PastReader could read, and
+  // which counts. First take_same(): true when the call comes out as `decided` then, and with that
+  // it is counted. Else take_changed(), right after: true when it was counted, because the groups
+  // that it belongs to have their examples already. What neither takes, take() does; all of them
+  // together say what take() alone would.
+  bool take_same(const PastCall& call, Judgement::Kind decided);
+  bool take_changed(const PastCall& call, Judgement::Kind decided, std::string_view agent,
+                    std::string_view target);
+
   // What happened between the last record and this time is not known: the log begins here, or has
   // a gap.
   void lost(base::Time at);
@@ -121,8 +145,19 @@ class Replay {
   ReplayReport& report() [[clang::lifetimebound]] { return report_; }
 
  private:
-  struct Past;  // the histories
+  struct Past;     // the histories
+  struct Waiting;  // calls that wait for their answers
+  struct WaitingCall;
   void compare(const RecordedCall& call, const PastCall& past, std::string& why);
+  // Among the groups, what came out otherwise.
+  void add_change(Change change, const RecordedCall& call, const PastCall& past,
+                  Judgement::Kind before, const std::string& why);
+  void wait(const RecordedCall& call, const Histories& histories, bool counts);
+  void judge_answer(const WaitingCall& call, const RecordedAnswer& answer);
+  void count(const PastCall& past);
+  // Visits each group that the judgement belongs to, by its policy.
+  template <class Visit>
+  void for_each_policy(const Visit& visit) const;
   std::shared_ptr<const Engine> engine_;
   People people_;
   Settings settings_;
@@ -131,7 +166,11 @@ class Replay {
   Judgement judgement_;
   ReplayReport report_;
   std::uint64_t explained_ = 0;
-  std::unique_ptr<Past> past_;  // null: no condition looks back
+  std::unique_ptr<Past> past_;        // null: no condition looks back
+  std::unique_ptr<Waiting> waiting_;  // null: nobody asks about answers
+  // What of an answer's findings and content policies look at.
+  bool sees_findings_ = false;
+  bool sees_content_ = false;
 };
 
 }  // namespace latticegate::policy

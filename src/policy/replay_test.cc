@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "json/value.h"
+#include "json/write.h"
 
 using namespace latticegate;
 using namespace latticegate::policy;
@@ -240,4 +241,80 @@ TEST_CASE("reports of several threads are one") {
   CHECK(group.examples[0].seq == 0);
   CHECK(group.examples[1].seq == 1);
   CHECK(first.report().calls == 10);
+}
+
+TEST_CASE("answers are judged again by what is recorded of them") {
+  Log log{std::string(all)};
+  for (const std::uint64_t records : {5U, 500U, 50U})
+    log.call("read", "{}", 1s, PastOutput{records, 10 * records});
+  const auto risky = json::Document::parse(R"({"score":95,"signals":["records"]})");
+  struct Answer {
+    bool let_out = true;
+    std::size_t findings = 0;
+    json::Value risk{};
+  };
+  // 500 records were withheld then.
+  const auto report = [&](std::string_view text, const Answer& last = {}) {
+    Replay replay(engine_of(std::string(text)), {.servers = {crm}}, {.answers = true});
+    for (const Log::Entry& entry : log.entries) {
+      Log::Entry question = {entry.seq,     entry.call,  entry.tool, entry.at,
+                             entry.decided, entry.rules, nullptr,    std::nullopt};
+      question.asked = std::make_unique<json::Document>(
+          *json::Document::parse(json::to_string(entry.asked->root())));
+      Log::feed(replay, question);
+      const bool is_last = entry.seq == 2;
+      replay.take(RecordedAnswer{.call = entry.call,
+                                 .at = entry.at + 1s,
+                                 .output = *entry.answer,
+                                 .let_out = entry.seq == 1 ? false
+                                            : is_last      ? last.let_out
+                                                           : true,
+                                 .findings = is_last ? last.findings : 0,
+                                 .risk = is_last ? last.risk : json::Value()});
+    }
+    return std::move(replay.report());
+  };
+  constexpr std::string_view more_than =
+      "permit (principal, action, resource); @id(\"big\") forbid (principal, action, resource) "
+      "when { context has output && context.output.records > 20 };";
+
+  ReplayReport big = report(more_than);
+  CHECK(big.same == 3);
+  CHECK(big.answers == 3);
+  CHECK(big.answers_same == 2);
+  CHECK(big.groups.at({Change::withheld, "big"}).count == 1);
+  CHECK(big.groups.at({Change::withheld, "big"}).examples.at(0).seq == 2);
+  CHECK(big.groups.at({Change::withheld, "big"})
+            .examples.at(0)
+            .why.contains("context.output.records = 50"));
+  CHECK(big.changed() == 1);
+  CHECK(big.compared() == 3);
+  CHECK(report(more_than, {.let_out = false}).changed() == 0);
+
+  ReplayReport none = report(all);
+  CHECK(none.answers_same == 2);
+  CHECK(none.groups.at({Change::released, ""}).count == 1);
+
+  // What only redacts lets the answer out.
+  CHECK(report("permit (principal, action, resource); @obligation(\"redact:secret\") forbid "
+               "(principal, action, resource) when { context has output };")
+            .flips.at(static_cast<std::size_t>(Change::released)) == 1);
+  // Its records count in the conversation, its risk is that of the answer.
+  CHECK(report("permit (principal, action, resource); forbid (principal, action, resource) when { "
+               "context has output && context.session.recordsRead >= 50 };")
+            .flips.at(static_cast<std::size_t>(Change::withheld)) == 1);
+  CHECK(report(all, {.risk = risky->root()})
+            .groups.at({Change::withheld, "latticegate-risk-cutoff"})
+            .count == 1);
+  // What is not recorded is not guessed.
+  CHECK(report("permit (principal, action, resource); forbid (principal, action, resource) when { "
+               "context has output && context.output has structured };")
+            .answers_unsure == 3);
+  constexpr std::string_view found =
+      "permit (principal, action, resource); forbid (principal, action, resource) when { "
+      "context has output && context.output.findings.contains(\"secret\") };";
+  CHECK(report(found).answers_unsure == 0);
+  CHECK(report(found, {.findings = 1}).answers_unsure == 1);
+  // A call that would be refused has no answer; one that policies said nothing of is not compared.
+  CHECK(report("").answers == 0);
 }

@@ -98,17 +98,21 @@ Result<SegmentFile> SegmentFile::open(const std::filesystem::path& path) {
   return file;
 }
 
-Result<void> SegmentFile::find_chunks() {
-  const auto size = file_.size();
+Result<std::vector<audit::PackedChunk>> read_chunks(const OpenFile& file) {
+  const auto size = file.size();
   if (!size) return std::unexpected(size.error());
-  const auto tail = file_.read(*size - std::min<std::uint64_t>(*size, audit::packed_tail_size),
-                               audit::packed_tail_size);
+  const auto tail = file.read(*size - std::min<std::uint64_t>(*size, audit::packed_tail_size),
+                              audit::packed_tail_size);
   if (!tail) return std::unexpected(tail.error());
   const auto index_size = audit::packed_index_size(*tail, *size);
   if (!index_size) return fail(Code::malformed, "the index of its chunks is damaged");
-  const auto index = file_.read(*size - *index_size, *index_size);
+  const auto index = file.read(*size - *index_size, *index_size);
   if (!index) return std::unexpected(index.error());
-  auto chunks = audit::read_packed_index(*index, *size);
+  return audit::read_packed_index(*index, *size);
+}
+
+Result<void> SegmentFile::find_chunks() {
+  auto chunks = read_chunks(file_);
   if (!chunks) return std::unexpected(std::move(chunks).error());
   chunks_ = *std::move(chunks);
   unpacker_.emplace();
@@ -192,18 +196,17 @@ Result<std::optional<audit::Entry>> SegmentFile::next() {
   return std::optional<audit::Entry>();
 }
 
-Result<LogReader> LogReader::open(std::filesystem::path log, const ReadFrom& from) {
-  const auto segments = list_segments(log);
-  if (!segments) return std::unexpected(segments.error());
-  if (segments->empty())
-    return fail(Code::not_found, std::format("no audit log in {}", log.string()));
+namespace {
 
-  std::uint64_t skip_below = from.seq.value_or(0);
+// Of a log that has segments. `skip_below` is where counting from the back ended.
+Result<SegmentName> first_segment(const std::vector<SegmentName>& segments, const ReadFrom& from,
+                                  std::uint64_t& skip_below) {
+  skip_below = from.seq.value_or(0);
   if (from.last) {
     // Count from the back: the last segment has to be read, those before it only say where they
     // begin.
     std::uint64_t end = 0;
-    for (auto segment = segments->rbegin(); segment != segments->rend(); ++segment) {
+    for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
       auto file = SegmentFile::open(segment->path);
       if (!file) continue;
       for (;;) {
@@ -217,13 +220,42 @@ Result<LogReader> LogReader::open(std::filesystem::path log, const ReadFrom& fro
     skip_below = std::max(skip_below, end - std::min(end, *from.last));
   }
   SegmentName chosen =
-      last_segment(*segments, [&](const audit::SegmentHeader& h) { return h.first <= skip_below; });
+      last_segment(segments, [&](const audit::SegmentHeader& h) { return h.first <= skip_below; });
   if (from.since) {
     const SegmentName other = last_segment(
-        *segments, [&](const audit::SegmentHeader& h) { return h.created <= *from.since; });
+        segments, [&](const audit::SegmentHeader& h) { return h.created <= *from.since; });
     if (other.number > chosen.number) chosen = other;
   }
-  auto file = SegmentFile::open(chosen.path);
+  return chosen;
+}
+
+Result<std::vector<SegmentName>> some_segments(const std::filesystem::path& log) {
+  auto segments = list_segments(log);
+  if (segments && segments->empty())
+    return fail(Code::not_found, std::format("no audit log in {}", log.string()));
+  return segments;
+}
+
+}  // namespace
+
+Result<std::vector<SegmentName>> segments_from(const std::filesystem::path& log,
+                                               const ReadFrom& from) {
+  auto segments = some_segments(log);
+  if (!segments) return segments;
+  std::uint64_t skip_below = 0;
+  const auto chosen = first_segment(*segments, from, skip_below);
+  if (!chosen) return std::unexpected(chosen.error());
+  std::erase_if(*segments, [&](const SegmentName& s) { return s.number < chosen->number; });
+  return segments;
+}
+
+Result<LogReader> LogReader::open(std::filesystem::path log, const ReadFrom& from) {
+  const auto segments = some_segments(log);
+  if (!segments) return std::unexpected(segments.error());
+  std::uint64_t skip_below = 0;
+  const auto chosen = first_segment(*segments, from, skip_below);
+  if (!chosen) return std::unexpected(chosen.error());
+  auto file = SegmentFile::open(chosen->path);
   if (!file) return std::unexpected(std::move(file).error());
   LogReader reader(std::move(log), *std::move(file));
   reader.skip_below_ = skip_below;

@@ -38,6 +38,9 @@ std::filesystem::path packed_path(const std::filesystem::path& log, std::uint64_
 [[nodiscard]] base::Result<std::vector<SegmentName>> list_segments(
     const std::filesystem::path& log);
 
+// The chunks of a packed segment. Code::malformed, Code::io.
+[[nodiscard]] base::Result<std::vector<audit::PackedChunk>> read_chunks(const OpenFile& file);
+
 // One segment's file, frame by frame.
 class SegmentFile {
  public:
@@ -87,6 +90,11 @@ struct ReadFrom {
       since{};  // segments that ended before this are passed over; single leaves are not looked at
   std::optional<std::uint64_t> last{};  // so many leaves before the end of what is there now
 };
+
+// The segments of a log from the first one on that such a reader reads. Code::not_found when there
+// is no log.
+[[nodiscard]] base::Result<std::vector<SegmentName>> segments_from(const std::filesystem::path& log,
+                                                                   const ReadFrom& from);
 
 class LogReader {
  public:
