@@ -2,8 +2,8 @@
 // named.
 //
 // Exit codes: 0 done, 1 found something wrong or the tool said so, 2 usage or configuration, 3
-// could not be checked, 4 refused by policy, 5 not reachable, 130 interrupted. Data goes to
-// standard output, talk to standard error.
+// could not be checked, 4 refused by policy, 5 not reachable, 130 interrupted, 141 nobody reads standard output
+// any more. Data goes to standard output, talk to standard error.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -21,7 +21,8 @@ enum Exit : std::uint8_t {
   usage = 2,
   unknown = 3,
   refused = 4,
-  unreachable = 5
+  unreachable = 5,
+  not_read = 141  // as shells say of what SIGPIPE ended
 };
 
 // Set by the command that the arguments name; main calls it.

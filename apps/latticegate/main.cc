@@ -1,4 +1,7 @@
 // The one program. Arguments, the subcommand that they name, its exit code.
+#include <poll.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -22,6 +25,15 @@ int complain(std::string_view what, const base::Error& error) {
   }
 }
 
+namespace {
+
+// Whether standard output is a pipe that nobody reads any more.
+bool unread() {
+  pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+}  // namespace
 }  // namespace latticegate::app
 
 int main(int argc, char** argv) try {
@@ -64,6 +76,8 @@ int main(int argc, char** argv) try {
     return usage;
   }
 } catch (const std::exception& error) {
+  // `latticegate ... | head`: nobody reads on, so there is nothing to say either.
+  if (latticegate::app::unread()) return latticegate::app::not_read;
   (void)std::fprintf(stderr, "latticegate: %s\n", error.what());  // does not throw, as println may
   return latticegate::app::unknown;
 }

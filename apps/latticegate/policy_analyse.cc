@@ -69,9 +69,11 @@ void print_text(const policy::AnalyseReport& report, const PolicyFiles& files, b
       if (!finding.example.empty()) std::println("    {}", finding.example);
     }
   }
-  std::println("{} policies, {} questions: {} proved, {} refuted by an example, {} unknown",
-               report.policies, report.findings.size(), report.count(Verdict::proved),
-               report.count(Verdict::refuted), report.count(Verdict::unknown));
+  std::println("{}, {}: {} proved, {} refuted by an example, {} unknown",
+               counted(report.policies, "policy", "policies"),
+               counted(report.findings.size(), "question", "questions"),
+               report.count(Verdict::proved), report.count(Verdict::refuted),
+               report.count(Verdict::unknown));
 }
 
 void print_json(const policy::CompareReport& report, std::span<const policy::PolicyText> texts,
@@ -112,7 +114,7 @@ void print_text(const policy::CompareReport& report) {
   if (report.count(Verdict::proved) == report.findings.size())
     std::println("both sets allow the same");
   else
-    std::println("{} permits make a difference, {} none, {} unknown",
+    std::println("permits: {} make a difference, {} make none, {} unknown",
                  report.count(Verdict::refuted), report.count(Verdict::proved),
                  report.count(Verdict::unknown));
 }

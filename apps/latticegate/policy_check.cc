@@ -53,7 +53,9 @@ void print_text(const policy::CheckReport& report, const PolicyFiles& files) {
     std::print("{}: {}\n{}", policy::name(one.severity), policy::describe(one),
                policy::excerpt(one, files.policies));
   if (report.good())
-    std::println("{} policies in {} files are good", report.policies, files.policies.size());
+    std::println("{} in {} {} good", counted(report.policies, "policy", "policies"),
+                 counted(files.policies.size(), "file", "files"),
+                 report.policies == 1 ? "is" : "are");
 }
 
 int check(const Arguments& given) {
@@ -82,9 +84,9 @@ int check(const Arguments& given) {
     print_text(*report, *files);
   if (report->untyped != 0)
     std::println(stderr,
-                 "note: {} policies name tools that are not known here and were not held to types; "
-                 "name their lists with --tools",
-                 report->untyped);
+                 "note: not held to types: {} about tools that are not known here; name their "
+                 "lists with --tools",
+                 counted(report->untyped, "policy", "policies"));
   const bool good = report->good() && (!given.strict || report->diagnostics.empty());
   return good ? done : wrong;
 }
