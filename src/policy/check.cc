@@ -128,6 +128,7 @@ base::Result<CheckReport> check_policies(std::span<const PolicyText> texts,
     std::ranges::move(unknown_names(all.set, *settings.world),
                       std::back_inserter(report.diagnostics));
   }
+  std::ranges::move(unlinked_templates(all.set), std::back_inserter(report.diagnostics));
   std::vector<Diagnostic> repeated;
   const ReadPolicies own = read_policies(texts, false, repeated);
   add_types(own.set, *schema, Known(settings), settings, report);

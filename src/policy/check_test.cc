@@ -166,6 +166,18 @@ TEST_CASE("a name that nothing knows is a warning") {
   CHECK(report.diagnostics[1].message.contains("Mcp::Role::\"executive\""));
 }
 
+TEST_CASE("a template in a policy file decides nothing, and that is said") {
+  const CheckReport report = report_of(
+      "@id(\"t\")\npermit (principal == ?principal, action, resource);\n"
+      "@id(\"p\") permit (principal, action, resource);",
+      {});
+  CHECK(report.good());
+  REQUIRE(report.diagnostics.size() == 1);
+  CHECK(report.diagnostics[0].severity == Diagnostic::Severity::warning);
+  CHECK(report.diagnostics[0].rule == "unlinked_template");
+  CHECK(describe(report.diagnostics[0]).starts_with("p:1:1: policy `t`: is a template"));
+}
+
 TEST_CASE("tools that are not given may exist") {
   const std::string_view one =
       "permit (principal, action == Mcp::Action::\"crm/search\", resource) "

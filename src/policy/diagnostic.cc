@@ -16,7 +16,7 @@ using Severity = Diagnostic::Severity;
 
 constexpr std::size_t widest_excerpt = 160;  // characters
 
-constexpr std::array<DiagnosticRule, 34> rules{{
+constexpr std::array<DiagnosticRule, 35> rules{{
     {"syntax", Severity::error, "The text is not Cedar."},
     {"duplicate_id", Severity::error, "Two policies have one id."},
     {"reserved_id", Severity::error, "The id is one of the built-in policies'."},
@@ -44,6 +44,8 @@ constexpr std::array<DiagnosticRule, 34> rules{{
     {"bidirectional", Severity::warning, "Characters turn the direction of writing."},
     {"unusual_identifier", Severity::warning, "A name has an unusual character."},
     {"unknown_name", Severity::warning, "The configuration does not know the name."},
+    {"unlinked_template", Severity::warning,
+     "A template decides nothing until something links it."},
     {"redundant", Severity::warning, "Another policy says the same or more."},
     {"overridden", Severity::warning, "A forbid always wins over the permit."},
     {"unreachable_clause", Severity::warning, "A clause never counts."},

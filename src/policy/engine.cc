@@ -153,6 +153,8 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   if (!store) return std::unexpected(std::move(store).error());
   for (const Diagnostic& warning : unknown_names(policies->set, world))
     snapshot->warnings.push_back(describe(warning));
+  for (const Diagnostic& warning : unlinked_templates(policies->set))
+    snapshot->warnings.push_back(describe(warning));
   snapshot->policies = std::move(policies->set);
   snapshot->program = cedar::Program::compile(snapshot->policies);
   snapshot->obligations = std::move(policies->obligations);

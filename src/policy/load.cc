@@ -235,4 +235,14 @@ std::vector<Diagnostic> unknown_names(const cedar::PolicySet& policies, const Wo
   return found;
 }
 
+std::vector<Diagnostic> unlinked_templates(const cedar::PolicySet& policies) {
+  std::vector<Diagnostic> found;
+  for (const cedar::Policy& one : policies.templates())
+    if (!std::ranges::contains(policies.policies(), one.id, &cedar::Policy::template_id))
+      found.push_back(diagnostic_at(one, one.span, "unlinked_template",
+                                    "is a template that nothing links, so it decides nothing; name "
+                                    "an entity instead of its slot"));
+  return found;
+}
+
 }  // namespace latticegate::policy

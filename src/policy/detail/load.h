@@ -33,5 +33,7 @@ void add_entities(const World& world, cedar::Entities::Builder& builder);
 
 // Warnings about policies that name what the World does not know.
 std::vector<Diagnostic> unknown_names(const cedar::PolicySet& policies, const World& world);
+// Warnings about templates that nothing links: whoever wrote them believes that they decide.
+std::vector<Diagnostic> unlinked_templates(const cedar::PolicySet& policies);
 
 }  // namespace latticegate::policy
