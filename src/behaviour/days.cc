@@ -14,7 +14,7 @@ constexpr double slowly = 1.0 / 60;
 constexpr double grown = 2.5;
 constexpr double least_allowed = 2;
 constexpr double after_pause = 0.6;  // what was left over
-constexpr double rare = 3.1;         // standard deviations
+constexpr double rare = 4.2;         // standard deviations
 
 std::int64_t day_of(base::Time at) {
   return std::chrono::floor<std::chrono::days>(at).time_since_epoch().count();
@@ -54,14 +54,16 @@ double Days::mean() const {
   return enough || closed_of_[1 - kind] == 0 ? means_[kind] : std::max(means_[0], means_[1]);
 }
 
+double Days::doubt() const {
+  const double of_kind = static_cast<double>(closed_of_[weekend() ? 1 : 0]);
+  return (weekend() ? 1.3 : 1) * (1 + 0.5 / (1 + of_kind));
+}
+
 // At first more is allowed, because few days tell little about how they stray.
 double Days::allowed() const {
   const double known = static_cast<double>(closed_);
   const double square = (stray_ * known + 0.1 * 4) / (known + 4);
-  const double of_kind = static_cast<double>(closed_of_[weekend() ? 1 : 0]);
-  return std::max(least_allowed, std::exp(rare * std::sqrt(square))) * (weekend() ? 1.3 : 1) *
-             (1 + 0.5 / (1 + of_kind)) +
-         credit_;
+  return std::max(least_allowed, std::exp(rare * std::sqrt(square))) * doubt() + credit_;
 }
 
 void Days::close() {

@@ -1,10 +1,11 @@
 // The volume of a day: what an agent reads with a tool, added up, against what its days usually
-// bring. Many calls of a usual size are no jump, and still a scrape.
+// bring. Many calls of a usual size are no jump, and still a scrape (and see surplus.h, which sees
+// them sooner).
 //
 // A day is one of UTC with any volume. The usual day is a mean that halves in about five days, one
 // for weekdays and one for weekends, and how far days stray from it (of the logarithms). Today, and
 // what earlier days had too much (a cumulative sum), may be twice the mean, or as far above it as
-// one day of a thousand strays; from there on it is an alarm, and again with each further usual
+// one day of some thousands strays; from there on it is an alarm, and again with each further usual
 // day. A day teaches at most one and a half times the mean, an alarmed day nothing; and a mean that
 // has grown to 2.5 times its own slow mean (about two months) is a signal itself, because who is
 // patient raises the mean first.
@@ -36,6 +37,10 @@ class Days {
   // Today teaches nothing.
   void spoil() { spoiled_ = true; }
   std::uint64_t usual() const { return static_cast<std::uint64_t>(mean()); }
+  // Usual days that today may have besides, after weekdays without any.
+  double left_over() const { return credit_; }
+  // By which factor more is let pass than usual: weekends stray more, and few of them are known.
+  double doubt() const;
   std::uint32_t closed() const { return closed_; }
 
   void save(json::Writer& out) const;

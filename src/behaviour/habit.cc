@@ -10,9 +10,6 @@
 namespace latticegate::behaviour {
 namespace {
 
-constexpr std::size_t most_known = 256;
-constexpr std::size_t longest_name = 64;
-constexpr std::size_t most_deviations = 16;
 constexpr std::uint32_t acts_to_learn = 50;
 constexpr std::uint32_t days_to_learn = 3;
 constexpr float fade = 0.97F;  // a day; half in about three weeks
@@ -39,16 +36,7 @@ constexpr double locked_more = 20;
 constexpr double at_night = 50;
 constexpr double out_of_order = 50;
 constexpr double per_bit = 10;
-
-std::uint64_t hash_of(const Touched& thing) {
-  // FNV-1a, the same in every process: it is saved.
-  std::uint64_t hash = 0xCBF29CE484222325U ^ static_cast<std::uint64_t>(thing.kind);
-  for (const char c : thing.name.substr(0, longest_name)) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001B3U;
-  }
-  return hash;
-}
+constexpr double surplus_points = 92;
 
 std::int64_t seconds_of(base::Time at) {
   return std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
@@ -57,14 +45,6 @@ std::int64_t day_of(base::Time at) {
   return std::chrono::floor<std::chrono::days>(at).time_since_epoch().count();
 }
 std::string date(base::Time at) { return base::to_rfc3339(at).substr(0, 10); }
-
-std::size_t hour_of(base::Time at) {
-  const auto day = std::chrono::floor<std::chrono::days>(at);
-  const std::chrono::weekday weekday(day);
-  const bool weekend = weekday == std::chrono::Saturday || weekday == std::chrono::Sunday;
-  const auto hour = std::chrono::duration_cast<std::chrono::hours>(at - day).count();
-  return (weekend ? 24U : 0U) + static_cast<std::size_t>(hour);
-}
 
 }  // namespace
 
@@ -80,6 +60,16 @@ std::string_view name(Thing kind) {
     case Thing::path: return "path";
   }
   std::unreachable();
+}
+
+std::uint64_t Habit::hash_of(const Touched& thing) {
+  // FNV-1a, the same in every process: it is saved.
+  std::uint64_t hash = 0xCBF29CE484222325U ^ static_cast<std::uint64_t>(thing.kind);
+  for (const char c : thing.name.substr(0, longest_name)) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001B3U;
+  }
+  return hash;
 }
 
 std::string_view name(Phase phase) {
@@ -142,7 +132,8 @@ void Habit::turn(base::Time at) {
     days_ = days_ * fade + 1;
     ++all_days_;
     for (float& count : news_) count *= fade;
-    for (float& count : hours_) count *= fade;
+    course_.close(fade);
+    more_.close();
   }
   const std::int64_t window = seconds_of(at) / 600;
   if (window == window_) return;
@@ -208,12 +199,12 @@ void Habit::judge_hour(base::Time at, Risk& risk) {
   constexpr float enough = 200;
   constexpr float seldom = 0.002F;
   if (all_days_ < days) return;
-  const std::size_t now = hour_of(at);
+  const std::size_t now = Course::hour_of(at);
   const std::size_t first = now / 24 * 24;
   float total = 0;
-  for (const float count : hours_) total += count;
+  for (std::size_t hour = 0; hour < 48; ++hour) total += course_.calls(hour);
   float near = 0;
-  for (const std::size_t step : {23U, 0U, 1U}) near += hours_[first + (now + step) % 24];
+  for (const std::size_t step : {23U, 0U, 1U}) near += course_.calls(first + (now + step) % 24);
   if (total < enough || near > seldom * total) return;
   if (at - hour_told_ < std::chrono::hours(1)) return;
   hour_told_ = at;
@@ -310,6 +301,24 @@ void Habit::judge_hour_volume(std::uint64_t records, base::Time at, const Settin
       risk);
 }
 
+// Calls of a usual size at a usual pace, above what these hours bring.
+void Habit::judge_surplus(std::uint64_t records, base::Time at, const Settings& settings,
+                          Risk& risk) {
+  const double expected = course_.between(added_at_, at);
+  added_at_ = std::max(added_at_, at);
+  const auto day = static_cast<double>(records_.usual());
+  const auto day_calls = static_cast<double>(calls_.usual());
+  if (records_.closed() < days_to_learn_volume || day < 1 || day_calls < 1) return;
+  const double share = (static_cast<double>(records) / day + 1 / day_calls) / 2;
+  const Surplus::Excess excess = more_.add(share, expected, records_.doubt(), records_.left_over());
+  if (!excess.alarm || excess.days * day < static_cast<double>(settings.floor_records)) return;
+  add(Kind::surplus, surplus_points, static_cast<std::uint64_t>(excess.usual * day),
+      static_cast<std::uint64_t>(excess.days * day),
+      std::format("{:.1f} usual days of work above what these hours bring, usually at most {:.1f}",
+                  excess.days, excess.usual),
+      risk);
+}
+
 Risk Habit::before(const Act& act, const Settings& settings, const Peers& peers) {
   Risk risk;
   if (!settings.habits) return risk;
@@ -351,17 +360,15 @@ Risk Habit::after(const Act& act, const Deed& deed, const Settings& settings) {
   if (busy.alarm && busy.today >= settings.floor_records)
     add(Kind::day_volume, std::min(100.0, 90 + 5 * (busy.days - 1)), busy.usual, busy.today,
         std::format("{} calls today, usually about {} a day", busy.today, busy.usual), risk);
-  if (!risk.signals.empty()) {
-    records_.spoil();
-    calls_.spoil();
-  }
+  judge_surplus(deed.records, act.at, settings, risk);
+  if (!risk.signals.empty()) spoil();
   if (excess.drift && excess.usual >= settings.floor_records)
     add(Kind::drift, 50, excess.usual * 2 / 5, excess.usual,
         std::format("the usual records of a day have grown slowly to {}", excess.usual), risk);
   note(risk, act.at);
   if (!deed.teach) return risk;
   for (const Touched& thing : act.touched) touch(thing, act.at);
-  if (order_ != Order::locked) hours_[hour_of(act.at)] += 1;
+  if (order_ != Order::locked) course_.add(act.at);
   return risk;
 }
 
@@ -369,8 +376,15 @@ void Habit::unlearn(base::Time at) {
   const std::int64_t since = seconds_of(at) - hour_s;
   std::erase_if(
       known_, [&](const Known& known) { return known.first >= since && known.first > ratified_; });
+  spoil();
+}
+
+// Today teaches nothing.
+void Habit::spoil() {
   records_.spoil();
   calls_.spoil();
+  more_.spoil();
+  course_.spoil();
 }
 
 void Habit::note(const Risk& risk, base::Time at) {
@@ -404,138 +418,13 @@ std::vector<std::string> Habit::sentences() const {
   for (const std::size_t first : {std::size_t{0}, std::size_t{24}}) {
     std::string hours;
     for (std::size_t hour = 0; hour < 24; ++hour)
-      if (hours_[first + hour] >= 1) hours += std::format(" {:02}", hour);
+      if (course_.calls(first + hour) >= 1) hours += std::format(" {:02}", hour);
     if (!hours.empty())
       out.push_back(std::format("Works on {} at{} o'clock UTC.",
                                 first == 0 ? "weekdays" : "weekends", hours));
   }
   if (records_.closed() > 0)
     out.push_back(std::format("Reads about {} records a day.", records_.usual()));
-  return out;
-}
-
-// What the counts of ten minutes and the lengths of loops and walks are held against.
-auto Habit::usuals(auto& of) {
-  return std::array{std::pair{"denials", &of.denials_.usual},
-                    std::pair{"errors", &of.errors_.usual}, std::pair{"repeats", &of.repeats_},
-                    std::pair{"runs", &of.runs_}, std::pair{"peaks", &of.peaks_}};
-}
-
-void Habit::save(json::Writer& out) const {
-  out.begin_object()
-      .member("since", base::to_unix_ms(since_))
-      .member("day", day_)
-      .member("days", std::int64_t{all_days_})
-      .member("acts", std::int64_t{acts_})
-      .member("order", static_cast<std::int64_t>(order_))
-      .member("ratified", ratified_);
-  out.key("weight").raw(std::format("{}", days_));
-  out.key("known").begin_array();
-  for (const Known& known : known_)
-    out.begin_array()
-        .integer(static_cast<std::int64_t>(known.kind))
-        .string(known.name)
-        .integer(known.first)
-        .integer(known.last)
-        .integer(known.times)
-        .end_array();
-  out.end_array().key("news").begin_array();
-  for (const float count : news_) out.raw(std::format("{}", count));
-  out.end_array().key("hours").begin_array();
-  for (const float count : hours_) out.raw(std::format("{}", count));
-  out.end_array().member("ways", ways_.save());
-  for (const auto& [key, sketch] : usuals(*this)) {
-    out.key(key);
-    sketch->save(out);
-  }
-  out.key("records");
-  records_.save(out);
-  out.key("calls");
-  calls_.save(out);
-  out.key("deviations").begin_array();
-  for (const Deviation& deviation : deviations_)
-    out.begin_array()
-        .integer(base::to_unix_ms(deviation.at))
-        .integer(static_cast<std::int64_t>(deviation.kind))
-        .integer(deviation.score)
-        .string(deviation.sentence)
-        .end_array();
-  out.end_array().end_object();
-}
-
-namespace {
-
-base::Time read_time(json::Value saved) {
-  constexpr std::int64_t far = 9'000'000'000'000;
-  return base::Time(
-      std::chrono::milliseconds(std::clamp<std::int64_t>(saved.integer().value_or(0), 0, far)));
-}
-
-float read_float(json::Value saved) {
-  const double value = saved.number().value_or(0);
-  return std::isfinite(value) && value >= 0 ? static_cast<float>(std::min(value, 1e6)) : 0;
-}
-
-std::uint32_t read_count(json::Value saved) {
-  return static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(saved.integer().value_or(0), 0, 4'000'000'000));
-}
-
-template <class Numbers>
-void read_floats(json::Value saved, Numbers& numbers) {
-  std::size_t at = 0;
-  for (const json::Value one : saved.elements())
-    if (at < numbers.size()) numbers[at++] = read_float(one);
-}
-
-}  // namespace
-
-base::Result<Habit> Habit::load(json::Value saved) {
-  if (!saved.is_object()) return base::fail(base::Code::malformed, "a saved habit is an object");
-  Habit out;
-  out.since_ = read_time(saved["since"]);
-  out.day_ = saved["day"].integer().value_or(0);
-  out.all_days_ = read_count(saved["days"]);
-  out.acts_ = read_count(saved["acts"]);
-  out.order_ =
-      static_cast<Order>(std::clamp<std::int64_t>(saved["order"].integer().value_or(0), 0, 2));
-  out.ratified_ = saved["ratified"].integer().value_or(0);
-  out.days_ = read_float(saved["weight"]);
-  for (const json::Value one : saved["known"].elements()) {
-    const std::int64_t kind = one.at(0).integer().value_or(-1);
-    const auto text = one.at(1).string();
-    if (kind < 0 || kind >= static_cast<std::int64_t>(thing_kinds) || !text ||
-        out.known_.size() == most_known)
-      return base::fail(base::Code::malformed, "a saved thing is [kind, name, first, last, times]");
-    const Touched thing{static_cast<Thing>(kind), *text};
-    out.known_.push_back({thing.kind, std::string(text->substr(0, longest_name)), hash_of(thing),
-                          one.at(2).integer().value_or(0), one.at(3).integer().value_or(0),
-                          read_count(one.at(4))});
-  }
-  std::ranges::sort(out.known_, {}, &Known::hash);
-  read_floats(saved["news"], out.news_);
-  read_floats(saved["hours"], out.hours_);
-  out.ways_ = Ways::load(saved["ways"].text_or({}));
-  for (const auto& [key, sketch] : usuals(out)) {
-    if (!saved[key]) continue;  // of an older version
-    auto read = Sketch::load(saved[key]);
-    if (!read) return base::within(key, std::move(read).error());
-    *sketch = *read;
-  }
-  auto records = Days::load(saved["records"]);
-  if (!records) return base::within("records", std::move(records).error());
-  out.records_ = *records;
-  auto calls = Days::load(saved["calls"]);
-  if (!calls) return base::within("calls", std::move(calls).error());
-  out.calls_ = *calls;
-  for (const json::Value one : saved["deviations"].elements()) {
-    if (out.deviations_.size() == most_deviations) break;
-    const std::int64_t kind = one.at(1).integer().value_or(0);
-    out.deviations_.push_back(
-        {read_time(one.at(0)),
-         static_cast<Kind>(std::clamp<std::int64_t>(kind, 0, static_cast<std::int64_t>(last_kind))),
-         read_count(one.at(2)), std::string(one.at(3).text_or({}))});
-  }
   return out;
 }
 

@@ -27,10 +27,12 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "behaviour/course.h"
 #include "behaviour/days.h"
 #include "behaviour/risk.h"
 #include "behaviour/settings.h"
 #include "behaviour/sketch.h"
+#include "behaviour/surplus.h"
 #include "behaviour/ways.h"
 #include "json/value.h"
 #include "json/write.h"
@@ -119,6 +121,10 @@ class Habit {
   };
   static auto usuals(auto& of);
   bool judges() const { return phase() != Phase::learning; }
+  static constexpr std::size_t most_known = 256;
+  static constexpr std::size_t longest_name = 64;
+  static constexpr std::size_t most_deviations = 16;
+  static std::uint64_t hash_of(const Touched& thing);
   const Known* find(std::uint64_t hash) const;
   void touch(const Touched& thing, base::Time at);
   void turn(base::Time at);
@@ -128,6 +134,8 @@ class Habit {
   void judge_walk(const Act& act, Risk& risk);
   void judge_hour_volume(std::uint64_t records, base::Time at, const Settings& settings,
                          Risk& risk);
+  void judge_surplus(std::uint64_t records, base::Time at, const Settings& settings, Risk& risk);
+  void spoil();
   void judge_window(Window& window, Kind kind, std::uint64_t least, Risk& risk);
   void add(Kind kind, double points, std::uint64_t usual, std::uint64_t seen, std::string sentence,
            Risk& risk) const;
@@ -140,11 +148,13 @@ class Habit {
   std::uint32_t all_days_ = 0;
   std::uint32_t acts_ = 0;
   base::Time since_{};
-  std::array<float, 48> hours_{};  // of weekdays, of weekends; fading
+  Course course_;
   base::Time hour_told_{};
   Ways ways_;
   Days records_;
   Days calls_;
+  Surplus more_;
+  base::Time added_at_{};
   // Records lately: a sum that fades within an hour, and its peaks.
   double lately_ = 0;
   base::Time lately_at_{};

@@ -292,3 +292,41 @@ TEST_CASE("a day's records within an hour end the conversation, however small ea
   CHECK(taken <= 320);  // a usual day brings 300
   CHECK(taken >= 200);
 }
+
+TEST_CASE("usual calls after the day's work end the conversation long before the day is doubled") {
+  const auto office = [](Agent& agent) {
+    for (int day = 0; day < 14; ++day) {
+      for (int i = 0; i < 60; ++i, agent.now += 6min) agent.query(i % 2 == 0 ? "orders" : "items");
+      agent.now = std::chrono::floor<std::chrono::days>(agent.now) + 24h + 9h;
+    }
+  };
+  Agent agent;
+  office(agent);
+  for (int i = 0; i < 60; ++i, agent.now += 6min) agent.query("orders");  // the day's own
+  agent.now += 2h;
+  std::uint64_t taken = 0;
+  bool told = false;
+  while (!told && taken < 10'000) {
+    agent.now += 2min;  // slowly: 150 records an hour, where a usual hour brings 50
+    const Risk risk = agent.query("orders");
+    told = std::ranges::contains(risk.signals, Kind::surplus, &Signal::kind);
+    CHECK((!told || risk.score >= 90));
+    taken += 5;
+  }
+  CHECK(taken <= 450);  // a usual day brings 300, and today had them already
+  SUBCASE("and what was added up is kept over a restart") {
+    std::string saved;
+    json::Writer writer(saved);
+    agent.habit.save(writer);
+    auto loaded = Habit::load(json::Document::parse(saved)->root());
+    REQUIRE(loaded.has_value());
+    agent.habit = *std::move(loaded);
+    std::uint64_t more = 0;
+    for (told = false; !told && more < 1'000; more += 5) {
+      agent.now += 2min;
+      const Risk risk = agent.query("orders");
+      told = std::ranges::contains(risk.signals, Kind::surplus, &Signal::kind);
+    }
+    CHECK(more <= 450);
+  }
+}

@@ -32,6 +32,7 @@ std::string_view name(Kind kind) {
     case Kind::argument: return "argument";
     case Kind::entities: return "entities";
     case Kind::hour_volume: return "hour_volume";
+    case Kind::surplus: return "surplus";
     case Kind::canary: return "canary";
   }
   std::unreachable();

@@ -40,8 +40,10 @@ enum class Kind : std::uint8_t {
   hour_volume,  // "hour_volume": as many records within an hour as on a usual day
   // Not learnt:
   canary,  // "canary": a planted value that nobody has a use for came back
+  // Of the agent as a whole once more; at the end, because saved deviations hold the numbers:
+  surplus,  // "surplus": more records or calls than these hours bring, added up
 };
-inline constexpr Kind last_kind = Kind::canary;
+inline constexpr Kind last_kind = Kind::surplus;
 std::string_view name(Kind kind);
 
 // One deviation, with everything that explains it.

@@ -21,6 +21,7 @@
 #include "behaviour/watch.h"
 #include "json/value.h"
 #include "provenance/trail.h"
+#include "replay.h"
 #include "world.h"
 
 namespace {
@@ -43,6 +44,7 @@ struct Score {
   std::vector<double> volumes;  // delivered by the turn, in normal days
   int first_call_stops = 0;
   int tightened = 0;          // throttled or more
+  int answered = 0;           // that, or stopped
   behaviour::Rung highest{};  // of the turn that is played
 };
 
@@ -293,7 +295,9 @@ class Simulation {
         add(call, 1s);
         break;
       }
-      case Turn::slow_scrape:  // calls of a usual size, four usual days of them
+      case Turn::slow_scrape:   // calls of a usual size, four usual days of them
+        if (dice_.chance(0.5))  // in its working hours, on the day after
+          at = monday + std::chrono::days(day + 1) + (role.rhythm == Rhythm::batch ? 1h : 10h);
         for (double taken = 0; taken < 4 * usual;
              taken += static_cast<double>(attack.back().records)) {
           const std::size_t tool = dice_.below(role.tools.size());
@@ -388,6 +392,14 @@ class Simulation {
         }
         return;
       }
+      case Turn::approval_replay:
+        if (replay_approval(dice_) > 0) {
+          ++score.detected;
+          ++score.stopped;
+          ++score.first_call_stops;
+          score.calls.push_back(1);
+        }
+        return;
       case Turn::none: return;
     }
     play(agent, attack, usual, score);
@@ -397,6 +409,7 @@ class Simulation {
     double taken = 0;
     int number = 0;
     bool detected = false;
+    bool stopped = false;
     for (const Call& call : attack) {
       const Verdict verdict = judge(agent, call);
       ++number;
@@ -409,13 +422,16 @@ class Simulation {
       if (verdict.delivered && !call.denied) taken += static_cast<double>(call.records);
       if (verdict.score >= stop) {
         ++score.stopped;
+        stopped = true;
         if (number == 1) ++score.first_call_stops;
         break;
       }
     }
     score.volumes.push_back(taken / std::max(1.0, usual));
-    if (std::exchange(score.highest, behaviour::Rung::none) >= behaviour::Rung::throttle)
-      ++score.tightened;
+    const bool tightened =
+        std::exchange(score.highest, behaviour::Rung::none) >= behaviour::Rung::throttle;
+    score.tightened += tightened ? 1 : 0;
+    score.answered += tightened || stopped ? 1 : 0;
     (void)ladders_[agent.name].reset(agent.name);  // a person looked at it
   }
 
@@ -544,11 +560,14 @@ int main(int count, char** words) {
        "jumps of newcomers are stopped at their first call");
   goal(segment.first_call_stops == segment.injected,
        "another segment is stopped at the first call");
+  const Score& replay = simulation.scores[static_cast<std::size_t>(Turn::approval_replay)];
+  goal(replay.first_call_stops == replay.injected, "no approval is used but for its one call");
   const auto within = std::ranges::count_if(scrape.volumes, [](double days) { return days <= 2; });
-  goal(scrape.stopped == scrape.injected && middle(scrape.volumes) <= 2,
-       std::format("slow scrapes are stopped, half of them within two usual days ({} of {}; the "
-                   "middle one after {:.2f})",
-                   within, scrape.injected, middle(scrape.volumes)));
+  goal(scrape.stopped == scrape.injected && within + 1 >= scrape.injected,
+       std::format("slow scrapes are stopped within two usual days of data, but for one ({} of {}; "
+                   "the middle one after {:.2f}, the worst after {:.2f})",
+                   within, scrape.injected, middle(scrape.volumes),
+                   scrape.volumes.empty() ? 0 : scrape.volumes.back()));
   goal(share >= 95, std::format("at least 95 % of all turns are detected ({:.1f} %)", share));
   goal(stops <= 0.1, std::format("at most 0.1 false stops per agent and month ({:.3f})", stops));
   goal(asks <= 1, std::format("at most 1 false question per agent and week ({:.3f})", asks));
@@ -558,8 +577,8 @@ int main(int count, char** words) {
        std::format("at most 0.1 false throttles and more per agent and month ({:.3f})", steps));
   for (const Turn turn : {Turn::enumeration, Turn::loop, Turn::probing}) {
     const Score& score = simulation.scores[static_cast<std::size_t>(turn)];
-    goal(score.tightened == score.injected,
-         std::format("each {} is tightened", turn_names[static_cast<std::size_t>(turn)]));
+    goal(score.answered == score.injected, std::format("each {} is tightened or stopped",
+                                                       turn_names[static_cast<std::size_t>(turn)]));
   }
   std::println(
       "false steps of the ladder per agent and month: throttle {:.3f}, read_only {:.3f}, "

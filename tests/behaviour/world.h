@@ -95,13 +95,16 @@ enum class Turn : std::uint8_t {
   newcomer,
   puppet,
   pieces,
+  approval_replay,
   none
 };
-inline constexpr std::array turn_names{"volume jump",        "slow scrape",  "new schema",
-                                "other segment",      "off hours",    "tools out of order",
-                                "enumeration",        "loop",         "probing",
-                                "baseline poisoning", "odd argument", "one thing after the other",
-                                "newcomer's jump",    "puppet",       "exfiltration in pieces"};
+inline constexpr std::array turn_names{
+    "volume jump",        "slow scrape",  "new schema",
+    "other segment",      "off hours",    "tools out of order",
+    "enumeration",        "loop",         "probing",
+    "baseline poisoning", "odd argument", "one thing after the other",
+    "newcomer's jump",    "puppet",       "exfiltration in pieces",
+    "approval replay"};
 inline constexpr std::size_t turns = turn_names.size();
 
 }  // namespace simulated
