@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <format>
 
+#include "gateway/ask_client.h"
 #include "gateway/exchange.h"
 #include "gateway/meters.h"
 #include "gateway/operators.h"
@@ -67,13 +68,15 @@ bool Exchange::asks_client(const policy::Challenge& challenge) {
 }
 
 net::Task<std::optional<std::string>> Exchange::put_question() {
-  if (!client_may_answer_ || modern() || !session_ || door_) co_return std::nullopt;
-  const auto declared = json::Document::parse(session_->capabilities);
+  if (!client_may_answer_ || modern() || !session_) co_return std::nullopt;
+  // At a door the client's own session is the door's; what waits for the client is one list.
+  const Session& client = door_ ? *door_ : *session_;
+  const auto declared = json::Document::parse(client.capabilities);
   if (!declared || !may_be_asked(declared->root())) co_return std::nullopt;
   auto id = session_->server_requests->add({.upstream_id = {},
                                             .method = "elicitation/create",
                                             .link = nullptr,
-                                            .version = session_->version,
+                                            .version = client.version,
                                             .approval = approval_->id});
   if (!id) co_return std::nullopt;
   std::string text;
@@ -97,7 +100,7 @@ std::optional<std::string> Exchange::question_as_result() {
   if (!client_may_answer_ || !modern() || !approval_ || approval_->state != State::open)
     return std::nullopt;
   // Who waits for a server's own question goes on there.
-  if (message_->params()["requestState"].exists() || door_) return std::nullopt;
+  if (message_->params()["requestState"].exists()) return std::nullopt;
   if (!may_be_asked(mcp::reserved_meta(message_->meta(), "clientCapabilities")))
     return std::nullopt;
   const std::string state = seal_state(
@@ -137,7 +140,9 @@ void Exchange::take_client_answer() {
                                  given.text_or({}), at_);
   if (!opened && opened.error().code != base::Code::timeout) return;
   const json::Value answers = message_->params()["inputResponses"];
-  if (opened) answer_as_client(opened->handle, answers[question_key]);
+  if (opened)
+    answer_as_client(worker_, *snapshot_, *admitted_->principal, opened->handle,
+                     answers[question_key]);
   std::vector<json::Edit> edits{{given, ""}};
   if (answers.exists()) edits.push_back({answers, ""});
   json::in_document_order(edits);
@@ -146,18 +151,17 @@ void Exchange::take_client_answer() {
   subject_ = mcp::subject_of(*message_);
 }
 
-// Whoever closes the question without an answer leaves it to others.
-void Exchange::answer_as_client(std::string_view request, json::Value result) {
+void answer_as_client(Worker& worker, const Snapshot& snapshot, const Principal& principal,
+                      std::string_view request, json::Value result) {
   const std::string_view action = result["action"].text_or({});
   if (action != "accept" && action != "decline") return;
   const bool yes = action == "accept" && result["content"]["approve"].boolean() == true;
-  const Principal& principal = *admitted_->principal;
-  const auto answered = worker_.shared().approvals.answer(
+  const auto answered = worker.shared().approvals.answer(
       request, yes,
       std::format("{}{}", client_answers,
                   principal.user().empty() ? principal.agent() : principal.user()),
-      "asked in the client", snapshot_->config->approvals.valid, now());
-  if (answered) tell_approval(worker_, *answered, principal.ref());
+      "asked in the client", snapshot.config->approvals.valid, worker.shared().clock.now());
+  if (answered) tell_approval(worker, *answered, principal.ref());
 }
 
 void Exchange::take_trace() {

@@ -4,6 +4,7 @@
 #include <array>
 #include <format>
 
+#include "gateway/ask_client.h"
 #include "gateway/desk_request.h"
 #include "gateway/meters.h"
 #include "json/write.h"

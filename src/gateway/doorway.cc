@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 
+#include "gateway/ask_client.h"
 #include "gateway/door_round.h"
 #include "gateway/halts.h"
 #include "gateway/operators.h"
@@ -385,6 +386,12 @@ Task<void> Doorway::server_answer() {
     co_await reject(request_, client_id_, 400, -32600, "no request of the server has this id");
     co_return;
   }
+  if (!origin->approval.empty()) {
+    answer_as_client(worker_, *snapshot_, *admitted_->principal, origin->approval,
+                     message_->result());
+    (void)co_await request_.respond(202, "", json_type, "");
+    co_return;
+  }
   const std::vector<json::Edit> edits{{message_->id(), origin->upstream_id}};
   Outgoing message;
   message.text = message_->text(edits);
@@ -412,6 +419,7 @@ Task<void> Doorway::open_session() {
   name_client(worker_, *session, params["clientInfo"]);
   session->version =
       mcp::is_legacy_revision(asked) ? asked : std::string_view(mcp::legacy_revisions.back());
+  session->capabilities = declared_capabilities(params["capabilities"]);
   session->principal = admitted_->principal;
   session->conversation = std::make_shared<Conversation>();
   session->conversation->totals.started = at;

@@ -148,7 +148,6 @@ class Exchange {
   // Modern: the question as the answer of this round; then, the round with the answer.
   std::optional<std::string> question_as_result();
   void take_client_answer();
-  void answer_as_client(std::string_view request, json::Value result);
   // Of the trace that the client names, before the message leaves: the span is ours.
   void take_trace();
   net::Task<void> refuse_call(std::string_view sentence, std::string_view rule);

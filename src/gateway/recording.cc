@@ -91,6 +91,12 @@ void record_server(audit::Record& record, const config::Server& server) {
   }
 }
 
+std::string declared_capabilities(json::Value declared) {
+  constexpr std::size_t longest = 4'096;
+  std::string text = json::to_string(declared);
+  return declared.is_object() && text.size() <= longest ? text : "{}";
+}
+
 void name_client(Worker& worker, Session& session, json::Value info) {
   session.client = without_secrets(worker, info["name"].text_or({}));
   session.client_version = without_secrets(worker, info["version"].text_or({}));

@@ -49,6 +49,8 @@ bool wants_all(std::span<const policy::Obligation> due);
 void record_caller(audit::Record& record, const Admitted& admitted, const net::Peer& peer);
 void record_server(audit::Record& record, const config::Server& server);
 // Keeps the client's name for itself (clientInfo) for the records of the session.
+// What a client declares that it can do, as it is kept of a session.
+std::string declared_capabilities(json::Value declared);
 void name_client(Worker& worker, Session& session, json::Value info);
 // A request's id, JSON text: the client chooses it, and what is long enough may be a secret.
 std::string recorded_id(Worker& worker, std::string_view id);

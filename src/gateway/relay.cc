@@ -2,6 +2,7 @@
 #include <format>
 
 #include "gateway/alerts.h"
+#include "gateway/ask_client.h"
 #include "gateway/descriptions.h"
 #include "gateway/exchange.h"
 #include "gateway/incoming.h"
@@ -179,10 +180,7 @@ Task<void> Exchange::initialize() {
   name_client(worker_, *session, message_->params()["clientInfo"]);
   session->principal = admitted_->principal;
   session->conversation = std::make_shared<Conversation>();
-  constexpr std::size_t longest_capabilities = 4'096;
-  if (std::string declared = json::to_string(message_->params()["capabilities"]);
-      declared.size() <= longest_capabilities)
-    session->capabilities = std::move(declared);
+  session->capabilities = declared_capabilities(message_->params()["capabilities"]);
   session->conversation->totals.started = now();
   session->conversation->totals.last = now();
   session->last_used_ns.store(worker_.loop().clock().instant().time_since_epoch().count(),
@@ -580,7 +578,8 @@ Task<void> Exchange::server_answer() {
     co_return;
   }
   if (!origin->approval.empty()) {
-    answer_as_client(origin->approval, message_->result());
+    answer_as_client(worker_, *snapshot_, *admitted_->principal, origin->approval,
+                     message_->result());
     (void)co_await request_.respond(202, "", json_type, "");
     co_return;
   }

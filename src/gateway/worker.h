@@ -102,11 +102,6 @@ struct Shared {
   Counters counters;
 };
 
-class Worker;
-// Records and counts a person's answer to a request for an approval; `person` as records name
-// people.
-void tell_approval(Worker& worker, const ApprovalRequest& answered, std::string_view person);
-
 // Whether a call or stream of one of them is open.
 bool is_any_open(const std::vector<std::shared_ptr<Principal>>& principals);
 
