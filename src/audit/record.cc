@@ -198,6 +198,7 @@ std::string_view name(Type type) {
     case Type::tool_released: return "tool.released";
     case Type::calls_stopped: return "calls.stopped";
     case Type::calls_released: return "calls.released";
+    case Type::credential_given_up: return "credential.given_up";
     case Type::agent_tightened: return "agent.tightened";
     case Type::agent_relaxed: return "agent.relaxed";
     case Type::objective_burns: return "objective.burns";

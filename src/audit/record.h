@@ -45,11 +45,12 @@ enum class Type : std::uint8_t {
   server_released,
   tool_quarantined,
   tool_released,
-  calls_stopped,    // all of them
-  calls_released,   // from that
-  agent_tightened,  // a step up the ladder (behaviour/ladder.h)
-  agent_relaxed,    // and down
-  objective_burns,  // its budget; and not any more
+  calls_stopped,        // all of them
+  calls_released,       // from that
+  credential_given_up,  // a server's token, because of a stop (gateway/broker.h)
+  agent_tightened,      // a step up the ladder (behaviour/ladder.h)
+  agent_relaxed,        // and down
+  objective_burns,      // its budget; and not any more
   objective_holds,
   approval_answered,  // by a person: decision allow or deny
   tool_held,

@@ -16,7 +16,8 @@ using base::Result;
 using net::Task;
 
 constexpr std::chrono::seconds patience{10};  // for one answer
-constexpr std::chrono::seconds early{30};     // a token is not used to its last second
+constexpr std::chrono::seconds between_giving_up{1};
+constexpr std::chrono::seconds early{30};  // a token is not used to its last second
 constexpr std::string_view form_headers =
     "Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\n";
 
@@ -187,12 +188,13 @@ Task<Result<oauth::Registration>> Broker::registration(net::Loop& loop, const oa
   co_return registered_.insert_or_assign(issuer.issuer, std::move(made)).first->second;
 }
 
-Task<Result<oauth::Token>> Broker::ask_token(net::Loop& loop, const Found& found,
-                                             const oauth::Registration& known,
-                                             oauth::Parameters parameters) const {
+Task<Result<Broker::Answer>> Broker::ask_as_client(net::Loop& loop, const oauth::Issuer& issuer,
+                                                   const oauth::Registration& known,
+                                                   std::string endpoint,
+                                                   oauth::Parameters parameters) const {
   std::string headers(form_headers);
   std::string proof;
-  const std::string way = oauth::authentication_for(found.issuer, known, key_.has_value());
+  const std::string way = oauth::authentication_for(issuer, known, key_.has_value());
   if (way == "client_secret_basic") {
     headers += std::format("Authorization: {}\r\n", oauth::basic_authorization(known));
   } else {
@@ -202,14 +204,22 @@ Task<Result<oauth::Token>> Broker::ask_token(net::Loop& loop, const Found& found
   if (way == "private_key_jwt") {
     const std::int64_t now = base::to_unix_ms(loop.clock().now()) / 1000;
     const std::string id = base::to_base64url(base::bytes_of(random_text()));
-    CO_TRY(proof, key_->sign(oauth::assertion(known.id, found.issuer.issuer, id, now)));
+    CO_TRY(proof, key_->sign(oauth::assertion(known.id, issuer.issuer, id, now)));
     parameters.emplace_back("client_assertion_type",
                             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     parameters.emplace_back("client_assertion", proof);
   }
+  co_return co_await fetch(loop, "POST", std::move(endpoint), std::move(headers),
+                           oauth::form(parameters));
+}
+
+Task<Result<oauth::Token>> Broker::ask_token(net::Loop& loop, const Found& found,
+                                             const oauth::Registration& known,
+                                             oauth::Parameters parameters) const {
   parameters.emplace_back("resource", found.resource.resource);
-  CO_TRY(const Answer answer, co_await fetch(loop, "POST", found.issuer.token_endpoint,
-                                             std::move(headers), oauth::form(parameters)));
+  CO_TRY(const Answer answer,
+         co_await ask_as_client(loop, found.issuer, known, found.issuer.token_endpoint,
+                                std::move(parameters)));
   if (answer.status != 200)
     co_return fail(Code::forbidden,
                    std::format("the token request was refused with {}", answer.status));
@@ -283,6 +293,8 @@ Task<Result<void>> Broker::attempt(net::Loop& loop, const oauth::Challenge& chal
   authorization_ = "Bearer " + token->access;
   refresh_ = token->refresh;
   token_issuer_ = found.issuer.issuer;
+  by_ = found.issuer;
+  as_ = known;
   held_ = wanted;
   until_ = base::Instant::max();
   if (token->seconds && *token->seconds > early.count() && *token->seconds < 1'000'000'000)
@@ -290,6 +302,57 @@ Task<Result<void>> Broker::attempt(net::Loop& loop, const oauth::Challenge& chal
   given_at_.push_back(now);
   if (given_at_.size() > most) given_at_.pop_front();
   co_return Result<void>();
+}
+
+Task<Broker::GivenUp> Broker::give_up(net::Loop& loop) {
+  if (const std::shared_ptr<Broker> before = before_.lock()) (void)co_await before->give_up(loop);
+  std::chrono::nanoseconds early_by{};
+  {
+    const std::scoped_lock lock(mutex_);
+    const base::Instant now = loop.clock().instant();
+    if (gave_up_at_ != base::Instant{} && now - gave_up_at_ < between_giving_up)
+      early_by = between_giving_up - (now - gave_up_at_);
+  }
+  if (early_by.count() > 0)
+    co_await loop.sleep(std::chrono::ceil<std::chrono::milliseconds>(early_by));
+  GivenUp out;
+  oauth::Issuer by;
+  oauth::Registration as;
+  std::string access;
+  std::string refresh;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (authorization_.empty() && refresh_.empty()) co_return out;
+    gave_up_at_ = loop.clock().instant();
+    access = std::exchange(authorization_, {}).substr(std::string_view("Bearer ").size());
+    refresh = std::exchange(refresh_, {});
+    until_ = base::Instant::max();
+    given_at_.clear();  // nobody refused them
+    by = by_;
+    as = as_;
+  }
+  out.held = true;
+  out.issuer = by.issuer;
+  if (by.revocation_endpoint.empty()) {
+    out.trouble = "the authorization server has no revocation endpoint";
+    co_return out;
+  }
+  out.revoked = true;
+  // First the refresh token: with it goes what came of it.
+  for (const bool whole : {true, false}) {
+    const std::string_view token = whole ? refresh : access;
+    if (token.empty()) continue;
+    oauth::Parameters parameters{{"token", token},
+                                 {"token_type_hint", whole ? "refresh_token" : "access_token"}};
+    const auto answer =
+        co_await ask_as_client(loop, by, as, by.revocation_endpoint, std::move(parameters));
+    if (answer && answer->status == 200) continue;
+    out.revoked = false;
+    out.trouble = answer ? std::format("the authorization server answered {}", answer->status)
+                         : base::describe(answer.error());
+    if (!answer) break;  // who does not answer is not waited for twice
+  }
+  co_return out;
 }
 
 }  // namespace latticegate::gateway

@@ -6,6 +6,10 @@
 // scopes that the token has already, nor more than `most` times within ten seconds. Tokens and
 // registrations live as long as the configuration: nothing is written to disk.
 //
+// When a conversation that used the server is stopped, the token is given up: forgotten at once, so
+// that the next request asks for another, and taken back at the authorization server where that has
+// an endpoint for it (RFC 7009). At most once a second, whatever is stopped.
+//
 // Any thread; requests run on the loop of whoever asks.
 #pragma once
 #include <deque>
@@ -51,6 +55,19 @@ class Broker {
   net::Task<base::Result<void>> renew(net::Loop& loop, std::string shown, int status,
                                       std::string challenge);
 
+  // What became of what was held.
+  struct GivenUp {
+    bool held = false;     // otherwise there was nothing to give up
+    bool revoked = false;  // the authorization server said so
+    std::string issuer;
+    std::string trouble;  // why not, for operators
+  };
+  // Forgets token and refresh token and has them revoked. Takes as long as the authorization server
+  // does, at most `patience` for each; nobody should wait for it.
+  net::Task<GivenUp> give_up(net::Loop& loop);
+  // Whom this one takes over from after a reload: sessions may still hold that one's token.
+  void follow(const std::shared_ptr<Broker>& before) { before_ = before; }
+
  private:
   struct Answer {
     int status = 0;
@@ -70,6 +87,11 @@ class Broker {
   net::Task<base::Result<oauth::Registration>> registration(net::Loop& loop,
                                                             const oauth::Issuer& issuer,
                                                             const oauth::Scopes& scopes);
+  // As the client that it is registered as.
+  net::Task<base::Result<Answer>> ask_as_client(net::Loop& loop, const oauth::Issuer& issuer,
+                                                const oauth::Registration& known,
+                                                std::string endpoint,
+                                                oauth::Parameters parameters) const;
   net::Task<base::Result<oauth::Token>> ask_token(net::Loop& loop, const Found& found,
                                                   const oauth::Registration& known,
                                                   oauth::Parameters parameters) const;
@@ -95,6 +117,9 @@ class Broker {
   base::Instant until_ = base::Instant::max();
   std::string refresh_;
   std::string token_issuer_;
+  oauth::Issuer by_;        // of the token
+  oauth::Registration as_;  // and whom it was given to
+  base::Instant gave_up_at_{};
   oauth::Scopes held_;  // asked for with the token
   std::string bound_;   // the issuer that the given registration was first used at
   std::map<std::string, oauth::Registration, std::less<>> registered_;  // by issuer
@@ -103,6 +128,7 @@ class Broker {
   base::Instant not_before_{};
   std::deque<base::Instant> given_at_;  // the latest tokens
   std::optional<base::Error> trouble_;
+  std::weak_ptr<Broker> before_;
 };
 
 }  // namespace latticegate::gateway

@@ -138,7 +138,10 @@ Task<ControlAnswer> Response::quarantine(json::Value body) {
   record_halt(tool.empty() ? audit::Type::server_quarantined : audit::Type::tool_quarantined,
               what->id, kill, mark_of(shared, by));
   // What is on its way back is withheld where it arrives; sessions and processes end now.
-  if (tool.empty()) worker_.end_sessions(shared.sessions.take_all_at(server));
+  if (tool.empty()) {
+    worker_.end_sessions(shared.sessions.take_all_at(server));
+    worker_.give_up_credential(server);
+  }
   co_return co_await stopped(1, "quarantined", {}, wait);
 }
 

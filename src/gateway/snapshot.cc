@@ -260,6 +260,11 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(
     auto route = make_route(*config, server, log);
     if (!route) return within(std::format("server '{}'", name), std::move(route).error());
     route->catalogue = std::make_shared<Catalogue>(
+    if (const auto known = previous != nullptr
+                               ? previous->routes.find(name)
+                               : std::map<std::string, ServerRoute>::const_iterator();
+        route->broker && previous != nullptr && known != previous->routes.end())
+      route->broker->follow(known->second.broker);
         config, server, pins, log,
         route->mode == policy::Mode::enforce ? snapshot->engine : nullptr);
     snapshot->routes.emplace(name, *std::move(route));

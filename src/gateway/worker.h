@@ -191,6 +191,9 @@ class Worker final : public net::Handler {
   void tell_ladder(const behaviour::Ladders::Change& change);
   // Ends sessions in the background.
   void end_sessions(std::vector<std::shared_ptr<Session>> sessions);
+  // The token that the gateway has for that server, if it got one: forgotten, revoked where that
+  // can be, recorded; in the background. `principal`: because of whom, if of one.
+  void give_up_credential(std::string_view server, const Principal* principal = nullptr);
   // True when there may be one more session; the longest idle ones may be ended for it. Requests
   // that open sessions at the same time may pass limits.conversations by their number.
   bool room_for_session(const Principal& principal, const Snapshot& snapshot);
@@ -200,6 +203,10 @@ class Worker final : public net::Handler {
          std::string_view node);
   const std::shared_ptr<const Snapshot>& snapshot();
   void finish_kill(Principal& principal);
+  void give_up_credentials(const std::vector<std::shared_ptr<Session>>& sessions,
+                           const Principal& principal);
+  net::Task<void> give_up(std::shared_ptr<Broker> broker, std::string server,
+                          std::string conversation, std::string agent);
   net::Task<void> measure_stop(std::vector<std::shared_ptr<Principal>> stopped,
                                base::Instant begun);
   void record_given_up(std::string_view server, const Principal& principal);

@@ -227,8 +227,9 @@ Result<Issuer> read_issuer(std::string_view text, std::string_view issuer,
   out.authorization_endpoint = member(root, "authorization_endpoint");
   out.token_endpoint = member(root, "token_endpoint");
   out.registration_endpoint = member(root, "registration_endpoint");
-  for (const std::string* endpoint :
-       {&out.authorization_endpoint, &out.token_endpoint, &out.registration_endpoint})
+  out.revocation_endpoint = member(root, "revocation_endpoint");
+  for (const std::string* endpoint : {&out.authorization_endpoint, &out.token_endpoint,
+                                      &out.registration_endpoint, &out.revocation_endpoint})
     if (!endpoint->empty() && !may_ask(*endpoint, server))
       return fail(Code::forbidden, "the issuer names an endpoint that is not https");
   if (out.token_endpoint.empty())

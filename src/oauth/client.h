@@ -6,7 +6,7 @@
 // that was dialled, an issuer that is not the one that was asked, an answer of another issuer or
 // with another state end the attempt. Endpoints are https; plain http is let pass on the loopback
 // interface only, for servers that are there themselves.
-// Sources: RFC 9728, 8414, 8707, 9207, 7591, 7523, 7636; MCP 2025-11-25 and 2026-07-28.
+// Sources: RFC 9728, 8414, 8707, 9207, 7009, 7591, 7523, 7636; MCP 2025-11-25 and 2026-07-28.
 #pragma once
 #include <optional>
 #include <set>
@@ -53,6 +53,7 @@ struct Issuer {
   std::string authorization_endpoint;
   std::string token_endpoint;
   std::string registration_endpoint;
+  std::string revocation_endpoint;  // RFC 7009; empty: nothing can be taken back
   Scopes scopes;
   std::vector<std::string> client_authentication;  // of the token endpoint; as registered names
   bool s256 = false;

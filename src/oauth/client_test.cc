@@ -107,6 +107,11 @@ TEST_CASE("an issuer's document is its own and names safe endpoints") {
   CHECK(!oauth::read_issuer(issuer_text(), "https://AS.example", server).has_value());
   CHECK(!oauth::read_issuer(R"({"issuer":"https://as.example"})", "https://as.example", server)
              .has_value());
+  CHECK(!oauth::read_issuer(issuer_text(R"(,"revocation_endpoint":"http://10.0.0.1/r")"),
+                            "https://as.example", server)
+             .has_value());
+  CHECK(issuer(R"(,"revocation_endpoint":"https://as.example/r")").revocation_endpoint ==
+        "https://as.example/r");
   CHECK(!oauth::read_issuer(issuer_text(R"(,"registration_endpoint":"http://10.0.0.1/r")"),
                             "https://as.example", server)
              .has_value());
