@@ -116,7 +116,7 @@ void decide(const Program& program, const Request& request, const EntityView& en
 }
 
 Outlook foresee(const Program& program, const Request& request, const EntityView& entities,
-                Arena& scratch, Slate& slate) {
+                Arena& scratch, Slate& slate, std::span<const PolicyIndex> without) {
   const Program::Code& code = program.code();
   Slate::Notes& notes = slate.wiped_for(program);
   code.index.mark(request,
@@ -126,6 +126,7 @@ Outlook foresee(const Program& program, const Request& request, const EntityView
   Outlook outlook;
   Evaluator evaluator(request, entities, scratch, true);
   code.index.for_each_match(notes.marks, [&](const Candidate& candidate) {
+    if (std::ranges::binary_search(without, candidate.policy)) return;
     outlook.add(candidate.effect, evaluator.conditions(code.policies[candidate.policy]));
   });
   return outlook;

@@ -12,6 +12,7 @@
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <span>
 
 #include "cedar/authorize.h"
 #include "cedar/entity.h"
@@ -69,8 +70,9 @@ class Slate {
 void decide(const Program& program, const Request& request, const EntityView& entities,
             Arena& scratch, Slate& slate, Answer& answer);
 
-// As foresee() over the program's policies; looks only at those whose scope matches.
+// As foresee() over the program's policies; looks only at those whose scope matches. `without`: as
+// if these (ascending) were not there.
 Outlook foresee(const Program& program, const Request& request, const EntityView& entities,
-                Arena& scratch, Slate& slate);
+                Arena& scratch, Slate& slate, std::span<const PolicyIndex> without = {});
 
 }  // namespace latticegate::cedar

@@ -243,6 +243,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
     conspicuous = conspicuous || !after.signals.empty();
     risk_.join(std::move(after));
     add_canary(risk_, found, "an answer");
+    look_for_planted(content, found, "an answer");
     if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
     behaviour::Totals& totals = conversation_->totals;
     totals.records += rows_;
@@ -280,13 +281,19 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   kept_answer_ = keep(BodyKind::answer, content, found);
   if (withheld) {
     worker_.shared().counters.withheld.fetch_add(1, std::memory_order_relaxed);
-    const std::string why = explain(withheld->denial);
+    const bool decoy = answers_with_decoy(withheld->denial);
+    std::string why = explain(withheld->denial);
+    if (decoy) why += std::format(" (answered with a decoy, {} planted values)", decoy_->marks);
     std::string reason =
         risk_.signals.empty() ? why : without_secrets(risk_.signals.front().sentence);
     finish_record(audit::Outcome::withheld, mcp::denied_code, why);
     carry_out(withheld->denial.obligations, reason);
     if (admitted_->principal->is_killed()) {
       co_await killed_answer();
+      co_return;
+    }
+    if (decoy) {
+      co_await answer_decoy();
       co_return;
     }
     const std::string sentence = std::format("Latticegate withheld the answer: {}",

@@ -112,7 +112,8 @@ Task<std::optional<store::Ticket>> Exchange::record(const policy::Permit& permit
 
 void Exchange::record_denial(const policy::Denial& denial, std::int64_t level) {
   worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
-  const std::string why = explain(denial) + approval_words_;
+  std::string why = explain(denial) + approval_words_;
+  if (decoy_) why += std::format(" (answered with a decoy, {} planted values)", decoy_->marks);
   audit::Record record = base_record(audit::Type::call_decided);
   add_question(record);
   record.decision = level > 0 ? audit::Decision::step_up : audit::Decision::deny;

@@ -347,6 +347,7 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
   const std::optional<std::uint64_t> cap = configured != route_.config->tools.end()
                                                ? configured->second.max_records
                                                : std::optional<std::uint64_t>();
+  look_for_planted(message_->params(), findings_, "its arguments");
   const bool habitual = config.behaviour.habits && !task_call_;
   if (habitual) {
     const std::string_view uri =
@@ -467,10 +468,13 @@ std::optional<policy::Denial> Exchange::throttled(const policy::Permit& permit) 
 // A refusal that policy did not decide (schema): a tool error for tools, an error otherwise;
 // recorded like a denial.
 Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rule) {
+  const bool decoy = level == 0 && answers_with_decoy(denial);
   worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
   audit::Record record = base_record(audit::Type::call_decided);
   record.decision = audit::Decision::deny;
   record.outcome = audit::Outcome::denied;
+  else if (decoy)
+    co_await answer_decoy();
   const std::string_view rules[] = {rule};
   record.rules = rules;
   add_parts(record, findings_);

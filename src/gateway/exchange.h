@@ -10,6 +10,7 @@
 
 #include "gateway/acting.h"
 #include "gateway/bodies.h"
+#include "gateway/decoy.h"
 #include "gateway/forward.h"
 #include "gateway/outward.h"
 #include "gateway/worker.h"
@@ -77,7 +78,7 @@ class Exchange {
 
  private:
   // exchange.cc: requests that are decided; answer.cc: how they end, and their answers;
-  // call_record.cc: what is recorded of them
+  // call_record.cc: what is recorded of them; planted.cc: decoys
   net::Task<void> call();
   net::Task<bool> admit();
   bool may_see();
@@ -119,6 +120,11 @@ class Exchange {
   // came from.
   behaviour::Who who() const;
   void trace_arguments();
+  // A planted value that came back, in a part of a message: a signal.
+  void look_for_planted(json::Value part, const inspect::Findings& found, std::string_view where);
+  // Answers with a decoy if one of the policies that refuse wants it.
+  bool answers_with_decoy(const policy::Denial& denial);
+  net::Task<void> answer_decoy();
   // Takes out what an operator says is no finding.
   void leave_out(inspect::Findings& findings) const;
   void hold_to_promise(json::Value result, inspect::Findings& found) const;
@@ -264,6 +270,7 @@ class Exchange {
   std::string approval_words_;
   bool client_may_answer_ = false;  // the request that is open now
   bool client_lifts_ = false;       // its answer counts for what holds now
+  std::optional<Decoy> decoy_;
   std::optional<mcp::TraceContext> trace_;
   std::string span_;
   std::string recorded_id_;      // client_id_ without secrets

@@ -82,6 +82,11 @@ Meters::Meters(const Shared& shared)
                                      .help = "Requests for a person's yes: asked, approved, "
                                              "refused, used.",
                                      .labels = {"state"}})),
+      decoys_(registry_.counters({.name = "latticegate_decoys_total",
+                                  .kind = Kind::counter,
+                                  .help = "Refused calls that were answered with made-up data "
+                                          "(honeypot).",
+                                  .labels = {}})),
       alerts_(registry_.counters(
           {.name = "latticegate_alerts_total",
            .kind = Kind::counter,

@@ -37,6 +37,7 @@ class Meters {
   // How long it took from a kill until nothing was open for whom it stopped.
   void stopped(std::chrono::nanoseconds took) { stops_.with({}).observe(took); }
   void approval(std::string_view state) { approvals_.with({state}).add(); }
+  void decoy() { decoys_.with({}).add(); }
   void alert(std::string_view channel, std::string_view result) {
     alerts_.with({channel, result}).add();
   }
@@ -57,6 +58,7 @@ class Meters {
   telemetry::Counters& connections_;
   telemetry::Histograms& stops_;
   telemetry::Counters& approvals_;
+  telemetry::Counters& decoys_;
   telemetry::Counters& alerts_;
 };
 

@@ -226,6 +226,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(
   auto engine = policy::Engine::load(world_of(*config, person_key), *texts, {.epoch = generation});
   if (!engine) return std::unexpected(std::move(engine).error());
   snapshot->engine = *std::move(engine);
+  snapshot->plants = snapshot->engine->plants();
   for (const std::string& warning : snapshot->engine->warnings()) log.warning(warning);
   if (!config->policy.shadow.empty()) {
     if (auto shadow = load_shadow(*config, generation, person_key)) {
@@ -259,12 +260,12 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(
   for (const auto& [name, server] : config->servers) {
     auto route = make_route(*config, server, log);
     if (!route) return within(std::format("server '{}'", name), std::move(route).error());
-    route->catalogue = std::make_shared<Catalogue>(
     if (const auto known = previous != nullptr
                                ? previous->routes.find(name)
                                : std::map<std::string, ServerRoute>::const_iterator();
         route->broker && previous != nullptr && known != previous->routes.end())
       route->broker->follow(known->second.broker);
+    route->catalogue = std::make_shared<Catalogue>(
         config, server, pins, log,
         route->mode == policy::Mode::enforce ? snapshot->engine : nullptr);
     snapshot->routes.emplace(name, *std::move(route));

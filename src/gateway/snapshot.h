@@ -42,6 +42,7 @@ struct Snapshot {
   std::uint64_t generation = 0;
   std::shared_ptr<const config::Config> config;
   bool traces = false;  // some server's answers are untrusted or private
+  bool plants = false;  // some policy answers with planted values, which may come back
   std::shared_ptr<const identity::Authenticator> authenticator;
   std::shared_ptr<const policy::Engine> engine;
   std::shared_ptr<const policy::Engine> shadow;  // null: none, or it could not be loaded

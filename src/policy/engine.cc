@@ -35,6 +35,7 @@ struct Engine::Snapshot {
   cedar::Program program;
   cedar::PolicySet policies;                         // of the program
   std::vector<std::vector<Obligation>> obligations;  // by policy
+  std::vector<cedar::PolicyIndex> baits;             // with honeypot: they hide no tool
   TemporalRules temporal;
   Reads reads;
   OutputReaders readers;
@@ -158,6 +159,8 @@ base::Result<std::shared_ptr<const Engine>> Engine::load(const World& world,
   snapshot->policies = std::move(policies->set);
   snapshot->program = cedar::Program::compile(snapshot->policies);
   snapshot->obligations = std::move(policies->obligations);
+  for (cedar::PolicyIndex index = 0; index < snapshot->obligations.size(); ++index)
+    if (snapshot->has(index, Obligation::Kind::honeypot)) snapshot->baits.push_back(index);
   snapshot->temporal = std::move(policies->temporal);
   // Temporal conditions look at events, and so at arguments, in words of their own.
   if (snapshot->temporal.empty()) snapshot->reads = Reads(snapshot->policies);
@@ -292,6 +295,8 @@ bool Engine::judges_answer(const Facts& facts, Scratch& scratch) const {
   state.begin(*this);
   return reading_of(snapshot_->rules(), facts, state).output;
 }
+
+bool Engine::plants() const { return !snapshot_->baits.empty(); }
 
 bool Engine::looks_back() const { return !snapshot_->temporal.empty(); }
 
@@ -580,7 +585,8 @@ bool Engine::may_see(const Facts& facts, Scratch& scratch) const {
     question.request.context = with_recalled(question.request.context, state.recalled, state.arena);
   }
   const cedar::EntityView entities(snapshot_->store, question.extra);
-  return cedar::foresee(snapshot_->program, question.request, entities, state.arena, state.slate)
+  return cedar::foresee(snapshot_->program, question.request, entities, state.arena, state.slate,
+                        snapshot_->baits)
       .may_allow();
 }
 

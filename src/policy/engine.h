@@ -159,6 +159,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // Whether there are temporal conditions: only then remember() has to be called.
   bool looks_back() const;
+  // Whether a policy plants values (@obligation("honeypot")): only then they have to be looked for.
+  bool plants() const;
   // After the call: the server answered, with `after.output`, or with an error (without). For the
   // histories of `after`; conditions of this call are not asked again.
   void remember(const Facts& after, Scratch& scratch) const;

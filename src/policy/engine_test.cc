@@ -655,6 +655,15 @@ TEST_CASE("what does not load leaves nothing behind but words") {
   CHECK(
       error("@id(\"p\") @obligation(\"ask_client\") permit (principal, action, resource);", world())
           .contains("ask_client is a way to get an approval, and this is a permit"));
+  CHECK(error("@id(\"p\") @obligation(\"honeypot\") permit (principal, action, resource);", world())
+            .contains("honeypot answers in place of a refusal, and this is a permit"));
+  for (const std::string_view beside : {"step_up:1", "kill", "quarantine"})
+    CHECK(
+        error(std::format(
+                  "@id(\"p\") @obligation(\"honeypot, {}\") forbid (principal, action, resource);",
+                  beside),
+              world())
+            .contains("honeypot hides that the call was refused"));
   World cycle;
   cycle.groups = {{"a", {"b"}}, {"b", {"a"}}};
   CHECK(error("", cycle) != "");
@@ -712,4 +721,21 @@ TEST_CASE("a tool that a policy cannot judge does not fit, and only for that rea
   CHECK(words->contains("crm/texts"));
   const auto none = tool(crm, "none", R"("name":{"type":"string"})", {.effects = {.read = true}});
   CHECK(bench.engine->misfit(*none) == std::nullopt);
+}
+
+TEST_CASE("a bait hides no tool, and says that values are planted") {
+  const std::string text =
+      std::string(allow_all) +
+      R"(@id("bait") @obligation("honeypot") forbid (principal, action, resource);)";
+  Bench bench(text);
+  CHECK(bench.engine->plants());
+  CHECK(bench.engine->may_see(bench.facts, bench.scratch));
+  const Decision decision = bench.decide();
+  const auto* const denial = std::get_if<Denial>(&decision);
+  REQUIRE(denial != nullptr);
+  REQUIRE(denial->obligations.size() == 1);
+  CHECK(denial->obligations.front().kind == Obligation::Kind::honeypot);
+  Bench other(text + R"(@id("no") forbid (principal, action, resource);)");
+  CHECK_FALSE(other.engine->may_see(other.facts, other.scratch));
+  CHECK_FALSE(Bench(std::string(allow_all)).engine->plants());
 }

@@ -38,6 +38,8 @@ std::optional<std::string_view> misplaced(Obligation::Kind kind, cedar::Effect e
     return "step_up lifts a forbid, and this is a permit: forbid what needs an approval";
   if (kind == Obligation::Kind::ask_client && effect == cedar::Effect::permit)
     return "ask_client is a way to get an approval, and this is a permit";
+  if (kind == Obligation::Kind::honeypot && effect == cedar::Effect::permit)
+    return "honeypot answers in place of a refusal, and this is a permit";
   if (kind == Obligation::Kind::throttle && effect == cedar::Effect::forbid)
     return "throttle bounds what a permit allows, and this is a forbid";
   return std::nullopt;
@@ -63,6 +65,15 @@ std::vector<Obligation> obligations_of(const cedar::Policy& policy,
       (lifts == obligations->end() || lifts->number > 1))
     errors.push_back(diagnostic_at(policy, policy.span, "obligation",
                                    "ask_client goes with step_up:1, and with no higher level"));
+  const auto has = [&](Obligation::Kind kind) {
+    return std::ranges::contains(*obligations, kind, &Obligation::kind);
+  };
+  if (has(Obligation::Kind::honeypot) &&
+      (has(Obligation::Kind::step_up) || has(Obligation::Kind::kill_session) ||
+       has(Obligation::Kind::quarantine)))
+    errors.push_back(diagnostic_at(policy, policy.span, "obligation",
+                                   "honeypot hides that the call was refused, and step_up, "
+                                   "kill_session and quarantine tell it"));
   return *std::move(obligations);
 }
 

@@ -34,6 +34,7 @@ constexpr auto rows = std::to_array<Row>({
     {"alert", Kind::alert, Argument::channel, "alert:NAME with a NAME of a-z, 0-9, _ and -"},
     {"quarantine", Kind::quarantine, Argument::none},
     {"ask_client", Kind::ask_client, Argument::none},
+    {"honeypot", Kind::honeypot, Argument::none},
     {"log_full", Kind::log_full, Argument::none},
     {"throttle", Kind::throttle, Argument::rate,
      "throttle:N/s, throttle:N/m or throttle:N/h with N from 1 to 10000"},

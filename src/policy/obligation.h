@@ -25,8 +25,10 @@ struct Obligation {
     throttle,      // of a permit. throttle:N/s, /m or /h, N 1..10000 (throttle:N: a minute): it
                    // permits that many calls of one agent for one user
     ask_client,  // of a forbid with step_up:1: the client's own user may be asked, in the protocol
-    log_full,    // what the decision read and both bodies are recorded, whatever audit.context and
-                 // audit.bodies say
+    honeypot,  // of a forbid: who asked gets a made-up answer with planted values in it, instead of
+               // the refusal; never with step_up, kill_session or quarantine, which say themselves
+    log_full,  // what the decision read and both bodies are recorded, whatever audit.context and
+               // audit.bodies say
   };
   Kind kind{};
   std::int64_t number = 0;     // step_up, throttle

@@ -27,6 +27,7 @@ TEST_CASE("obligations are read and written") {
   CHECK(read("redact") == "redact");
   CHECK(read("quarantine") == "quarantine");
   CHECK(read("log_full") == "log_full");
+  CHECK(read("honeypot") == "honeypot");
   CHECK(read("kill") == "kill_session");
   CHECK(read("kill, kill_session") == "kill_session");
   CHECK(read("redact:secret, redact:hidden_text") == "redact:secret redact:hidden_text");

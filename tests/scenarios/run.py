@@ -374,7 +374,7 @@ class Scenario:
 
         if not wait_until(asked):
             raise Failed(f"no {wanted} arrived in {step['of']}: {short(source)}")
-        body = {"jsonrpc": "2.0", "id": asked()["id"], **step["answer"]}
+        body = {"jsonrpc": "2.0", "id": asked()["id"], **self.filled(step["answer"])}
         agent, server, identifier, _ = self.session(step)
         extra = {"Mcp-Session-Id": identifier, "MCP-Protocol-Version": "2025-11-25"}
         self.send(step, "POST", f"/mcp/{server}", default_headers(step.get("agent", agent), extra), json.dumps(body).encode())
