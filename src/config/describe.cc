@@ -74,6 +74,7 @@ void add_profile(Lines& lines, const std::string& at, const identity::CallerProf
   lines.add(at + ".domains", profile.domains);
   lines.add(at + ".department", profile.department);
   lines.add(at + ".clearance", profile.clearance);
+  if (!profile.purpose.empty()) lines.add(at + ".purpose", profile.purpose);
 }
 
 void add_listen(Lines& lines, const Listen& listen) {

@@ -123,6 +123,11 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "0",
      .sentence = "0 public .. 4 restricted.",
      .most = 4},
+    {.path = "identity.tokens[].purpose",
+     .type = Type::text,
+     .sentence =
+         "What the agent is for, in words. Addresses, numbers and names in them are trusted "
+         "like a server without `taint`; policies read what they name. At most 4 KiB."},
     {.path = "identity.certificates",
      .type = Type::list,
      .sentence = "Agents that present a client certificate of `listen.tls.client_ca`."},
@@ -144,6 +149,7 @@ constexpr auto table = std::to_array<Key>({
     {.path = "identity.certificates[].domains", .type = Type::texts, .fallback = "[]"},
     {.path = "identity.certificates[].department", .type = Type::text},
     {.path = "identity.certificates[].clearance", .type = Type::number, .fallback = "0", .most = 4},
+    {.path = "identity.certificates[].purpose", .type = Type::text},
     {.path = "identity.anonymous",
      .type = Type::section,
      .words = "loopback",
@@ -167,6 +173,7 @@ constexpr auto table = std::to_array<Key>({
     {.path = "identity.anonymous.domains", .type = Type::texts, .fallback = "[]"},
     {.path = "identity.anonymous.department", .type = Type::text},
     {.path = "identity.anonymous.clearance", .type = Type::number, .fallback = "0", .most = 4},
+    {.path = "identity.anonymous.purpose", .type = Type::text},
 
     {.path = "users",
      .type = Type::list,

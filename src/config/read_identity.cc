@@ -54,6 +54,7 @@ void read_profile(Section& section, Universe& universe, Config& config, CallerPr
   section.texts("domains", into.domains);
   section.text("department", into.department);
   section.number("clearance", into.clearance);
+  section.prose("purpose", into.purpose);
 }
 
 void read_token(Section section, Universe& universe, Config& config) {

@@ -9,7 +9,6 @@ namespace latticegate::config::detail {
 namespace {
 
 constexpr std::size_t longest_name = 64;
-constexpr std::size_t longest_prose = 4096;
 
 // What stands for tools that are searched (gateway/tool_search.h).
 constexpr std::string_view taken[] = {"search_tools", "describe_tools", "call_tool"};
@@ -20,28 +19,6 @@ bool is_tool_name(std::string_view name) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '-' || c == '_';
          });
-}
-
-// A paragraph or several; what hides from a reader is refused.
-void read_prose(Section& section, std::string_view key, std::string& into) {
-  const yaml::Node* node = section.find(key);
-  if (node == nullptr) return;
-  auto text = node->as_string();
-  if (!text) {
-    section.findings().problem(text.error());
-    return;
-  }
-  bool good = !text->empty() && text->size() <= longest_prose;
-  for (std::string_view rest = *text; good && !rest.empty();) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    good = base::printable(line) == line;
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-  }
-  if (good)
-    into = *std::move(text);
-  else
-    section.findings().problem(
-        *node, std::format("{}: expected 1 to {} bytes of visible text", key, longest_prose));
 }
 
 void refer(Section& section, const yaml::Node* node, const Config& config) {
@@ -67,7 +44,7 @@ void read_tools(Section& section, const Config& config, VirtualServer& into) {
     const bool named = inner.text("server", tool.server);
     refer(inner, inner.find("server"), config);
     inner.text("tool", tool.tool);
-    read_prose(inner, "description", tool.description);
+    inner.prose("description", tool.description);
     if (named && !seen.emplace(tool.server, tool.tool).second)
       section.findings().problem(
           entry, std::format("the tool {} of {} stands here twice", tool.tool, tool.server));
@@ -85,7 +62,7 @@ void read_virtual(Section section, const yaml::Entry& at, Universe& universe, Co
   section.flag("prefix", into.prefix);
   section.texts("groups", into.groups);
   universe.groups.refer(section.find("groups"));
-  read_prose(section, "instructions", into.instructions);
+  section.prose("instructions", into.instructions);
   into.search_above = config.aggregate.search_above;
   section.number("search_above", into.search_above);
   if (section.find("servers") == nullptr && section.find("tools") == nullptr &&

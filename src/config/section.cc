@@ -17,6 +17,7 @@ using base::Code;
 
 constexpr std::size_t most_problems = 20;
 constexpr std::size_t longest_text = 256;
+constexpr std::size_t longest_prose = 4096;
 constexpr std::size_t longest_path = 4096;
 
 const yaml::Node& nothing() {
@@ -157,6 +158,27 @@ base::Result<std::string> plain_text(const yaml::Node& at, std::string_view key)
   if (base::printable(*text) != *text)
     return at.error(std::format("{}: invisible characters in the text", key));
   return text;
+}
+
+void Section::prose(std::string_view key, std::string& into) {
+  const yaml::Node* node = find(key);
+  if (node == nullptr) return;
+  auto text = node->as_string();
+  if (!text) {
+    findings_.problem(text.error());
+    return;
+  }
+  bool good = !text->empty() && text->size() <= longest_prose;
+  for (std::string_view rest = *text; good && !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    good = base::printable(line) == line;
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  }
+  if (good)
+    into = *std::move(text);
+  else
+    findings_.problem(
+        *node, std::format("{}: expected 1 to {} bytes of visible text", key, longest_prose));
 }
 
 bool Section::text(std::string_view key, std::string& into) {

@@ -358,25 +358,6 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   co_await final(out, mcp::http_status_of(era_, code.integer().value_or(0)));
 }
 
-void Exchange::trace_answer(json::Value content, const inspect::Findings& found) {
-  if (!snapshot_->traces) return;
-  const Labels labels = this->labels();
-  std::vector<std::string> taint(labels.taint.begin(), labels.taint.end());
-  // Whoever writes orders into the answers of a trusted server is not that server.
-  if (found.has(inspect::FindingKind::instruction, inspect::Severity::medium))
-    taint.emplace_back("instruction");
-  const auto tracing = admitted_->principal->tracing(snapshot_->config->provenance.limits,
-                                                     worker_.shared().trail_key);
-  if (tracing->after(content,
-                     {.server = route_.config->name,
-                      .subject = tool_ ? std::string_view(tool_->name) : std::string_view(),
-                      .taint = taint,
-                      .domains = labels.domains,
-                      .sensitive = labels.sensitive},
-                     now(), found.revealed))
-    worker_.shared().learnt->keep_trail(*admitted_->principal, now());
-}
-
 void Exchange::ask_shadow_again(const policy::Facts& after, bool conspicuous, bool lets_out) {
   using Kind = policy::Judgement::Kind;
   if (!snapshot_->shadow || shadow_differs_ || shadow_.kind != Kind::allow) return;

@@ -43,7 +43,7 @@ std::shared_ptr<Tracing> Principal::tracing(const provenance::Limits& limits, pr
   const std::scoped_lock lock(mutex_);
   if (!tracing_ && !kept_trail_.empty())
     if (auto kept = provenance::Trail::load(std::exchange(kept_trail_, {}), limits, key))
-      tracing_ = std::make_shared<Tracing>(*std::move(kept));
+      tracing_ = std::make_shared<Tracing>(*std::move(kept), limits);
   if (!tracing_) tracing_ = std::make_shared<Tracing>(limits, key);
   return tracing_;
 }

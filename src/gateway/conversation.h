@@ -74,6 +74,9 @@ class Principal {
 
   // Where it read what; made at the first use, of what was kept before a restart if there is such.
   std::shared_ptr<Tracing> tracing(const provenance::Limits& limits, provenance::Key key);
+  // Whether anybody ever said what it is for: only then the tracing has to be asked.
+  bool says_purpose() const { return says_purpose_.load(std::memory_order_relaxed); }
+  void note_purpose() { says_purpose_.store(true, std::memory_order_relaxed); }
   // What of it is to be kept, if it changed.
   std::optional<std::string> trail_changes(base::Time now);
 
@@ -93,6 +96,7 @@ class Principal {
   std::string user_;
   mutable std::mutex mutex_;
   std::atomic<bool> killed_flag_{false};
+  std::atomic<bool> says_purpose_{false};
   std::optional<Kill> killed_;
   std::shared_ptr<Conversation> conversation_;
   std::shared_ptr<Tracing> tracing_;

@@ -11,6 +11,7 @@
 #include "gateway/operators.h"
 #include "gateway/ready.h"
 #include "gateway/recording.h"
+#include "gateway/stated.h"
 #include "inspect/redact.h"
 #include "json/write.h"
 #include "mcp/trace.h"
@@ -261,6 +262,7 @@ policy::Facts Exchange::facts() const {
   facts.risk = &risk_;
   facts.findings = &findings_;
   facts.origins = &origins_;
+  facts.explained = explained_.stated ? &explained_ : nullptr;
   facts.records = asked_;
   if (approval_ && approval_->state == ApprovalRequest::State::approved &&
       (client_lifts_ || !approval_->by.starts_with(client_answers)))
@@ -310,25 +312,6 @@ behaviour::Who Exchange::who() const {
           groups.empty() ? std::string_view() : std::string_view(groups.front())};
 }
 
-Labels Exchange::labels() const {
-  return labels_of(*route_.config, tool_ ? std::string_view(tool_->name) : std::string_view(),
-                   snapshot_->config->provenance.private_from);
-}
-
-void Exchange::trace_arguments() {
-  if (!snapshot_->traces || task_call_) return;
-  const auto tracing = admitted_->principal->tracing(snapshot_->config->provenance.limits,
-                                                     worker_.shared().trail_key);
-  const json::Value given = arguments();
-  origins_ = tracing->before(given.exists() ? given : message_->params(),
-                             {.server = route_.config->name,
-                              .subject = tool_ ? std::string_view(tool_->name) : std::string_view(),
-                              .egress = tool_ && tool_->tool->effects().egress},
-                             at_);
-  const std::scoped_lock lock(conversation_->mutex);
-  tracing->add_sources(conversation_->totals, at_);
-}
-
 void Exchange::leave_out(inspect::Findings& findings) const {
   gateway::leave_out(findings, snapshot_->config->inspect.exceptions, route_.config->name,
                      tool_ ? std::string_view(tool_->name) : std::string_view(), at_);
@@ -340,14 +323,12 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     co_await refuse_call(sentence, "input-schema");
     co_return std::nullopt;
   }
-  trace_arguments();
   const config::Config& config = *snapshot_->config;
   const std::string_view subject = tool_ ? std::string_view(tool_->name) : message_->method_name();
   const auto configured = route_.config->tools.find(subject);
   const std::optional<std::uint64_t> cap = configured != route_.config->tools.end()
                                                ? configured->second.max_records
                                                : std::optional<std::uint64_t>();
-  look_for_planted(message_->params(), findings_, "its arguments");
   const bool habitual = config.behaviour.habits && !task_call_;
   if (habitual) {
     const std::string_view uri =
@@ -355,6 +336,8 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     acting_.look(*route_.config, tool_ ? std::string_view(tool_->name) : std::string_view(), uri,
                  arguments(), at_);
   }
+  hear_purpose();
+  trace_arguments();
   risk_ = worker_.shared().watch.before(
       {admitted_->caller->agent.value(), route_.config->name, subject, who().group},
       {.at = at_, .asked = asked_, .max_records = cap, .given = acting_.given()}, config.behaviour);
@@ -364,6 +347,7 @@ Task<std::optional<policy::Permit>> Exchange::decide() {
     risk_.join(habits.before(who(), acting_.act(), config.behaviour));
   }
   add_canary(risk_, findings_, "its arguments");
+  look_for_planted(message_->params(), findings_, "its arguments");
   if (risk_.score >= config.behaviour.kill_score) risk_.score = std::max(risk_.score, 90U);
   risk_known_ = true;
   if (config.behaviour.kill && config.behaviour.ladder)
@@ -468,13 +452,10 @@ std::optional<policy::Denial> Exchange::throttled(const policy::Permit& permit) 
 // A refusal that policy did not decide (schema): a tool error for tools, an error otherwise;
 // recorded like a denial.
 Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rule) {
-  const bool decoy = level == 0 && answers_with_decoy(denial);
   worker_.shared().counters.denied.fetch_add(1, std::memory_order_relaxed);
   audit::Record record = base_record(audit::Type::call_decided);
   record.decision = audit::Decision::deny;
   record.outcome = audit::Outcome::denied;
-  else if (decoy)
-    co_await answer_decoy();
   const std::string_view rules[] = {rule};
   record.rules = rules;
   add_parts(record, findings_);
@@ -487,10 +468,13 @@ Task<void> Exchange::refuse_call(std::string_view sentence, std::string_view rul
 }
 
 Task<void> Exchange::deny(const policy::Denial& denial, std::int64_t level) {
+  const bool decoy = level == 0 && answers_with_decoy(denial);
   record_denial(denial, level);
   carry_out(denial.obligations, explain(denial));
   if (admitted_->principal->is_killed())
     co_await killed_answer();
+  else if (decoy)
+    co_await answer_decoy();
   else
     co_await answer_denial(
         denial, level > 0 ? std::format(" (an approval of level {} would allow it)", level) : "");
@@ -513,6 +497,10 @@ Outgoing Exchange::outgoing(std::vector<json::Edit> edits) {
   if (const json::Value token = message_->meta()["progressToken"]; token.exists()) {
     client_token_ = json::to_string(token);
     edits.push_back({token, upstream_id_});
+  }
+  if (const json::Value said = message_->meta()[purpose_key]; said.exists()) {
+    std::erase_if(edits, [&](const json::Edit& edit) { return edit.at.node() == said.node(); });
+    edits.push_back({said, ""});  // between the client and us
   }
   std::string traced;
   if (const json::Value parent = message_->meta()["traceparent"]; trace_ && parent.exists()) {

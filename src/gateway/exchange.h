@@ -78,7 +78,7 @@ class Exchange {
 
  private:
   // exchange.cc: requests that are decided; answer.cc: how they end, and their answers;
-  // call_record.cc: what is recorded of them; planted.cc: decoys
+  // call_record.cc: what is recorded of them; origins.cc: where they come from; planted.cc: decoys
   net::Task<void> call();
   net::Task<bool> admit();
   bool may_see();
@@ -119,6 +119,7 @@ class Exchange {
   // Where the arguments come from; and remembers where an answer, or what a server says beside it,
   // came from.
   behaviour::Who who() const;
+  void hear_purpose();
   void trace_arguments();
   // A planted value that came back, in a part of a message: a signal.
   void look_for_planted(json::Value part, const inspect::Findings& found, std::string_view where);
@@ -265,6 +266,7 @@ class Exchange {
   Parts parts_;
   Acting acting_;
   provenance::Origins origins_;
+  provenance::Explained explained_;
   std::string digest_;  // of what an approval would be for; empty until it is needed
   std::optional<ApprovalRequest> approval_;  // the request for it, whatever came of it
   std::string approval_words_;

@@ -56,6 +56,26 @@ bool Tracing::after(json::Value answer, const provenance::Source& source, base::
   return trail_.sources_read() > sources;
 }
 
+// Said again now and then, so that it does not expire.
+void Tracing::purpose_of_operator(std::string_view text, base::Time now) {
+  const std::scoped_lock lock(mutex_);
+  if (text == of_operator_ && (text.empty() || now - of_operator_at_ < expiry_ / 2)) return;
+  if (text != of_operator_) purpose_.unsay(provenance::Said::configuration);
+  of_operator_ = text;
+  of_operator_at_ = now;
+  if (text.empty()) return;
+  trail_.say(text, true, now);
+  (void)purpose_.say(provenance::Said::configuration, text, false, now);
+}
+
+void Tracing::say(provenance::Said by, std::string_view text, bool untrusted, base::Time now) {
+  const std::scoped_lock lock(mutex_);
+  text = text.substr(0, provenance::Purpose::longest);
+  if (!purpose_.say(by, text, untrusted || trail_.read_untrusted(now), now)) return;
+  trail_.say(text, false, now);
+  changed_ = true;
+}
+
 std::optional<std::string> Tracing::changes(base::Time now) {
   const std::scoped_lock lock(mutex_);
   if (!std::exchange(changed_, false)) return std::nullopt;

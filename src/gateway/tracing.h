@@ -16,6 +16,7 @@
 #include "behaviour/conversation.h"
 #include "config/config.h"
 #include "json/value.h"
+#include "provenance/purpose.h"
 #include "provenance/trail.h"
 
 namespace latticegate::gateway {
@@ -36,13 +37,27 @@ void add_labels(behaviour::Totals& totals, std::span<const std::string> taint,
 
 class Tracing {
  public:
-  Tracing(const provenance::Limits& limits, provenance::Key key) : trail_(limits, key) {}
-  explicit Tracing(provenance::Trail trail) : trail_(std::move(trail)) {}
+  Tracing(const provenance::Limits& limits, provenance::Key key)
+      : trail_(limits, key), expiry_(limits.expiry) {}
+  Tracing(provenance::Trail trail, const provenance::Limits& limits)
+      : trail_(std::move(trail)), expiry_(limits.expiry) {}
 
   provenance::Origins before(json::Value arguments, const provenance::Sink& sink, base::Time now);
   // True when it came from a source that had not been read before.
   bool after(json::Value answer, const provenance::Source& source, base::Time now,
              std::span<const std::string> revealed);
+  // What it is for (provenance/purpose.h): of the configuration with each call, empty: nothing; of
+  // the client before its arguments are looked at.
+  void purpose_of_operator(std::string_view text, base::Time now);
+  // `untrusted`: it read something untrusted, as far as anybody but the trail knows.
+  void say(provenance::Said by, std::string_view text, bool untrusted, base::Time now);
+  // Calls `names(const Purpose&)` under the lock, if anything was said.
+  template <class With>
+  void purpose(base::Time now, const With& with) {
+    const std::scoped_lock lock(mutex_);
+    purpose_.expire(now, expiry_);
+    if (purpose_.stated()) with(std::as_const(purpose_));
+  }
   // Adds what the principal read in all its sessions.
   void add_sources(behaviour::Totals& totals, base::Time now) const;
   // What is to be kept, if it changed since the last time.
@@ -51,6 +66,10 @@ class Tracing {
  private:
   mutable std::mutex mutex_;
   provenance::Trail trail_;
+  provenance::Purpose purpose_;
+  std::string of_operator_;
+  base::Time of_operator_at_{};
+  std::chrono::seconds expiry_;
   bool changed_ = false;
 };
 

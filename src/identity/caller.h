@@ -48,6 +48,7 @@ struct CallerProfile {
   std::vector<std::string> domains{};   // data domains that the agent was approved for
   std::string department{};
   std::int64_t clearance = 0;
+  std::string purpose{};  // what it is for, in the operator's words (provenance/purpose.h)
   Method method = Method::token;
   // token: first 16 hex digits of its SHA-256; certificate: of the SHA-256 of the name that matched
   // ("spiffe://..."); anonymous: empty. Tells two credentials of one agent apart in the record.

@@ -739,3 +739,26 @@ TEST_CASE("a bait hides no tool, and says that values are planted") {
   CHECK_FALSE(other.engine->may_see(other.facts, other.scratch));
   CHECK_FALSE(Bench(std::string(allow_all)).engine->plants());
 }
+
+TEST_CASE("what a conversation is for, and what of the call that names") {
+  Bench bench(std::string(allow_all) + R"(
+    @id("named") forbid (principal, action, resource)
+    unless { context.derived has explained && context.derived.explained.contains("input.to") };
+    @id("late") forbid (principal, action, resource)
+    when { context.session has purpose && context.session.purpose.late &&
+           !context.session.purpose.by.contains("configuration") };)");
+  CHECK(bench.engine->may_see(bench.facts, bench.scratch));
+  CHECK(bench.outcome().starts_with("deny forbidden"));
+  provenance::Explained explained{
+      .stated = true, .late = false, .by = {"client"}, .things = {"input.to", "tool"}};
+  bench.facts.explained = &explained;
+  CHECK(bench.outcome() == "permit");
+  explained.late = true;
+  CHECK(bench.outcome().starts_with("deny forbidden"));
+  explained.by = {"client", "configuration"};
+  CHECK(bench.outcome() == "permit");
+  explained.things = {"tool"};
+  CHECK(bench.outcome().starts_with("deny forbidden"));
+  explained.stated = false;
+  CHECK(bench.outcome().starts_with("deny forbidden"));
+}

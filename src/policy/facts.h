@@ -6,12 +6,13 @@
 //              Mcp::Action::"read_resource"; Mcp::Action::"get_prompt"
 //   resource   Mcp::Tool::"server/tool", Mcp::Resource::"uri", Mcp::Prompt::"server/prompt"
 //   context    input     the arguments, converted by the tool's inputSchema
-//              session   {id, user?, calls, denied, recordsRead, bytesRead, taint, seen, age}
+//              session   {id, user?, calls, denied, recordsRead, bytesRead, taint, seen, age,
+//                         purpose?}
 //              risk      {score, signals}
 //              env       {now, ip?, region, deviceTrusted, kex}
 //              derived   {estimatedRecords?, sql?, destHost?, destIp?, hosts, findings,
-//              provenance?} approval? {approver, level, expiresAt} output?   {records, bytes,
-//              findings, structured?}: only in the second decision, on
+//              provenance?, explained?} approval? {approver, level, expiresAt} output?   {records,
+//              bytes, findings, structured?}: only in the second decision, on
 //                        the answer; its structured content by the tool's outputSchema
 //              and, for each temporal condition that has an answer, that answer
 // A set of labels that is not complete holds the label "incomplete" besides.
@@ -31,6 +32,7 @@
 #include "json/value.h"
 #include "policy/history.h"
 #include "policy/tool.h"
+#include "provenance/purpose.h"
 #include "provenance/trail.h"
 
 namespace latticegate::policy {
@@ -72,11 +74,12 @@ struct Facts {
   json::Value arguments{};  // an object or absent
 
   std::string_view conversation{};
-  const behaviour::Totals* totals = nullptr;     // null: a new conversation
-  const behaviour::Risk* risk = nullptr;         // null: none
-  const inspect::Findings* findings = nullptr;   // of the arguments; null: nothing was found
-  const provenance::Origins* origins = nullptr;  // of the arguments; null: not looked for
-  std::optional<std::uint64_t> records{};        // asked_records(), or another estimate
+  const behaviour::Totals* totals = nullptr;         // null: a new conversation
+  const behaviour::Risk* risk = nullptr;             // null: none
+  const inspect::Findings* findings = nullptr;       // of the arguments; null: nothing was found
+  const provenance::Origins* origins = nullptr;      // of the arguments; null: not looked for
+  const provenance::Explained* explained = nullptr;  // by what it is for; null: nobody said
+  std::optional<std::uint64_t> records{};            // asked_records(), or another estimate
   std::optional<Approval> approval{};
   std::optional<Output> output{};
   Histories histories{};  // for policies with temporal conditions

@@ -28,12 +28,13 @@ constexpr std::size_t most_kept = 4'096;  // callers and tools of one thread
 using cedar::RecordLayout;
 constexpr RecordLayout context_layout({"approval", "derived", "env", "input", "output", "risk",
                                        "session"});
-constexpr RecordLayout session_layout({"age", "bytesRead", "calls", "denied", "id", "recordsRead",
-                                       "seen", "taint", "user"});
+constexpr RecordLayout session_layout({"age", "bytesRead", "calls", "denied", "id", "purpose",
+                                       "recordsRead", "seen", "taint", "user"});
+constexpr RecordLayout purpose_layout({"by", "late"});
 constexpr RecordLayout risk_layout({"rung", "score", "signals"});
 constexpr RecordLayout env_layout({"deviceTrusted", "ip", "kex", "now", "region"});
-constexpr RecordLayout derived_layout({"destHost", "destIp", "estimatedRecords", "findings",
-                                       "hosts", "provenance", "sql"});
+constexpr RecordLayout derived_layout({"destHost", "destIp", "estimatedRecords", "explained",
+                                       "findings", "hosts", "provenance", "sql"});
 constexpr RecordLayout provenance_layout({"quoted", "sensitive", "sources", "steered"});
 constexpr RecordLayout sql_layout({"multi", "tables", "verb"});
 constexpr RecordLayout approval_layout({"approver", "expiresAt", "level"});
@@ -185,6 +186,12 @@ Value session_of(const Facts& facts, const KnownCaller& caller, cedar::Arena& ar
       .set("seen", strings(totals.domains.all(), totals.domains.complete(), arena))
       .set("age", Value::duration(milliseconds(age)));
   if (caller.user) record.set("user", caller.user);
+  if (facts.explained && facts.explained->stated) {
+    RecordSlots<purpose_layout> purpose(arena);
+    purpose.set("by", strings(facts.explained->by, true, arena))
+        .set("late", Value::boolean(facts.explained->late));
+    record.set("purpose", purpose.finish());
+  }
   return record.finish();
 }
 
@@ -292,6 +299,8 @@ Value derived_of(const Facts& facts, const Sightings& seen, cedar::Arena& arena)
   add_destinations(seen, record, arena);
   if (facts.origins && !(facts.origins->marks.empty() && facts.origins->complete))
     record.set("provenance", provenance_of(*facts.origins, arena));
+  if (facts.explained && facts.explained->stated)
+    record.set("explained", strings(facts.explained->things, true, arena));
   return record.finish();
 }
 
@@ -414,7 +423,8 @@ void ask_ahead(const Rules& rules, const Facts& facts, Scratch::State& state, Qu
       .set("bytesRead", Value::unknown())
       .set("taint", Value::unknown())
       .set("seen", Value::unknown())
-      .set("age", Value::unknown());
+      .set("age", Value::unknown())
+      .set("purpose", Value::unknown(true));
   if (caller.user) session.set("user", caller.user);
   RecordSlots<context_layout> context(arena);
   if (!std::holds_alternative<ResourceTarget>(facts.target)) context.set("input", Value::unknown());

@@ -65,7 +65,11 @@ constexpr std::string_view base_schema = R"cedar(namespace Mcp {
     taint: Set<String>,             // labels of untrusted sources that were read: "web", "email", ...
     seen: Set<String>,              // data domains that were read
     age: duration,
+    purpose?: Purpose,              // when somebody said what this is for
   };
+  // Who said it: "configuration", "client", "prompt"; late: a client also said something after
+  // untrusted text was read, which explains nothing.
+  type Purpose = { by: Set<String>, late: Bool };
   type Risk = {
     score: Long, signals: Set<String>,   // 0 .. 100 and what is unusual
     rung?: Long,                    // of the ladder, 1 .. 5, when the agent stands on one
@@ -93,6 +97,9 @@ constexpr std::string_view base_schema = R"cedar(namespace Mcp {
     hosts: Set<String>,             // all of them; "" for a URL without a certain one
     findings: Set<String>,          // ids and kinds: "github-pat", "secret", "hidden_text", ...
     provenance?: Provenance,        // only when there is something to tell
+    // With a purpose: what of the call its words name, of "tool", "server", "tables", "hosts" and
+    // "input.NAME".
+    explained?: Set<String>,
   };
   type Output = {                   // of tools with an outputSchema: structured?, too
     records: Long, bytes: Long, findings: Set<String>,

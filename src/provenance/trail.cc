@@ -237,6 +237,34 @@ void Trail::after(json::Value answer, const Source& source, base::Time now,
   for (const std::string& text : revealed) reader.take(text);
 }
 
+void Trail::say(std::string_view text, bool operators, base::Time now) {
+  if (limits_.prints == 0) return;
+  if (began_ == base::Time{}) began_ = now;
+  changed_ = now;
+  const std::uint32_t when = seconds(now);
+  const std::uint32_t old = oldest(when);
+  const auto note = [&](Prints& prints, std::uint64_t hash) {
+    Print& print = prints.put(hash, when, old, false);
+    print.when = when;
+    if (operators)
+      print.places |= Place::trusted | Place::open;
+    else if ((print.places & (Place::untrusted | Place::sensitive)) == 0)
+      print.places |= Place::own;
+  };
+  Scratch scratch;
+  find_values(text, key_, most_values, scratch.values);
+  for (const Value& value : scratch.values) note(values_, value.hash);
+  fold(text, scratch.folded);
+  winnowed_grams(scratch.folded, key_, scratch.grams);
+  for (const std::uint64_t gram : scratch.grams) note(texts_, gram);
+}
+
+bool Trail::read_untrusted(base::Time now) const {
+  return std::ranges::any_of(sources_, [&](const Read& read) {
+    return !read.taint.empty() && now - read.last < limits_.expiry;
+  });
+}
+
 // ---- arguments
 
 class Trail::Asker {

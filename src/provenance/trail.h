@@ -101,6 +101,13 @@ class Trail {
   void after(json::Value answer, const Source& source, base::Time now,
              std::span<const std::string> revealed = {});
 
+  // What the client says the conversation is for, or the operator: values and words in it are the
+  // client's own unless an untrusted or private source gave them before; the operator's are
+  // trusted, whoever else says them.
+  void say(std::string_view text, bool operators, base::Time now);
+  // Whether something untrusted was read and has not expired.
+  bool read_untrusted(base::Time now) const;
+
   // What was read and has not expired.
   struct Read {
     std::string name;  // "server/tool"

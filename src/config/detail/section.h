@@ -65,6 +65,8 @@ class Section {
 
   // Each leaves `into` alone when the key is absent or wrong, and is true when it was set.
   bool text(std::string_view key, std::string& into);
+  // A paragraph or several, at most 4 KiB; what hides from a reader is refused.
+  void prose(std::string_view key, std::string& into);
   bool texts(std::string_view key, std::vector<std::string>& into);
   bool path(std::string_view key, std::filesystem::path& into);
   // The same, and what it leads to has to be there.
