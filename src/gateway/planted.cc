@@ -35,11 +35,11 @@ bool Exchange::answers_with_decoy(const policy::Denial& denial) {
 }
 
 net::Task<void> Exchange::answer_decoy() {
-  const std::string text = mcp::result_response(client_id_, decoy_->result);
+  std::string text = mcp::result_response(client_id_, decoy_->result);
+  if (modern())
+    text = mcp::response_to_modern(own_message(text), client_id_, message_->method(), {});
   bytes_out_ = static_cast<std::int64_t>(text.size());
-  co_await final(
-      modern() ? mcp::response_to_modern(own_message(text), client_id_, message_->method(), {})
-               : text);
+  co_await final(text);
 }
 
 }  // namespace latticegate::gateway
