@@ -9,12 +9,12 @@ namespace {
 
 constexpr std::size_t most_arguments = 64;
 
-bool names(const provenance::Purpose& purpose, json::Value value) {
-  if (const auto text = value.string()) return purpose.names(*text);
-  if (value.is_number()) return purpose.names(value.digits());
+bool says(const provenance::Purpose& purpose, json::Value value) {
+  if (const auto text = value.string()) return purpose.says(*text);
+  if (value.is_number()) return purpose.says(value.digits());
   if (!value.is_array() || value.size() == 0 || value.size() > most_arguments) return false;
   return std::ranges::all_of(value.elements(),
-                             [&](json::Value element) { return names(purpose, element); });
+                             [&](json::Value element) { return says(purpose, element); });
 }
 
 // Whether there are such things and all of them are named.
@@ -23,7 +23,9 @@ bool names_all(const provenance::Purpose& purpose, std::span<const behaviour::To
   bool any = false;
   for (const behaviour::Touched& thing : touched) {
     if (thing.kind != kind) continue;
-    if (!purpose.names(thing.name)) return false;
+    const bool named =
+        kind == behaviour::Thing::host ? purpose.says(thing.name, true) : purpose.names(thing.name);
+    if (!named) return false;
     any = true;
   }
   return any;
@@ -51,7 +53,7 @@ provenance::Explained explain_call(const provenance::Purpose& purpose, const Nam
   std::size_t count = 0;
   for (const json::Member argument : call.arguments.members()) {
     if (++count > most_arguments) break;
-    if (names(purpose, argument.value))
+    if (says(purpose, argument.value))
       out.things.push_back(std::format("input.{}", argument.key.substr(0, 64)));
   }
   return out;

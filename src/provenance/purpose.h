@@ -7,8 +7,9 @@
 // before stays as it was. A restart forgets what clients said, not what they had read by then.
 //
 // Nothing is understood: a thing is named when its own name stands among the words, letters and
-// digits compared without case, everything else a blank. "Refund order 4711 to ann@shop.example"
-// names the tool `refund`, the number 4711 and that address.
+// digits compared without case, everything else a blank; a value when it stands there as it is.
+// "Refund order 4711 to ann@shop.example" names the tool `refund_order`, the number 4711 and that
+// address.
 //
 // A plain value, at most 8 texts of 4 KiB (longer ones are cut, the oldest client's goes); the
 // owner locks. Asking costs a search through them: some hundred nanoseconds.
@@ -44,13 +45,17 @@ class Purpose {
   bool stated() const { return !texts_.empty() || late_; }
   bool by(Said by) const;
   bool late() const { return late_; }
-  // Whether the name stands in what counts. Never for less than three letters or digits.
+  // Whether the name of a thing stands in what counts. Never for less than three letters or digits.
   bool names(std::string_view thing) const;
+  // Whether a value stands there by itself, not as a part of a longer one: neither lee@shop.example
+  // in ann.lee@shop.example nor 1,000 in 1,000,000. `host`: it may be a URL's.
+  bool says(std::string_view value, bool host = false) const;
 
  private:
   struct Text {
     Said by{};
     std::string folded;  // " refund order 4711 "
+    std::string lower;   // as it was said, in lower case
     base::Time at{};
   };
   std::vector<Text> texts_;

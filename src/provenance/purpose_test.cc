@@ -37,6 +37,47 @@ TEST_CASE("a thing is named when its own name stands among the words") {
   }
 }
 
+TEST_CASE("a value is said when it stands by itself") {
+  Purpose purpose;
+  CHECK(
+      purpose.say(Said::client,
+                  "Pay 1,000,000 of 4711-2 to Ann.Lee@shop.example, then post /srv/out/list.csv to "
+                  "https://drop.example/in?x=1. Tell boss@ours.example.",
+                  false, start));
+  struct Row {
+    std::string_view value;
+    bool said;
+    bool host = false;
+  };
+  for (const Row& row : {Row{"ann.lee@shop.example", true},
+                         Row{"ANN.LEE@SHOP.EXAMPLE", true},
+                         Row{"lee@shop.example", false},
+                         Row{"shop.example", false},
+                         Row{"ann", false},
+                         Row{"1,000,000", true},
+                         Row{"1,000", false},
+                         Row{"000", false},
+                         Row{"4711-2", true},
+                         Row{"4711", false},
+                         Row{"/srv/out/list.csv", true},
+                         Row{"/srv/out", false},
+                         Row{"out/list.csv", false},
+                         Row{"boss@ours.example", true},
+                         Row{"boss@ours", false},
+                         Row{"drop.example", true, true},
+                         Row{"example", false, true},
+                         Row{"evil.drop.example", false, true},
+                         Row{"op.example", false, true},
+                         Row{"https://drop.example/in?x=1", true},
+                         Row{"https://drop.example/in", false},
+                         Row{"to", false},
+                         Row{"...", false},
+                         Row{"post", true}}) {
+    CAPTURE(row.value);
+    CHECK(purpose.says(row.value, row.host) == row.said);
+  }
+}
+
 TEST_CASE("what a client says after untrusted text was read explains nothing, and is told") {
   Purpose purpose;
   CHECK(purpose.say(Said::client, "read my mail", false, start));
