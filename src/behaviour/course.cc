@@ -7,6 +7,7 @@ namespace latticegate::behaviour {
 namespace {
 
 constexpr std::int64_t hour_s = 3600;
+constexpr float few = 100;  // calls
 
 std::int64_t seconds_of(base::Time at) {
   return std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
@@ -37,9 +38,14 @@ float Course::calls(std::size_t hour) const {
   return hours_.at(hour) + static_cast<float>(today_.at(hour));
 }
 
+bool Course::known() const {
+  float total = 0;
+  for (const float count : hours_) total += count;
+  return total >= few;
+}
+
 // An hour is also a little what its neighbours are. Few weekends are taken for weekdays.
 double Course::share(std::size_t hour) const {
-  constexpr float few = 100;
   const auto total_of = [&](std::size_t first) {
     float total = 0;
     for (std::size_t each = first; each < first + 24; ++each) total += hours_[each];

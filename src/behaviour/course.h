@@ -17,6 +17,8 @@ class Course {
   // Today is over.
   void close(float fade);
   void spoil() { today_ = {}; }
+  // Whether enough is known to hold anything against it.
+  bool known() const;
   // The share of a usual day between two times; at most a day is looked at.
   double between(base::Time from, base::Time to) const;
   // Calls of an hour, 0..23 of weekdays and 24..47 of weekends, with today's.

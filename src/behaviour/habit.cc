@@ -82,7 +82,10 @@ std::string_view name(Phase phase) {
   std::unreachable();
 }
 
+// Hours that were told of taught nothing: who says that they are normal lets them be learnt anew.
 void Habit::ratify(base::Time at) {
+  course_ = {};
+  more_ = {};
   order_ = Order::ratified;
   ratified_ = seconds_of(at);
 }
@@ -308,7 +311,8 @@ void Habit::judge_surplus(std::uint64_t records, base::Time at, const Settings& 
   added_at_ = std::max(added_at_, at);
   const auto day = static_cast<double>(records_.usual());
   const auto day_calls = static_cast<double>(calls_.usual());
-  if (records_.closed() < days_to_learn_volume || day < 1 || day_calls < 1) return;
+  if (records_.closed() < days_to_learn_volume || !course_.known() || day < 1 || day_calls < 1)
+    return;
   const double share = (static_cast<double>(records) / day + 1 / day_calls) / 2;
   const Surplus::Excess excess = more_.add(share, expected, records_.doubt(), records_.left_over());
   if (!excess.alarm || excess.days * day < static_cast<double>(settings.floor_records)) return;
