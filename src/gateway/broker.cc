@@ -324,7 +324,9 @@ Task<Broker::GivenUp> Broker::give_up(net::Loop& loop) {
     const std::scoped_lock lock(mutex_);
     if (authorization_.empty() && refresh_.empty()) co_return out;
     gave_up_at_ = loop.clock().instant();
-    access = std::exchange(authorization_, {}).substr(std::string_view("Bearer ").size());
+    constexpr std::string_view scheme = "Bearer ";
+    access = std::exchange(authorization_, {});
+    if (access.starts_with(scheme)) access.erase(0, scheme.size());
     refresh = std::exchange(refresh_, {});
     until_ = base::Instant::max();
     given_at_.clear();  // nobody refused them
