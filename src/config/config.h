@@ -217,6 +217,7 @@ struct Approvals {
   milliseconds pending{900'000};  // a request stays open
   milliseconds valid{600'000};    // an approval may be used
   milliseconds wait{0};           // a call waits for it; 0: it is answered at once
+  std::string address;            // of this gateway, for links; empty: there are none
 };
 
 // What somebody may be told of.
@@ -247,6 +248,7 @@ struct AlertChannel {
   bool starts_tls = false;
   std::uint32_t events = 0xFF;   // bit i: the i-th Event
   milliseconds timeout{10'000};  // of one try
+  std::string approver;          // who answers approvals by the links that it gets; empty: nobody
 };
 
 struct Alerts {

@@ -252,6 +252,7 @@ void add_approvals(Lines& lines, const Approvals& approvals) {
   lines.add("approvals.pending", approvals.pending);
   lines.add("approvals.valid", approvals.valid);
   lines.add("approvals.wait", approvals.wait);
+  lines.add("approvals.address", approvals.address);
 }
 
 void add_alerts(Lines& lines, const Alerts& alerts) {
@@ -274,6 +275,7 @@ void add_alerts(Lines& lines, const Alerts& alerts) {
       if ((channel.events >> i & 1) != 0) on.emplace_back(name(static_cast<Event>(i)));
     lines.add(at + ".on", list(on));
     lines.add(at + ".timeout", channel.timeout);
+    lines.add(at + ".approver", channel.approver);
   }
   lines.add("alerts.repeat", alerts.repeat);
   lines.add("alerts.per_minute", alerts.per_minute);

@@ -493,6 +493,12 @@ constexpr auto table = std::to_array<Key>({
                  "the client hears which request waits, and may call again.",
      .most = hour},
 
+    {.path = "approvals.address",
+     .type = Type::text,
+     .sentence = "How people's browsers reach this gateway, such as https://gate.example: alert "
+                 "channels with an `approver` get a signed link to answer by. Its host belongs to "
+                 "`listen.hosts`, too."},
+
     {.path = "alerts",
      .type = Type::section,
      .sentence = "Who is told when something happens that a person should know. No call waits for "
@@ -540,6 +546,11 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "[kill, quarantine, hold, approval, log, objective, ladder, policy]",
      .words = events,
      .sentence = "What it is told of."},
+    {.path = "alerts.channels.*.approver",
+     .type = Type::text,
+     .sentence =
+         "Who reads it: one of `users`. With `approvals.address` its approval alerts carry a "
+         "link by which this person answers; whoever has the link is this person."},
     {.path = "alerts.channels.*.timeout",
      .type = Type::duration,
      .fallback = "10s",

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/suggest.h"
 #include "config/detail/parts.h"
+#include "identity/authenticator.h"
 #include "yaml/node.h"
 
 namespace latticegate::config {
@@ -52,6 +53,13 @@ void read_approvals(Section section, Approvals& into) {
   section.duration("pending", into.pending);
   section.duration("valid", into.valid);
   section.duration("wait", into.wait);
+  if (!section.text("address", into.address)) return;
+  const yaml::Node& at = *section.find("address");
+  const auto url = parse_url(into.address);
+  if (!url || url->target != "/" || into.address.ends_with('/'))
+    section.findings().problem(at, "address: a URL without a path, such as https://gate.example");
+  else if (!url->tls && !identity::is_loopback(url->host) && url->host != "localhost")
+    section.findings().problem(at, "address: who reads a link on the way can answer by it: https");
 }
 
 void read_provenance(Section section, Provenance& into) {

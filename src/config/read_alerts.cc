@@ -135,6 +135,7 @@ void read_channel(Section section, const yaml::Entry& at, AlertChannel& into) {
       into.key = *std::move(secret);
   }
   section.words("on", into.events);
+  section.text("approver", into.approver);
   section.duration("timeout", into.timeout);
 }
 

@@ -7,6 +7,7 @@
 
 #include "crypto/random.h"
 #include "gateway/alert_sender.h"
+#include "gateway/approval_link.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
@@ -32,7 +33,7 @@ std::string shown(std::string_view sentence) {
 }
 
 std::string text_of(const Alert& alert, std::string_view id, base::Time at, std::string_view node,
-                    const AlertFilter::Answer& answer) {
+                    const AlertFilter::Answer& answer, std::string_view link) {
   std::string out;
   json::Writer w(out);
   w.begin_object()
@@ -48,6 +49,7 @@ std::string text_of(const Alert& alert, std::string_view id, base::Time at, std:
         std::pair("server", &alert.server), std::pair("tool", &alert.tool),
         std::pair("topic", &alert.topic)})
     if (!value->empty()) w.member(key, base::printable(*value));
+  if (!link.empty()) w.member("answer", link);
   if (answer.repeats > 0) w.member("repeated", static_cast<std::int64_t>(answer.repeats));
   if (answer.left_out > 0) w.member("left_out", static_cast<std::int64_t>(answer.left_out));
   w.end_object();
@@ -108,13 +110,14 @@ class Alerts::Channel {
 };
 
 Alerts::Alerts(net::Loop& loop, net::TaskGroup& tasks, Meters& meters, const base::Clock& clock,
-               const base::Log& log, std::string node)
+               const base::Log& log, std::string node, std::string link_key)
     : loop_(loop),
       tasks_(tasks),
       meters_(meters),
       clock_(clock),
       log_(log),
-      node_(std::move(node)) {}
+      node_(std::move(node)),
+      link_key_(std::move(link_key)) {}
 
 Alerts::~Alerts() = default;
 
@@ -171,12 +174,16 @@ void Alerts::tell(const Alert& alert) {
       crypto::SystemRandom random;
       id = crypto::to_string(crypto::uuid_v7(at, random));
     }
+    const std::string& address = config_->approvals.address;
+    std::string link;
+    if (alert.event == config::Event::approval && !address.empty() && !wanted.approver.empty())
+      link = approval_link(address, {alert.topic, wanted.approver, alert.until}, link_key_);
     AlertText text{.id = id,
                    .at = at,
                    .severity = alert.severity,
                    .event = config::name(alert.event),
                    .node = node_,
-                   .body = text_of(alert, id, at, node_, answer)};
+                   .body = text_of(alert, id, at, node_, answer, link)};
     if (!channel->queue.push(std::move(text))) meters_.alert(name, "dropped");
   }
 }

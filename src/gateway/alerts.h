@@ -39,8 +39,9 @@ struct Alert {
   std::string conversation{};
   std::string server{};
   std::string tool{};
-  std::string topic{};    // name of the objective; rung of the ladder
+  std::string topic{};    // name of the objective; rung of the ladder; request for an approval
   std::string channel{};  // only to this one, whatever it wants; empty: to all that want it
+  base::Time until{};     // of a request for an approval: when it ends
 };
 std::string_view name(Alert::Severity severity);
 
@@ -49,9 +50,9 @@ std::string same_as(const Alert& alert);
 
 class Alerts {
  public:
-  // All outlive it. `node` names this gateway.
+  // All outlive it. `node` names this gateway, `link_key` signs links (gateway/approval_link.h).
   Alerts(net::Loop& loop, net::TaskGroup& tasks, Meters& meters, const base::Clock& clock,
-         const base::Log& log, std::string node);
+         const base::Log& log, std::string node, std::string link_key);
   ~Alerts();
   Alerts(const Alerts&) = delete;
   Alerts& operator=(const Alerts&) = delete;
@@ -75,6 +76,7 @@ class Alerts {
   const base::Clock& clock_;
   const base::Log& log_;
   std::string node_;
+  std::string link_key_;
   std::mutex mutex_;
   std::shared_ptr<const config::Config> config_;
   Channels channels_;

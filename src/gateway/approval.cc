@@ -85,7 +85,9 @@ void Exchange::ask_for_approval(const policy::Challenge& challenge) {
          .agent = approval_->agent,
          .conversation = approval_->conversation,
          .server = approval_->server,
-         .tool = approval_->subject});
+         .tool = approval_->subject,
+         .topic = approval_->id,
+         .until = approval_->until});
   }
   client_may_answer_ = approval_->state == State::open && asks_client(challenge);
   if (approval_->state == State::refused)

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "crypto/aead.h"
 #include "gateway/alerts.h"
+#include "gateway/approval_page.h"
 #include "gateway/control.h"
 #include "gateway/custody.h"
 #include "gateway/halts.h"
@@ -289,7 +290,8 @@ Result<void> Gateway::Parts::open_loops() {
   shared->snapshot.store(*std::move(snapshot));
   shared->generation.store(1);
   alerts =
-      std::make_unique<Alerts>(*loops[0], telling, *meters, clock, log, first_config->audit.origin);
+      std::make_unique<Alerts>(*loops[0], telling, *meters, clock, log, first_config->audit.origin,
+                               approval_link_key(shared->state_key));
   shared->alerts = alerts.get();
   auto prepared = alerts->prepare(first_config);
   if (!prepared) return std::unexpected(std::move(prepared).error());

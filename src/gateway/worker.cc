@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/bytes.h"
 #include "gateway/alerts.h"
+#include "gateway/approval_page.h"
 #include "gateway/doorway.h"
 #include "gateway/halts.h"
 #include "gateway/meters.h"
@@ -546,6 +547,7 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
         working ? R"({"status":"ok"})" : R"({"status":"the audit log cannot be written"})");
     co_return;
   }
+  if (is_approval_page(head)) co_return co_await answer_approval_page(*this, request);
   auto admitted = authenticate(request, *snapshot);
   if (!admitted) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
