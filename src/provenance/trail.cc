@@ -178,8 +178,6 @@ class Trail::Reader {
           value.length >= shortest_part && value.length <= longest_part)
         trail_.lengths_ |= std::uint64_t{1} << value.length;
     }
-    // Words of other sources are looked up only to see what they share with the conspicuous ones.
-    if (!untrusted_ && !sensitive_ && !trail_.untrusted_ && !trail_.sensitive_) return;
     scratch_.folded.clear();
     fold(text, scratch_.folded);
     scratch_.grams.clear();
@@ -188,12 +186,21 @@ class Trail::Reader {
   }
 
  private:
+  // Words of a source that is neither are worth remembering only because a conspicuous one may say
+  // them later; that they had to make room is no loss that anybody has to hear of.
   void note_gram(std::uint64_t gram) {
     if (!untrusted_ && !sensitive_) {
-      if (Print* const known = trail_.texts_.find(gram, oldest_)) add(*known);
-    } else {
-      note(trail_.texts_, gram);
+      if (Print* const known = trail_.texts_.find(gram, oldest_))
+        add(*known);
+      else
+        add(trail_.vouched_.put(gram, now_, oldest_, false));
+      return;
     }
+    Print& print = trail_.texts_.put(gram, now_, oldest_, untrusted_ && !sensitive_);
+    if (print.places == 0)
+      if (const Print* const before = trail_.vouched_.find(gram, oldest_))
+        print.places = before->places;
+    add(print);
   }
 
   void note(Prints& prints, std::uint64_t hash) {

@@ -15,9 +15,10 @@
 // order or with words between them. Within one server, ids, numbers and paths are the server's own:
 // to delete a message whose id its mailbox gave is no string that somebody pulls.
 //
-// Bounds: 63 sources (the oldest is forgotten), Limits::prints fingerprints of text and half as
-// many values (24 bytes each on average), 256 KiB of text of an answer and 64 KiB of arguments are
-// looked at. What goes beyond is said by `complete`. Everything is forgotten after Limits::expiry.
+// Bounds: 63 sources (the oldest is forgotten), Limits::prints fingerprints of text, a quarter as
+// many of text that nobody has to fear (a restart forgets them) and half as many values (24 bytes
+// each on average), 256 KiB of text of an answer and 64 KiB of arguments are looked at. What goes
+// beyond is said by `complete`. Everything is forgotten after Limits::expiry.
 //
 // It can be saved: otherwise a restart would launder whatever was read before it.
 //
@@ -92,7 +93,11 @@ std::string sentence(const Mark& mark);
 class Trail {
  public:
   Trail(Limits limits, Key key)
-      : limits_(limits), key_(key), texts_(limits.prints), values_(limits.prints / 2) {}
+      : limits_(limits),
+        key_(key),
+        texts_(limits.prints),
+        values_(limits.prints / 2),
+        vouched_(limits.prints / 4) {}
 
   // Before the call: says what `arguments` carry and remembers what is the client's own.
   Origins before(json::Value arguments, const Sink& sink, base::Time now);
@@ -123,7 +128,7 @@ class Trail {
     for (const Read& read : sources_)
       if (now - read.last < limits_.expiry) with(read);
   }
-  std::size_t bytes() const { return texts_.bytes() + values_.bytes(); }
+  std::size_t bytes() const { return texts_.bytes() + values_.bytes() + vouched_.bytes(); }
   std::size_t sources_read() const { return sources_.size(); }
 
   // All of it that has not expired as one text (JSON; about 20 bytes a fingerprint, at most 640
@@ -156,6 +161,7 @@ class Trail {
   base::Time changed_{};
   Prints texts_;
   Prints values_;
+  Prints vouched_;             // words of sources that are neither untrusted nor sensitive
   std::uint64_t lengths_ = 0;  // of sensitive values: bit n for n folded bytes, below 64
   bool untrusted_ = false;     // there were such sources
   bool sensitive_ = false;
