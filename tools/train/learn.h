@@ -16,7 +16,7 @@ namespace latticegate::train {
 struct Recipe {
   std::uint32_t bits = 18;
   inspect::Reading reading = inspect::Reading::prose;
-  int members = 2;  // of the ensemble, whose mean is the model
+  int members = 8;  // of the ensemble, whose mean is the model
   int epochs = 6;
   float rate = 0.3F;
   std::uint32_t dropped = 40;  // percent of lexical features
