@@ -159,13 +159,19 @@ Task<void> Exchange::deliver(std::unique_ptr<Reply> reply, const policy::Permit&
 }
 
 // Structured content has to be what the tool's outputSchema says (MCP 2025-06-18 and later, tools):
-// a finding where it is not, or where there is none. An answer that is an error, or not there yet,
-// promises nothing.
-void Exchange::hold_to_promise(json::Value result, inspect::Findings& found) const {
-  const json::Value type = result["resultType"];
-  if (!tool_ || !tool_->promise || !result.is_object() || result["isError"].boolean() == true ||
-      result["task"].exists() || (type.exists() && type.text_or({}) != "complete"))
-    return;
+// a finding where it is not, or where there is none. An error promises nothing, nor does what says
+// that the answer comes later, where the client's era and its call know such a thing: to others it
+// would be a way around. Of what is asked about a task only its result counts.
+void Exchange::hold_to_promise(json::Value answer, inspect::Findings& found) const {
+  if (!tool_ || !tool_->promise) return;
+  const mcp::Method method = message_->method();
+  const bool whole = method == mcp::Method::tools_call || method == mcp::Method::tasks_result;
+  const json::Value result = whole ? answer : answer["result"];  // tasks/get of one that is done
+  const std::string_view type = result["resultType"].text_or({});
+  const bool comes_later = modern()
+                               ? type == "task" || type == "input_required"
+                               : message_->params()["task"].exists() && result["task"].is_object();
+  if (!result.is_object() || result["isError"].boolean() == true || comes_later) return;
   const json::Value content = result["structuredContent"];
   const inspect::Validation held = tool_->promise->validate(content);
   if (content.exists() && held.valid()) return;
@@ -174,7 +180,7 @@ void Exchange::hold_to_promise(json::Value result, inspect::Findings& found) con
   finding.kind = inspect::FindingKind::schema;
   finding.severity = inspect::Severity::medium;
   finding.confidence = inspect::Confidence::verified;
-  finding.pointer = "/structuredContent";
+  finding.pointer = whole ? "/structuredContent" : "/result/structuredContent";
   finding.at = content;
   // The sentences quote the answer.
   finding.excerpt = content.exists() ? std::format("{} of what was promised does not hold",

@@ -128,7 +128,7 @@ class Exchange {
   net::Task<void> answer_decoy();
   // Takes out what an operator says is no finding.
   void leave_out(inspect::Findings& findings) const;
-  void hold_to_promise(json::Value result, inspect::Findings& found) const;
+  void hold_to_promise(json::Value answer, inspect::Findings& found) const;
   void trace_answer(json::Value content, const inspect::Findings& found);
   Labels labels() const;
   net::Task<std::optional<policy::Permit>> decide();
