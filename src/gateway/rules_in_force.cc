@@ -51,9 +51,12 @@ Result<audit::Checkpoint> bundle_statement(std::string_view name, std::uint64_t 
                 std::format("\"{}\" cannot name a bundle: no spaces, no +", base::printable(name)));
   if (version == 0) return fail(Code::invalid, "versions begin with 1");
   crypto::Sha256 hash;
-  for (const inspect::RuleFile& file : files)
-    hash.update(std::format("{} {}\n", crypto::to_hex(crypto::Sha256().update(file.text).finish()),
-                            fs::path(file.name).filename().string()));
+  for (const inspect::RuleFile& file : files) {
+    const std::string file_name = fs::path(file.name).filename().string();
+    hash.update(std::format("{} {} {}\n",
+                            crypto::to_hex(crypto::Sha256().update(file.text).finish()),
+                            file_name.size(), file_name));
+  }
   return audit::Checkpoint{.origin = std::string(name), .size = version, .root = hash.finish()};
 }
 

@@ -3,7 +3,8 @@
 // A directory of rules can be a bundle, which its author signs (`latticegate inspect sign`) and
 // `inspect.rules_keys` asks for. rules.note in it is then a checkpoint (audit/checkpoint.h) whose
 // origin is the bundle's name, whose size is its version and whose root is the SHA-256 of one line
-// "<SHA-256 of the file> <name>" for each *.yaml, by name. So a file that was changed, added or
+// "<SHA-256 of the file> <length of its name> <name>" for each *.yaml, by name; the length, because
+// a name may hold what looks like the next line. So a file that was changed, added or
 // taken away is found, and witnesses can sign bundles like logs. Every kind of key that
 // `inspect.rules_keys` holds must have signed: with both, a forger has to break Ed25519 and
 // ML-DSA-44. The version of a name never goes back, not even over a restart.

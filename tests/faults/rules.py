@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Whose rules of inspection are in force: signed bundles that were changed, brought back, or signed by others; see README.md."""
+import hashlib
 import os
 import re
 import shutil
@@ -102,6 +103,22 @@ def signed_and_changed():
     refused("are not signed", "no signature is enough")
 
 
+def a_name_that_holds_another_file():
+    """Two files are signed; one is taken away, and the other's name says what stood in the list in its place."""
+    bundle = Bundle()
+    with open(bundle.path("rules", "second.yaml"), "w") as file:
+        file.write(rules("horse").replace("project-name", "second-name"))
+    check(bundle.sign().returncode == 0, "cannot sign")
+    with open(bundle.path("rules", "second.yaml"), "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    os.remove(bundle.path("rules", "second.yaml"))
+    for between in (f"{digest} ", f"{digest} 11 "):
+        name = bundle.path("rules", f"own.yaml\n{between}second.yaml")
+        os.rename(bundle.path("rules", "own.yaml"), name)
+        check(bundle.verify().returncode == 1, f"a file is taken away unseen behind {between!r}")
+        os.rename(name, bundle.path("rules", "own.yaml"))
+
+
 def others_keys():
     bundle = Bundle()
     check(bundle.sign().returncode == 0, "cannot sign")
@@ -151,7 +168,7 @@ def bad_rules_are_not_signed():
 
 def main():
     bad = 0
-    for case in (signed_and_changed, others_keys, never_back, reload_keeps_the_old, bad_rules_are_not_signed):
+    for case in (signed_and_changed, a_name_that_holds_another_file, others_keys, never_back, reload_keeps_the_old, bad_rules_are_not_signed):
         try:
             case()
             print(f"passed: {case.__name__}")
