@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "base/result.h"
 #include "base/suggest.h"
 
@@ -53,4 +54,14 @@ TEST_CASE("errors carry their context outermost first") {
 TEST_CASE("times print as RFC 3339 in UTC") {
   CHECK(to_rfc3339(Time(std::chrono::milliseconds(1'795'359'731'000))) ==
         "2026-11-22T15:02:11.000Z");
+}
+
+TEST_CASE("percent-encoding goes there and back, and half of it is none") {
+  std::string bytes;
+  for (int byte = 0; byte < 256; ++byte) bytes += static_cast<char>(byte);
+  CHECK(percent_decoded(percent_encoded(bytes)) == bytes);
+  CHECK(percent_encoded("ana o'neil~-._") == "ana%20o%27neil~-._");
+  CHECK(percent_decoded("a+b%2Bc%2b") == "a b+c+");
+  for (const std::string_view text : {"%", "%4", "a%4", "%zz", "%4g"})
+    CHECK_FALSE(percent_decoded(text).has_value());
 }

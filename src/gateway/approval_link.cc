@@ -5,6 +5,7 @@
 #include <format>
 #include <optional>
 
+#include "base/percent.h"
 #include "crypto/hash.h"
 
 namespace latticegate::gateway {
@@ -25,36 +26,6 @@ std::string signature(std::string_view request, std::string_view by, std::int64_
       key, std::format("approval link\n{}\n{}\n{}\n{}", request.size(), request, by, until)));
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.';
-    if (plain)
-      out += c;
-    else
-      out += std::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-  }
-  return out;
-}
-
-std::optional<std::string> unescaped(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    if (i + 2 >= text.size()) return std::nullopt;
-    const auto [end, error] = std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
-    if (error != std::errc() || end != text.data() + i + 3) return std::nullopt;
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
-}
-
 // As many steps whatever the texts are.
 bool same(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -70,8 +41,9 @@ bool same(std::string_view a, std::string_view b) {
 std::string approval_link(std::string_view address, const ApprovalLink& link,
                           std::string_view key) {
   const std::int64_t until = seconds_of(link.until);
-  return std::format("{}{}{}?by={}&until={}&sig={}", address, approval_path, escaped(link.request),
-                     escaped(link.by), until, signature(link.request, link.by, until, key));
+  return std::format("{}{}{}?by={}&until={}&sig={}", address, approval_path,
+                     base::percent_encoded(link.request), base::percent_encoded(link.by), until,
+                     signature(link.request, link.by, until, key));
 }
 
 base::Result<ApprovalLink> read_approval_link(std::string_view target, std::string_view key,
@@ -82,7 +54,7 @@ base::Result<ApprovalLink> read_approval_link(std::string_view target, std::stri
       question == std::string_view::npos)
     return refused();
   const auto request =
-      unescaped(target.substr(approval_path.size(), question - approval_path.size()));
+      base::percent_decoded(target.substr(approval_path.size(), question - approval_path.size()));
   std::optional<std::string> by;
   std::string_view signed_as;
   std::optional<std::int64_t> until;
@@ -90,7 +62,7 @@ base::Result<ApprovalLink> read_approval_link(std::string_view target, std::stri
     const std::string_view part = rest.substr(0, rest.find('&'));
     rest.remove_prefix(std::min(rest.size(), part.size() + 1));
     if (part.starts_with("by=")) {
-      by = unescaped(part.substr(3));
+      by = base::percent_decoded(part.substr(3));
     } else if (part.starts_with("sig=")) {
       signed_as = part.substr(4);
     } else if (part.starts_with("until=")) {

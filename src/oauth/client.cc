@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "crypto/hash.h"
 #include "json/write.h"
 
@@ -68,34 +69,6 @@ std::vector<std::string> texts(json::Value list) {
 
 bool holds(const std::vector<std::string>& list, std::string_view word) {
   return std::ranges::contains(list, word);
-}
-
-std::optional<std::string> decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out += ' ';
-    } else if (text[i] == '%') {
-      const auto byte = base::from_hex(text.substr(i + 1, 2));
-      if (!byte || byte->size() != 1) return std::nullopt;
-      out += *byte;
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-void encode(std::string_view text, std::string& out) {
-  for (const char c : text) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain)
-      out += c;
-    else
-      out += std::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-  }
 }
 
 }  // namespace
@@ -297,7 +270,7 @@ std::string form(const Parameters& parameters) {
     if (!out.empty()) out += '&';
     out += name;
     out += '=';
-    encode(value, out);
+    out += base::percent_encoded(value);
   }
   return out;
 }
@@ -321,7 +294,7 @@ Result<std::string> read_redirect(std::string_view location, std::string_view re
     const std::string_view pair = rest.substr(0, rest.find('&'));
     rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
     const std::string_view name = pair.substr(0, pair.find('='));
-    auto value = decode(pair.substr(std::min(name.size() + 1, pair.size())));
+    auto value = base::percent_decoded(pair.substr(std::min(name.size() + 1, pair.size())));
     if (!value) return fail(Code::malformed, "the answer's parameters cannot be read");
     if (name == "code")
       code = *std::move(value);
@@ -369,9 +342,9 @@ std::string assertion(std::string_view client, std::string_view issuer, std::str
 
 std::string basic_authorization(const Registration& registration) {
   std::string pair;
-  encode(registration.id, pair);
+  pair += base::percent_encoded(registration.id);
   pair += ':';
-  encode(registration.secret, pair);
+  pair += base::percent_encoded(registration.secret);
   return "Basic " + base::to_base64(base::bytes_of(pair));
 }
 
