@@ -215,7 +215,7 @@ install_packages() {
 unpack_onnxruntime() {
   local folder=$root/build/onnxruntime packages suite=()
   [[ ! -e $folder/.unpacked-test && ! -e $folder/.unpacked-$purpose ]] || return 0
-  if LC_ALL=C apt-cache policy | grep -q 'n=bookworm'; then suite=(-t "$trixie"); fi
+  if LC_ALL=C apt-cache policy | grep 'n=bookworm' >/dev/null; then suite=(-t "$trixie"); fi
   if ! packages=$(apt-get install -s -q --no-install-recommends "${suite[@]}" libonnxruntime-dev 2>/dev/null |
     sed -nE 's/^Inst ([^ ]+) (\[[^]]*\] )?\(([^ ]+) .*/\1=\3/p'); then
     say "no ONNX Runtime to be had: built and tested without (inspect.classifier)"
