@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -528,14 +529,14 @@ class Pattern::Run {
  public:
   Run(const Pattern& pattern, std::string_view text) : pattern_(pattern), text_(text) {
     const std::size_t n = pattern.program_.size();
-    if (n > small) large_.resize(4 * n);
+    words_ = (n + word_bits - 1) / word_bits;
+    forget();
+    if (n > small) large_ = std::make_unique_for_overwrite<std::uint32_t[]>(3 * n);
     const std::span<std::uint32_t> room =
-        n > small ? std::span(large_) : std::span(small_).first(4 * n);
+        n > small ? std::span(large_.get(), 3 * n) : std::span(small_);
     now_ = room.subspan(0, n);
     next_ = room.subspan(n, n);
-    seen_ = room.subspan(2 * n, n);
-    stack_ = room.subspan(3 * n, n);
-    std::ranges::fill(seen_, 0);
+    stack_ = room.subspan(2 * n, n);
   }
 
   // Adds a step and all that is reached from it without reading a character.
@@ -573,7 +574,7 @@ class Pattern::Run {
   bool advance() {
     std::swap(now_, next_);
     count_now_ = std::exchange(count_next_, 0);
-    ++generation_;
+    forget();
     return std::exchange(accepted_, false);
   }
 
@@ -590,14 +591,19 @@ class Pattern::Run {
 
  private:
   static constexpr std::size_t small = 256;
+  static constexpr std::size_t word_bits = 64;
+
+  void forget() { std::ranges::fill(std::span(seen_).first(words_), 0); }
 
   static std::uint32_t target(std::uint32_t at, std::int32_t offset) {
     return static_cast<std::uint32_t>(static_cast<std::int32_t>(at) + offset);
   }
 
   void push(std::uint32_t at, std::size_t& depth) {
-    if (seen_[at] == generation_) return;
-    seen_[at] = generation_;
+    std::uint64_t& seen = seen_[at / word_bits];
+    const std::uint64_t own = std::uint64_t{1} << at % word_bits;
+    if ((seen & own) != 0) return;
+    seen |= own;
     stack_[depth++] = at;
   }
 
@@ -610,11 +616,14 @@ class Pattern::Run {
 
   const Pattern& pattern_;
   std::string_view text_;
-  std::array<std::uint32_t, 4 * small> small_;
-  std::vector<std::uint32_t> large_;
-  std::span<std::uint32_t> now_, next_, seen_, stack_;
+  // Written before they are read, so not cleared: that would cost more than most matches.
+  std::array<std::uint32_t, 3 * small> small_;
+  std::unique_ptr<std::uint32_t[]> large_;
+  std::span<std::uint32_t> now_, next_, stack_;
+  // A bit per step: whether it was added since the last advance().
+  std::array<std::uint64_t, most_steps / word_bits + 1> seen_;
+  std::size_t words_ = 0;
   std::size_t count_now_ = 0, count_next_ = 0;
-  std::uint32_t generation_ = 1;
   bool accepted_ = false;
 };
 
@@ -655,7 +664,7 @@ std::optional<std::size_t> Pattern::match_at(std::string_view text, std::size_t 
                                              std::uint64_t* work) const {
   if (program_.empty()) return begin;
   if (!row_.empty()) return match_row(text, begin, work);
-  Run run(*this, text);
+  __attribute__((uninitialized)) Run run(*this, text);
   std::optional<std::size_t> end;
   std::size_t position = begin;
   run.add(0, position);
@@ -670,7 +679,7 @@ std::optional<std::size_t> Pattern::match_at(std::string_view text, std::size_t 
 bool Pattern::found_in(std::string_view text, std::uint64_t* work) const {
   if (program_.empty()) return true;
   if (!row_.empty() && row_begin_) return match_row(text, 0, work).has_value();
-  Run run(*this, text);
+  __attribute__((uninitialized)) Run run(*this, text);
   std::size_t position = 0;
   for (;;) {
     run.add(0, position);

@@ -140,3 +140,26 @@ TEST_CASE("a byte that no match begins with is known") {
   CHECK(either->may_begin('A'));
   CHECK(Pattern().may_begin('x'));
 }
+
+TEST_CASE("a pattern of as many steps as there may be") {
+  for (const std::size_t count : {31U, 63U, 64U, 65U, 127U, 128U, 1000U, 2047U}) {
+    const auto pattern = Pattern::compile("(?:a|b){0," + std::to_string(count / 5) + "}c?");
+    const auto plain = Pattern::compile("(?:ab|ac){" + std::to_string(count / 6) + "}");
+    REQUIRE(pattern.has_value());
+    REQUIRE(plain.has_value());
+    const std::string text(count / 5, 'b');
+    CHECK(pattern->match_at(text + "c", 0) == text.size() + 1);
+    CHECK(pattern->match_at(text + "bc", 0) == text.size());
+    std::string pairs;
+    for (std::size_t i = 0; i < count / 6; ++i) pairs += i % 2 == 0 ? "ab" : "ac";
+    CHECK(plain->match_at(pairs, 0) == pairs.size());
+    pairs.back() = 'd';
+    CHECK_FALSE(plain->match_at(pairs, 0).has_value());
+  }
+  const auto most = Pattern::compile("(?:ab){2048}");
+  REQUIRE(most.has_value());
+  CHECK(most->steps() == Pattern::most_steps + 1);
+  std::string text;
+  for (int i = 0; i < 2048; ++i) text += "ab";
+  CHECK(most->match_at(text, 0) == text.size());
+}
