@@ -3,6 +3,8 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <cstring>
+#include <utility>
 
 namespace latticegate::inspect {
 namespace {
@@ -33,10 +35,45 @@ constexpr std::array<Class, 256> classes = [] {
 
 constexpr Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
 
+// What ends a word whatever comes behind it.
+constexpr std::array<bool, 256> ends = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < 256; ++c)
+    table[c] = classes[c] != lower && classes[c] != upper && classes[c] != digit;
+  for (const char c : {'_', '\'', ':', '@', '.'}) table[static_cast<unsigned char>(c)] = false;
+  return table;
+}();
+
+// Eight bytes of a text as one number, the first of them the lowest.
+constexpr std::uint64_t each = 0x0101010101010101ULL, tops = 0x80 * each;
+std::uint64_t eight_at(std::string_view text, std::size_t at) {
+  static_assert(std::endian::native == std::endian::little);
+  std::uint64_t eight = 0;
+  std::memcpy(&eight, text.data() + at, sizeof eight);
+  return eight;
+}
+// How many of the eight are small letters, before the first that is none.
+std::size_t lower_in(std::uint64_t eight) {
+  const std::uint64_t low = eight & ~tops;
+  const std::uint64_t from_a = low + (0x80 - 'a') * each;  // the top bit: 'a' or above
+  const std::uint64_t above_z = low + (0x7F - 'z') * each;
+  const std::uint64_t others = ~(from_a & ~above_z & ~eight) & tops;
+  return static_cast<std::size_t>(std::countr_zero(others)) / 8;
+}
+
 // Rotations are quick in a row; one multiplication at the end spreads what they gathered.
 class Hash {
  public:
   constexpr void add(unsigned char byte) { state_ = std::rotl(state_, 7) ^ byte; }
+  // The first `count` of eight bytes, at least one, all below 0x80: each takes the 7 bits that one
+  // rotation makes free, so that they are joined before one rotation for all.
+  void add(std::uint64_t eight, std::size_t count) {
+    std::uint64_t row = std::byteswap(eight) >> (64 - 8 * count);
+    row = (row & 0x007F007F007F007FULL) | (row & 0x7F007F007F007F00ULL) >> 1;
+    row = (row & 0x00003FFF00003FFFULL) | (row & 0x3FFF00003FFF0000ULL) >> 2;
+    row = (row & 0x000000000FFFFFFFULL) | (row & 0x0FFFFFFF00000000ULL) >> 4;
+    state_ = std::rotl(state_, static_cast<int>(7 * count)) ^ row;
+  }
   constexpr std::uint32_t value() const {
     return static_cast<std::uint32_t>((state_ * 0x9E3779B97F4A7C15ULL) >> 32);
   }
@@ -49,6 +86,17 @@ constexpr std::uint32_t hash_of(std::string_view word) {
   for (const char c : word) hash.add(static_cast<unsigned char>(c));
   return hash.value();
 }
+
+constexpr std::array<std::uint32_t, 256> mark_hashes = [] {
+  std::array<std::uint32_t, 256> table{};
+  for (std::size_t c = 0; c < 256; ++c) {
+    Hash hash;
+    hash.add(1);
+    hash.add(static_cast<unsigned char>(c));
+    table[c] = hash.value();
+  }
+  return table;
+}();
 
 // The words whose shape is themselves.
 constexpr std::string_view grammar =
@@ -108,9 +156,9 @@ constexpr std::string_view grammar =
     "paragraph language "
     "english mustn dont cannot cant wont shouldnt doesnt youre im ill ive lets";
 
-// Open addressing over the hashes; 4096 slots for some 450 words.
-constexpr std::size_t slots = 4096;
-constexpr std::uint32_t slot_of(std::uint32_t hash) { return (hash * 0x9E3779B1U) >> 20; }
+// Open addressing over the hashes; 2048 slots for some 450 words.
+constexpr std::size_t slots = 2048;
+constexpr std::uint32_t slot_of(std::uint32_t hash) { return (hash * 0x9E3779B1U) >> 21; }
 constexpr std::array<std::uint32_t, slots> known = [] {
   std::array<std::uint32_t, slots> table{};
   std::string_view rest = grammar;
@@ -151,12 +199,23 @@ class Reader {
 
   void read() {
     while (at_ < text_.size()) {
-      switch (class_of(text_[at_])) {
+      const Class kind = class_of(text_[at_]);
+      if (kind == lower || kind == upper) {
+        if (!plain_word()) word();
+        continue;
+      }
+      if (kind == blank) {
+        white();
+        continue;
+      }
+      switch (kind) {
+        case blank:
         case lower:
-        case upper:
-        case digit: word(); break;
+        case upper: break;
+        case digit:
+          if (!plain_number()) word();
+          break;
         case high: foreign(); break;
-        case blank: white(); break;
         case escape: code_ ? punctuation() : escaped(); break;
         case quote: code_ ? punctuation() : quoted(); break;
         case bracket:
@@ -176,11 +235,60 @@ class Reader {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
   void put(std::uint32_t hash, std::uint32_t shape, std::size_t begin, bool data = false) {
-    if (in_sentence_ == longest_sentence) break_ = true;
+    put(hash, shape, begin, at_, data);
+  }
+  void put(std::uint32_t hash, std::uint32_t shape, std::size_t begin, std::size_t end, bool data) {
+    const bool first = left_ == 0;
     words_.push_back({hash, shape, static_cast<std::uint32_t>(begin),
-                      static_cast<std::uint32_t>(at_), break_ || words_.empty(), data});
-    in_sentence_ = break_ ? 1 : in_sentence_ + 1;
-    break_ = false;
+                      static_cast<std::uint32_t>(end), first, data});
+    left_ = (first ? longest_sentence : left_) - 1;
+  }
+
+  // Letters only, all of them small but the first, and what cannot belong to them behind: most
+  // words of most texts. Whatever else it is, or a word near the end of the text, is left to
+  // word(), which says the same of these.
+  bool plain_word() {
+    const std::string_view text = text_;
+    const std::size_t begin = at_;
+    std::size_t at = begin;
+    const bool capital = class_of(text[at]) == upper;
+    std::uint64_t small = capital ? 0x20 : 0;  // makes the first letter a small one
+    Hash hash;
+    std::size_t count = 8;
+    while (count == 8) {
+      if (text.size() - at < 8) return false;
+      const std::uint64_t eight = eight_at(text, at) | std::exchange(small, 0);
+      count = lower_in(eight);
+      if (count > 0) hash.add(eight, count);
+      at += count;
+    }
+    if (!ends[static_cast<unsigned char>(text[at])]) return false;
+    at_ = at;
+    const std::uint32_t value = hash.value();
+    put(value, is_grammar(value) ? value : capital ? shape_name : shape_lower, begin, at, false);
+    return true;
+  }
+
+  // Digits, and what joins them to more digits; the same for numbers.
+  bool plain_number() {
+    const std::string_view text = text_;
+    const std::size_t begin = at_;
+    const auto digits_from = [text](std::size_t at) {
+      while (at < text.size() && class_of(text[at]) == digit) ++at;
+      return at;
+    };
+    std::size_t at = digits_from(begin);
+    if (at < text.size()) {
+      const Class kind = class_of(text[at]);
+      if (kind == lower || kind == upper || text[at] == '@') return false;
+      // 1,290.50 and 2026-12-01 are one number.
+      while (at + 1 < text.size() && class_of(text[at + 1]) == digit &&
+             (text[at] == ',' || text[at] == '.' || text[at] == ':' || text[at] == '-'))
+        at = digits_from(at + 1);
+    }
+    at_ = at;
+    put(shape_number, shape_number, begin, at, true);
+    return true;
   }
 
   void word() {
@@ -240,12 +348,7 @@ class Reader {
         return;
       }
     }
-    if (letters == 0) {
-      // 1,290.50 and 2026-12-01 are one number.
-      while ((peek(0) == ',' || peek(0) == '.' || peek(0) == ':' || peek(0) == '-') &&
-             class_of(peek(1)) == digit)
-        for (++at_; class_of(peek(0)) == digit; ++at_) {
-        }
+    if (letters == 0) {  // and a sign behind that nobody's address goes on from
       put(shape_number, shape_number, begin, true);
       return;
     }
@@ -336,8 +439,11 @@ class Reader {
 
   // A line that goes on in lower case is the same sentence.
   void white() {
-    std::size_t feeds = 0;
-    for (; at_ < text_.size() && class_of(text_[at_]) == blank; ++at_) feeds += text_[at_] == '\n';
+    const std::string_view text = text_;
+    std::size_t at = at_, feeds = 0;
+    do feeds += text[at] == '\n';
+    while (++at < text.size() && class_of(text[at]) == blank);
+    at_ = at;
     if (feeds > 1 || (feeds == 1 && class_of(peek(0)) != lower)) sentence();
   }
 
@@ -417,10 +523,8 @@ class Reader {
                    c == '-' || c == '~')) {
       if (begin == 0 || text_[begin - 1] == '\n' || c == '|') sentence();
     }
-    Hash hash;
-    hash.add(1);
-    hash.add(static_cast<unsigned char>(c));
-    put(hash.value(), hash.value(), begin);
+    const std::uint32_t value = mark_hashes[static_cast<unsigned char>(c)];
+    put(value, value, begin);
     if (!code_ && (c == '.' || c == '!' || c == '?')) {
       const Class next = class_of(peek(0));
       if (at_ >= text_.size() || next == blank || next == quote || next == escape ||
@@ -428,14 +532,13 @@ class Reader {
         sentence();
     }
   }
-  void sentence() { break_ = true; }
+  void sentence() { left_ = 0; }
 
   std::string_view text_;
   std::vector<Word>& words_;
   bool code_;
   std::size_t at_ = 0;
-  std::uint32_t in_sentence_ = 0;
-  bool break_ = true;
+  std::uint32_t left_ = 0;  // words that the sentence may still have; 0: the next one begins one
 };
 
 }  // namespace

@@ -78,3 +78,46 @@ TEST_CASE("a sentence without an end is cut") {
     CHECK(in_sentence <= longest_sentence);
   }
 }
+
+TEST_CASE("a word is the same in the middle of a text and at its end, where it is read otherwise") {
+  for (const std::string_view text : {"I",
+                                      "A",
+                                      "the",
+                                      "The",
+                                      "THE",
+                                      "customers",
+                                      "Customers",
+                                      "internationalisation",
+                                      "don't",
+                                      "order_id",
+                                      "orderId",
+                                      "b2b",
+                                      "2b",
+                                      "12",
+                                      "1,290.50",
+                                      "2026-12-01",
+                                      "12@",
+                                      "12@x.test",
+                                      "ann@x.test",
+                                      "Ann.Lee@x.test",
+                                      "end.",
+                                      "docs://a",
+                                      "a:b",
+                                      "caf\xC3\xA9",
+                                      "abcdefgh",
+                                      "abcdefgh1",
+                                      "Abcdefghijklmnop"}) {
+    for (const Reading reading : {Reading::prose, Reading::code}) {
+      std::vector<Word> end, middle;
+      read_words(text, end, reading);
+      read_words(std::string(text) + std::string(16, ' '), middle, reading);
+      REQUIRE_MESSAGE(end.size() == middle.size(), text);
+      for (std::size_t i = 0; i < end.size(); ++i) {
+        CHECK_MESSAGE(end[i].hash == middle[i].hash, text);
+        CHECK_MESSAGE(end[i].shape == middle[i].shape, text);
+        CHECK_MESSAGE(end[i].end == middle[i].end, text);
+        CHECK_MESSAGE(end[i].data == middle[i].data, text);
+      }
+    }
+  }
+}
