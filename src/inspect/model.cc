@@ -57,6 +57,11 @@ float along(const std::array<float, Blend::steps>& from, const std::array<float,
 
 }  // namespace
 
+Model::Model(const Parts& parts) : parts_(parts) {
+  for (std::uint32_t count = 0; count < roots_.size(); ++count)
+    roots_[count] = 1.0F / std::sqrt(static_cast<float>(features_in(count)));
+}
+
 float Blend::score(float blended) const { return along(sum, rarity, blended); }
 float Blend::score_together(float said) const { return along(together, rarity, said); }
 
@@ -104,6 +109,24 @@ std::string Model::write() const {
   return out;
 }
 
+namespace {
+
+using Four [[gnu::vector_size(16)]] = std::uint32_t;
+using Bytes [[gnu::vector_size(16)]] = std::int8_t;
+using Shorts [[gnu::vector_size(16)]] = std::int16_t;
+
+// Eight of the bytes as numbers of 16 bits: each byte twice, of which the shift leaves the upper
+// one with its sign.
+template <int from>
+Shorts widened(Bytes bytes) {
+  const Bytes twice = __builtin_shufflevector(
+      bytes, bytes, from, from, from + 1, from + 1, from + 2, from + 2, from + 3, from + 3,
+      from + 4, from + 4, from + 5, from + 5, from + 6, from + 6, from + 7, from + 7);
+  return std::bit_cast<Shorts>(twice) >> 8;
+}
+
+}  // namespace
+
 Judged Model::judge(std::string_view text, std::vector<Word>& words) const {
   read_words(text, words, parts_.reading);
   Judged judged;
@@ -111,36 +134,35 @@ Judged Model::judge(std::string_view text, std::vector<Word>& words) const {
     judged.value.fill(-std::numeric_limits<float>::max());
     return judged;
   }
-  judged.value.fill(-std::numeric_limits<float>::infinity());
-  // Four weights in one addition: each lane of 16 bits gathers weight + 128 of a sentence, whose
-  // 240 features cannot overflow it.
-  static_assert(longest_sentence * features_per_word * 255 < 65536);
-  using Sum = std::array<std::int32_t, heads>;
+  // Weights of two features in a vector; of a sentence 16 bits hold the sum.
+  static_assert(longest_sentence * features_per_word * 128 < 32768 && features_per_word == 6);
   const auto* const weights = parts_.weights.data();
-  windows<std::uint64_t>(
+  Real highest = Real{} - std::numeric_limits<float>::infinity();
+  windows<Shorts>(
       words, parts_.bits,
-      [weights](std::uint64_t& lanes, std::uint32_t bucket) {
-        const std::uint64_t four = std::bit_cast<std::uint32_t>(weights[bucket]) ^ 0x80808080U;
-        const std::uint64_t pairs = (four | four << 16) & 0x0000FFFF0000FFFFULL;
-        lanes += (pairs | pairs << 8) & 0x00FF00FF00FF00FFULL;
+      [weights](Shorts& sum, const Buckets& buckets) {
+        const auto of = [&](std::size_t feature) {
+          return std::bit_cast<std::uint32_t>(weights[buckets[feature]]);
+        };
+        const Bytes first = std::bit_cast<Bytes>(Four{of(0), of(1), of(2), of(3)});
+        const Bytes rest = std::bit_cast<Bytes>(Four{of(4), of(5), 0, 0});
+        sum += widened<0>(first) + widened<8>(first) + widened<0>(rest);
       },
-      [](std::uint64_t lanes, std::uint32_t features) {
-        Sum sum{};
-        for (std::size_t head = 0; head < heads; ++head)
-          sum[head] = static_cast<std::int32_t>(lanes >> (16 * head) & 0xFFFF) -
-                      static_cast<std::int32_t>(128 * features);
-        return sum;
+      [](const Shorts& sum) {
+        return Whole{sum[0] + sum[4], sum[1] + sum[5], sum[2] + sum[6], sum[3] + sum[7]};
       },
-      [&](const Sum& sum, std::uint32_t count, std::size_t first, std::size_t last) {
-        const float root = 1.0F / std::sqrt(static_cast<float>(count));
+      [&](const Whole& sum, std::uint32_t count, std::size_t first, std::size_t last) {
+        const Real value = __builtin_convertvector(sum, Real) * roots_[count];
+        const auto above = std::bit_cast<std::array<std::uint64_t, 2>>(value > highest);
+        if ((above[0] | above[1]) == 0) return;
         for (std::size_t head = 0; head < heads; ++head) {
-          const float value = static_cast<float>(sum[head]) * root;
-          if (value <= judged.value[head]) continue;
-          judged.value[head] = value;
+          if (value[head] <= highest[head]) continue;
+          highest[head] = value[head];
           judged.begin[head] = words[first].begin;
           judged.end[head] = words[last].end;
         }
       });
+  judged.value = std::bit_cast<std::array<float, heads>>(highest);
   float most = -1;
   for (std::size_t head = 0; head < heads; ++head) {
     judged.value[head] = judged.value[head] * parts_.scale[head] + parts_.bias[head];

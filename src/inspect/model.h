@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -28,35 +29,40 @@ inline constexpr std::size_t heads = 4;
 inline constexpr std::uint32_t widest_window = 64;
 inline constexpr std::uint32_t features_per_word = 6;
 
-// The bucket of each feature that word `at` ends, in a table of 2^bits.
-template <class F>
-void features_of(std::span<const Word> words, std::size_t at, std::uint32_t bits, F&& take) {
-  constexpr std::uint32_t edge = 0x5BD1E995U;
-  const auto bucket = [bits](std::uint64_t mix) {
-    return static_cast<std::uint32_t>((mix * 0x9E3779B97F4A7C15ULL) >> (64 - bits));
-  };
-  const Word& word = words[at];
-  std::uint32_t h1 = edge, h2 = edge, s1 = edge, s2 = edge, s3 = edge;
-  if (!word.first) {
-    h1 = words[at - 1].hash;
-    s1 = words[at - 1].shape;
-    if (!words[at - 1].first) {
-      h2 = words[at - 2].hash;
-      s2 = words[at - 2].shape;
-      if (!words[at - 2].first) s3 = words[at - 3].shape;
-    }
+using Buckets = std::array<std::uint32_t, features_per_word>;
+
+// The features that each word ends, of a text's words in their order from the beginning of a
+// sentence on.
+class Features {
+ public:
+  explicit Features(std::uint32_t bits) : shift_(64 - bits) {}
+
+  // The bucket of each, in a table of 2^bits.
+  Buckets of(const Word& word) {
+    const auto bucket = [shift = shift_](std::uint64_t mix) {
+      return static_cast<std::uint32_t>((mix * 0x9E3779B97F4A7C15ULL) >> shift);
+    };
+    if (word.first) hash_1_ = hash_2_ = shape_1_ = shape_2_ = shape_3_ = edge;
+    const std::uint64_t h = word.hash, s = word.shape;
+    const std::uint64_t pair = (hash_1_ * 0x85EBCA6BU) ^ (h << 17);
+    const std::uint64_t shapes = (shape_2_ * 0xC2B2AE35U) ^ (shape_1_ << 21) ^ (s << 7);
+    const Buckets buckets = {bucket(h * 0x27D4EB2FU + 1),
+                             bucket(pair + 2),
+                             bucket(((hash_2_ * 0x165667B1U) ^ (h << 13)) + 3),
+                             bucket((hash_2_ * 0xD6E8FEB8U) ^ (pair * 3 + 4)),
+                             bucket(shapes + 5),
+                             bucket((shape_3_ * 0xFF51AFD7U) ^ (shapes * 5 + 6))};
+    hash_2_ = std::exchange(hash_1_, h);
+    shape_3_ = std::exchange(shape_2_, std::exchange(shape_1_, s));
+    return buckets;
   }
-  const std::uint64_t h = word.hash, s = word.shape;
-  const std::uint64_t pair = (std::uint64_t{h1} * 0x85EBCA6BU) ^ (h << 17);
-  const std::uint64_t shapes =
-      (std::uint64_t{s2} * 0xC2B2AE35U) ^ (std::uint64_t{s1} << 21) ^ (s << 7);
-  take(bucket(h * 0x27D4EB2FU + 1));
-  take(bucket(pair + 2));
-  take(bucket(((std::uint64_t{h2} * 0x165667B1U) ^ (h << 13)) + 3));
-  take(bucket((std::uint64_t{h2} * 0xD6E8FEB8U) ^ (pair * 3 + 4)));
-  take(bucket(shapes + 5));
-  take(bucket((std::uint64_t{s3} * 0xFF51AFD7U) ^ (shapes * 5 + 6)));
-}
+
+ private:
+  static constexpr std::uint64_t edge = 0x5BD1E995U;
+  std::uint32_t shift_;
+  // Of the words before, as far as they are of the sentence.
+  std::uint64_t hash_1_ = edge, hash_2_ = edge, shape_1_ = edge, shape_2_ = edge, shape_3_ = edge;
+};
 
 // How the heads' values become one: for each head its excess over two knots, weighted; and what the
 // sum means in false positives.
@@ -98,7 +104,7 @@ class Model {
     Blend blend;
     std::span<const std::array<std::int8_t, heads>> weights;  // 2^bits; not owned
   };
-  explicit Model(const Parts& parts) : parts_(parts) {}
+  explicit Model(const Parts& parts);
   // Reads what write() made; Code::malformed for anything else. The bytes must outlive the model.
   [[nodiscard]] static base::Result<Model> read(std::string_view bytes [[clang::lifetimebound]]);
   std::string write() const;
@@ -112,6 +118,7 @@ class Model {
 
  private:
   Parts parts_;
+  std::array<float, widest_window + 1> roots_{};  // what a window's sum is multiplied by, per words
 };
 
 }  // namespace latticegate::inspect

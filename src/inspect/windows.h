@@ -13,14 +13,21 @@ namespace latticegate::inspect {
 inline constexpr std::size_t most_sentences = 4;  // of a window
 // Counted to a window's features: what a word or two say weighs little.
 inline constexpr std::uint32_t shrink = 24;
+constexpr std::uint32_t features_in(std::uint32_t words) {
+  return words * features_per_word + shrink;
+}
 
-// Calls add(gathered, bucket) for each feature of a sentence, close(gathered, features) for its
-// sum, an array over the heads, and window(sum, count, first, last) for each window. Sums of
-// sentences are kept, so that a feature is looked up once.
+// A number for each head; they are added, multiplied and compared all at once.
+using Whole [[gnu::vector_size(heads * sizeof(std::int32_t))]] = std::int32_t;
+using Real [[gnu::vector_size(heads * sizeof(float))]] = float;
+
+// Calls add(gathered, buckets) for the features of each word of a sentence, close(gathered) for its
+// sum (Whole or Real), and window(sum, words, first, last) for each window. Sums of sentences are
+// kept, so that a feature is looked up once.
 template <class Gathered, class Add, class Close, class Window>
 void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Close&& close,
              Window&& window) {
-  using Sum = decltype(close(std::declval<const Gathered&>(), std::uint32_t{}));
+  using Sum = decltype(close(std::declval<const Gathered&>()));
   struct Sentence {
     Gathered gathered{};
     Sum sum{};
@@ -31,19 +38,21 @@ void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Close&&
   std::size_t sentences = 0;
   const auto finish = [&](std::size_t last) {
     Sentence& own = ring[(sentences - 1) % most_sentences];
-    own.sum = close(own.gathered, own.words * features_per_word);
+    own.sum = close(own.gathered);
     Sum sum{};
     std::uint32_t count = 0;
     for (std::size_t back = 0; back < most_sentences && back < sentences; ++back) {
       const Sentence& sentence = ring[(sentences - 1 - back) % most_sentences];
       if (back > 0 && count + sentence.words > widest_window) break;
-      for (std::size_t head = 0; head < sum.size(); ++head) sum[head] += sentence.sum[head];
+      sum += sentence.sum;
       count += sentence.words;
-      window(sum, count * features_per_word + shrink, sentence.first, last);
+      window(sum, count, sentence.first, last);
     }
   };
+  Features features(bits);
   for (std::size_t at = 0; at < words.size(); ++at) {
-    if (words[at].first) {
+    const Word& word = words[at];
+    if (word.first) {
       if (at > 0) finish(at - 1);
       Sentence& fresh = ring[sentences++ % most_sentences];
       fresh = {};
@@ -51,7 +60,7 @@ void windows(std::span<const Word> words, std::uint32_t bits, Add&& add, Close&&
     }
     Sentence& sentence = ring[(sentences - 1) % most_sentences];
     ++sentence.words;
-    features_of(words, at, bits, [&](std::uint32_t bucket) { add(sentence.gathered, bucket); });
+    add(sentence.gathered, features.of(word));
   }
   if (!words.empty()) finish(words.size() - 1);
 }

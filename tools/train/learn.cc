@@ -1,6 +1,7 @@
 #include "learn.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -73,15 +74,18 @@ class Learner {
 
   void look(std::span<const Word> words) {
     windows_.clear();
-    inspect::windows<Weights>(
+    using inspect::Real;
+    inspect::windows<Real>(
         words, recipe_.bits,
-        [this](Weights& sum, std::uint32_t bucket) {
-          for (std::size_t head = 0; head < heads; ++head) sum[head] += net_.weight[bucket][head];
+        [this](Real& sum, const inspect::Buckets& buckets) {
+          for (const std::uint32_t bucket : buckets)
+            sum += std::bit_cast<Real>(net_.weight[bucket]);
         },
-        [](const Weights& sum, std::uint32_t) { return sum; },
-        [this](const Weights& sum, std::uint32_t count, std::size_t first, std::size_t last) {
-          Window window{.value = sum, .features = count, .first = first, .last = last};
-          const float root = 1.0F / std::sqrt(static_cast<float>(count));
+        [](const Real& sum) { return sum; },
+        [this](const Real& sum, std::uint32_t count, std::size_t first, std::size_t last) {
+          const std::uint32_t features = inspect::features_in(count);
+          Window window{.value = {}, .features = features, .first = first, .last = last};
+          const float root = 1.0F / std::sqrt(static_cast<float>(features));
           for (std::size_t head = 0; head < heads; ++head)
             window.value[head] = sum[head] * root + net_.bias[head];
           windows_.push_back(window);
@@ -116,15 +120,16 @@ class Learner {
     const float slope = 1.0F / (1.0F + std::exp(-window.value[head])) - wanted;
     if (std::fabs(slope) < 1e-4F) return;
     const float each = slope / std::sqrt(static_cast<float>(window.features));
+    inspect::Features features(recipe_.bits);
     for (std::size_t at = window.first; at <= window.last; ++at) {
       int feature = 0;
-      inspect::features_of(words, at, recipe_.bits, [&](std::uint32_t bucket) {
+      for (const std::uint32_t bucket : features.of(words[at])) {
         const bool lexical = feature++ < 4;
-        if (lexical && random_.chance(recipe_.dropped)) return;
+        if (lexical && random_.chance(recipe_.dropped)) continue;
         float& square = net_.square[bucket][head];
         square += each * each;
         net_.weight[bucket][head] -= recipe_.rate * each / std::sqrt(square + 1e-6F);
-      });
+      }
     }
     net_.bias_square[head] += slope * slope;
     net_.bias[head] -= recipe_.rate * slope / std::sqrt(net_.bias_square[head] + 1e-6F);
