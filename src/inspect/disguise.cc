@@ -21,8 +21,8 @@ constexpr std::size_t most_layers = 3;
 constexpr std::size_t shortest_run = 24;  // of base64 or hexadecimal
 constexpr std::size_t part = 4096, overlap = 512;
 
-bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_high(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 int hex_of(char c) {
   if (is_digit(c)) return c - '0';
@@ -208,6 +208,18 @@ class Runs {
   std::size_t done_ = 0;
 };
 
+// What the first character of a word is; a sign is worth looking at what stands behind.
+enum Opening : std::uint8_t { by_letter = 1, by_digit = 2, by_sign = 4 };
+constexpr std::array<std::uint8_t, 256> openings = [] {
+  std::array<std::uint8_t, 256> table{};
+  for (unsigned c = 0; c < table.size(); ++c) {
+    const auto byte = static_cast<char>(c);
+    table[c] = is_letter(byte) ? by_letter : is_digit(byte) ? by_digit : 0;
+    if (std::string_view("%&aAbBrR").contains(byte)) table[c] |= by_sign;
+  }
+  return table;
+}();
+
 // What is disguised as a whole: a part of a text that is short enough for its shares of words to
 // say something, and whose words begin at `offset` of the text.
 class Part {
@@ -219,17 +231,21 @@ class Part {
     std::size_t mixed = 0, single = 0, grammar = 0, percents = 0, references = 0, lettered = 0;
     bool backwards = false, spells = false;
     for (const Word& word : words_) {
-      const std::size_t begin = word.begin - offset_, end = word.end - offset_;
-      const std::string_view token = text_.substr(begin, end - begin);
-      const char c = token.front();
+      const std::size_t begin = word.begin - offset_, size = word.end - word.begin;
+      const char c = text_[begin];
+      const unsigned opening = openings[static_cast<unsigned char>(c)];
+      const std::size_t letter = opening & by_letter;
+      lettered += (opening & (by_letter | by_digit)) != 0;
+      grammar += word.shape == word.hash ? letter : 0;
+      single += size == 1 ? letter : 0;
+      if (word.data && size < 16 && std::ranges::any_of(text_.substr(begin, size), is_letter))
+        ++mixed;
+      if ((opening & by_sign) == 0) continue;
+      const std::string_view token = text_.substr(begin, size);
       if (c == '%') ++percents;
-      if (c == '&' && end < text_.size() && text_[end] == '#') ++references;
-      if (is_letter(c) || is_digit(c)) ++lettered;
-      if (token.size() == 1 && is_letter(c)) ++single;
-      if (word.shape == word.hash && is_letter(c)) ++grammar;
-      if ((c | 0x20) == 'a' && token.size() == 2 && begin > 0) spells = spells || is_opening(begin);
+      if (c == '&' && begin + size < text_.size() && text_[begin + size] == '#') ++references;
+      if ((c | 0x20) == 'a' && size == 2 && begin > 0) spells = spells || is_opening(begin);
       if ((c | 0x20) == 'b' || (c | 0x20) == 'r') backwards = backwards || says_backwards(token);
-      if (word.data && token.size() < 16 && std::ranges::any_of(token, is_letter)) ++mixed;
     }
     if (percents >= 3) whole("percent", from_percent(text_));
     if (references >= 3) whole("references", from_references(text_));
@@ -395,11 +411,13 @@ Disclosure disclose(std::string_view text, std::span<const Word> words) {
   for (std::size_t first = 0; first < words.size();) {
     // To the last word that begins within the part; a part begins before the last one ended.
     const std::size_t begin = first == 0 ? 0 : words[first].begin;
-    std::size_t last = first, next = first + 1;
-    while (last + 1 < words.size() && words[last + 1].begin < begin + part) {
-      ++last;
-      if (words[last].begin < begin + part - overlap) next = last + 1;
-    }
+    const auto from = [&](std::size_t byte) {  // the first word behind this one that begins there
+      const auto rest = words.subspan(first + 1);
+      if (rest.empty() || rest.back().begin < byte) return words.size();
+      const auto found = std::ranges::lower_bound(rest, byte, {}, &Word::begin);
+      return first + 1 + static_cast<std::size_t>(found - rest.begin());
+    };
+    const std::size_t last = from(begin + part) - 1, next = from(begin + part - overlap);
     const bool ends = last + 1 == words.size();
     const std::size_t end = ends ? text.size() : words[last].end;
     Part(text.substr(begin, end - begin), words.subspan(first, last + 1 - first), begin, out)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -211,15 +213,19 @@ std::string_view rule_id(HiddenKind kind) {
 }
 
 bool is_plain_ascii(std::string_view text) {
-  // Byte-wide arithmetic without branches: one vector compare per operation.
-  std::uint8_t odd = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<std::uint8_t>(c);
-    const bool printable = static_cast<std::uint8_t>(byte - 0x20) < 0x5F;
-    const bool blank = (byte == '\t') | (byte == '\n') | (byte == '\r');
-    odd |= static_cast<std::uint8_t>(!(printable | blank));
+  using Bytes [[gnu::vector_size(16)]] = signed char;
+  Bytes odd{};
+  std::size_t at = 0;
+  for (; text.size() - at >= sizeof odd; at += sizeof odd) {
+    Bytes bytes;
+    std::memcpy(&bytes, text.data() + at, sizeof bytes);
+    const auto blank = (bytes == '\t') | (bytes == '\n') | (bytes == '\r');
+    odd |= ((bytes < 0x20) & ~blank) | (bytes == 0x7F);  // what is not ASCII is below 0
   }
-  return odd == 0;
+  const auto [low, high] = std::bit_cast<std::array<std::uint64_t, 2>>(odd);
+  return (low | high) == 0 && std::ranges::all_of(text.substr(at), [](char c) {
+           return (c >= 0x20 && c < 0x7F) || c == '\t' || c == '\n' || c == '\r';
+         });
 }
 
 std::vector<HiddenRun> find_hidden(std::string_view text, std::size_t most) {

@@ -10,11 +10,11 @@
 namespace latticegate::inspect {
 namespace {
 
-constexpr std::size_t most_digits = 19;
+constexpr std::size_t fewest_digits = 8, most_digits = 19;
 constexpr std::size_t context_bytes = 48;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+bool is_alnum(char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 
 // A number of persons that only its check digit and a word in front of it make one.
 struct Identity {
@@ -72,12 +72,16 @@ class Finder {
   void look(const Word& word) {
     if (word.begin < done_ || found_.size() >= most_) return;
     const std::string_view token = text_.substr(word.begin, word.end - word.begin);
-    if (token.find('@') != std::string_view::npos) {
+    bool digits = false, sign = false;
+    for (const char c : token) {
+      digits = digits || is_digit(c);
+      sign = sign || c == '@';
+    }
+    if (sign) {
       if (token.find('.', token.find('@')) != std::string_view::npos)
         add("email-address", "personal", Severity::low, Confidence::verified, word.begin, word.end);
       return;
     }
-    const bool digits = std::ranges::any_of(token, is_digit);
     if (!digits || (word.begin > 0 && is_alnum(text_[word.begin - 1]))) return;
     if (!is_digit(token.front()))
       lettered(word);
@@ -144,7 +148,8 @@ class Finder {
         break;
       }
     }
-    std::size_t after = end;
+    if (digits < fewest_digits) return;
+    const std::size_t after = end;
     const bool letter = after < text_.size() && is_alnum(text_[after]);
     if (letter) {  // 12345678Z
       if (digits == 8 && (after + 1 >= text_.size() || !is_alnum(text_[after + 1])))
@@ -165,7 +170,7 @@ class Finder {
     const std::size_t open =
         begin > 0 && (text_[begin - 1] == '+' || text_[begin - 1] == '(') ? 1 : 0;
     const bool plus = open == 1 && text_[begin - 1] == '+';
-    if (digits < 8 || digits > 15) return;
+    if (digits > 15) return;
     if (token.find('.') != std::string_view::npos && std::ranges::count(token, '.') == 1) return;
     const auto marks = std::ranges::count_if(token, [](char c) { return !is_digit(c); });
     bool spoken = plus && digits >= 9;

@@ -86,6 +86,29 @@ std::string masked(std::string_view secret, std::string_view prefix) {
   return out + std::format(" ({} characters)", secret.size());
 }
 
+// Most strings are short: two copies that overlap are less than a call.
+void copy(const char* from, std::size_t length, char* to) {
+  if (length > 16) {
+    std::memcpy(to, from, length);
+  } else if (length >= 8) {
+    std::uint64_t first = 0, last = 0;
+    std::memcpy(&first, from, sizeof first);
+    std::memcpy(&last, from + length - sizeof last, sizeof last);
+    std::memcpy(to, &first, sizeof first);
+    std::memcpy(to + length - sizeof last, &last, sizeof last);
+  } else if (length >= 4) {
+    std::uint32_t first = 0, last = 0;
+    std::memcpy(&first, from, sizeof first);
+    std::memcpy(&last, from + length - sizeof last, sizeof last);
+    std::memcpy(to, &first, sizeof first);
+    std::memcpy(to + length - sizeof last, &last, sizeof last);
+  } else {
+    to[0] = from[0];
+    to[length / 2] = from[length / 2];
+    to[length - 1] = from[length - 1];
+  }
+}
+
 }  // namespace
 
 struct Scanner::State {
@@ -179,13 +202,14 @@ void Scanner::State::lay(const json::Node* node, std::string_view text, bool key
   if (length == 0) return;
   if (buffer.size() < used + length + 2)
     buffer.resize(std::max(2 * buffer.size(), used + length + 1024));
-  std::memcpy(buffer.data() + used, text.data(), length);
+  char* const to = buffer.data() + used;
+  copy(text.data(), length, to);
   leaves.push_back(
       {node, static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(length), key});
-  used += length;
   // A line feed keeps anchors from matching across two strings, since none of them contains one;
   // two end a sentence.
-  for (int i = 0; i < 2 && used < budget_; ++i) buffer[used++] = '\n';
+  to[length] = to[length + 1] = '\n';
+  used = std::min(used + length + 2, budget_);
 }
 
 // Depth is bounded by the limits of the parse.
