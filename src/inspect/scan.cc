@@ -590,7 +590,8 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   }
   finding.in_key = leaf.key;
   const auto whole = [text = text_of(leaf)](std::size_t at) {  // where a character begins
-    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+    while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80)
+      --at;
     return at;
   };
   finding.begin = whole(begin - leaf.begin);
