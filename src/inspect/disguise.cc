@@ -375,27 +375,33 @@ class Part {
   }
 
   void rotated() {
+    constexpr std::size_t more = 2;
+    // Without escapes, whose letters tell what they are, the words of both are at the same places.
+    if (!text_.contains('\\') &&
+        grammar_in_rot13(text_.substr(words_.front().begin - offset_), words_) <= known() + more)
+      return;
     std::string out(text_);
     for (char& c : out)
       if (is_letter(c)) {
         const char base = c >= 'a' ? 'a' : 'A';
         c = static_cast<char>(base + (c - base + 13) % 26);
       }
-    sensible("rot13", std::move(out), 2);
+    sensible("rot13", std::move(out), more);
   }
 
   // Only if more words of grammar come out than were there.
-  void sensible(std::string_view how, std::string out, std::ptrdiff_t more) {
+  void sensible(std::string_view how, std::string out, std::size_t more) {
     std::vector<Word> words;
     read_words(out, words);
-    const auto known = [](std::span<const Word> list, std::string_view text, std::size_t offset) {
-      return std::ranges::count_if(list, [&](const Word& word) {
-        return word.shape == word.hash && word.end - word.begin > 1 &&
-               is_letter(text[word.begin - offset]);
-      });
-    };
-    if (known(words, out, 0) > known(words_, text_, offset_) + more) whole(how, std::move(out));
+    if (known(words, out, 0) > known() + more) whole(how, std::move(out));
   }
+  static std::size_t known(std::span<const Word> words, std::string_view text, std::size_t offset) {
+    return static_cast<std::size_t>(std::ranges::count_if(words, [&](const Word& word) {
+      return word.shape == word.hash && word.end - word.begin > 1 &&
+             is_letter(text[word.begin - offset]);
+    }));
+  }
+  std::size_t known() const { return known(words_, text_, offset_); }
 
   std::string_view text_;
   std::span<const Word> words_;

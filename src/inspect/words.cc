@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <utility>
 
 namespace latticegate::inspect {
@@ -542,6 +543,36 @@ class Reader {
 };
 
 }  // namespace
+
+std::size_t grammar_in_rot13(std::string_view text, std::span<const Word> words) {
+  std::size_t count = 0;
+  for (const Word& word : words) {
+    const std::string_view token =
+        text.substr(word.begin - words.front().begin, word.end - word.begin);
+    const Class first = class_of(token.front());
+    if (token.size() < 2 || (first != lower && first != upper)) continue;
+    if (word.shape == shape_url || word.shape == shape_mail) {
+      ++count;
+      continue;
+    }
+    Hash hash;
+    bool number = false;
+    for (const char c : token) {
+      const Class kind = class_of(c);
+      if (kind == lower || kind == upper) {
+        const int letter = (c | 0x20) - 'a';
+        hash.add(static_cast<unsigned char>('a' + letter + (letter < 13 ? 13 : -13)));
+      } else if (kind == digit && !number) {
+        hash.add('0');
+      } else if (c == '_') {
+        hash.add('_');
+      }
+      number = kind == digit;
+    }
+    if (is_grammar(hash.value())) ++count;
+  }
+  return count;
+}
 
 void read_words(std::string_view text, std::vector<Word>& words, Reading reading) {
   words.clear();

@@ -9,7 +9,9 @@
 // Linear in the text, no allocation when the buffers are reused. Pure; any thread. Posture: any
 // bytes.
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -34,5 +36,10 @@ enum class Reading : std::uint8_t {
 
 // Replaces what is in `words`. Texts above 4 GiB are not read (the callers' budgets are far below).
 void read_words(std::string_view text, std::vector<Word>& words, Reading reading = Reading::prose);
+
+// How many words of two letters or more would have themselves as their shape if the text were
+// rotated by 13 letters and read again. `text` begins with the first of the words, which were read
+// from it in either way, and has no backslash.
+std::size_t grammar_in_rot13(std::string_view text, std::span<const Word> words);
 
 }  // namespace latticegate::inspect
