@@ -222,7 +222,7 @@ when { principal in resource.segment };
 
 @id("branch-north-only")
 forbid (principal, action == Mcp::Action::"crm/search_customers", resource)
-unless { context.input.branch == "north" };
+unless { context.input has branch && context.input.branch == "north" };
 
 @id("bulk-read-limit")
 @obligation("kill_session")
