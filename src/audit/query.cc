@@ -372,11 +372,13 @@ void index_terms(json::Value record, const TakeTerm& take) {
 std::string index_part(std::string_view record) {
   std::string out;
   out.reserve(record.size());
+  const auto* wanted = looked_at.begin();
   json::Skim skim(record);
   std::string_view key;
   for (skim.enter(); skim.member(key);) {
     const std::string_view value = skim.value();
-    if (!std::ranges::binary_search(looked_at, key)) continue;
+    while (wanted != looked_at.end() && *wanted < key) ++wanted;  // both are in order
+    if (wanted == looked_at.end() || *wanted != key) continue;
     out += out.empty() ? "{\"" : ",\"";
     out.append(key).append("\":").append(value);
   }

@@ -65,3 +65,25 @@ TEST_CASE("percent-encoding goes there and back, and half of it is none") {
   for (const std::string_view text : {"%", "%4", "a%4", "%zz", "%4g"})
     CHECK_FALSE(percent_decoded(text).has_value());
 }
+
+TEST_CASE("what is base64 is what was written so, and nothing else") {
+  constexpr std::string_view letters = "AQgw/+=-";
+  for (const std::string_view front : {"", "QUJD", "QUI=", "QQ=="}) {
+    std::string text(front);
+    text.append(4, 'A');
+    const std::size_t at = front.size();
+    for (std::size_t code = 0; code < 4096; ++code) {
+      for (std::size_t i = 0; i < 4; ++i) text[at + i] = letters[code >> (3 * i) & 7];
+      const auto bytes = from_base64(text);
+      const bool padded = front.contains('=');
+      CHECK((bytes.has_value() && to_base64(bytes_of(*bytes)) == text) == bytes.has_value());
+      const std::size_t end = text.find('=');
+      const bool shaped = end >= text.size() - 2 &&
+                          text.find_first_not_of('=', end) == std::string::npos &&
+                          !text.contains('-');
+      if (padded || !shaped) CHECK_FALSE(bytes.has_value());
+    }
+  }
+  CHECK(from_base64("") == "");
+  CHECK(from_base64("QUJDREVGRw==") == "ABCDEFG");
+}

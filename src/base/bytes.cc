@@ -84,23 +84,33 @@ std::string to_base64url(ByteView bytes) {
 
 std::optional<std::string> from_base64(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
+  if (text.empty()) return std::string();
+  const std::size_t padding = !text.ends_with('=') ? 0U : text.ends_with("==") ? 2U : 1U;
+  bool good = true;
   std::string out;
-  out.reserve(text.size() / 4 * 3);
-  for (std::size_t i = 0; i < text.size(); i += 4) {
-    const bool last = i + 4 == text.size();
-    const std::size_t padding =
-        last ? (text[i + 3] == '=' ? (text[i + 2] == '=' ? 2U : 1U) : 0U) : 0U;
-    unsigned group = 0;
-    for (std::size_t j = 0; j < 4; ++j) {
-      const int value = j >= 4 - padding ? 0 : base64_values[byte_at(text, i + j)];
-      if (value < 0) return std::nullopt;
-      group = group << 6 | static_cast<unsigned>(value);
+  out.resize_and_overwrite(text.size() / 4 * 3, [&](char* to, std::size_t size) {
+    int all = 0;  // below 0 once a character was none
+    for (std::size_t i = 0; i < text.size(); i += 4, to += 3) {
+      const std::size_t digits = i + 4 == text.size() ? 4 - padding : 4;
+      const auto value = [&](std::size_t j) {
+        return j < digits ? int{base64_values[byte_at(text, i + j)]} : 0;
+      };
+      const int a = value(0), b = value(1), c = value(2), d = value(3);
+      all |= a | b | c | d;
+      const auto group = static_cast<unsigned>(a << 18 | b << 12 | c << 6 | d);
+      to[0] = static_cast<char>(group >> 16 & 0xFF);
+      to[1] = static_cast<char>(group >> 8 & 0xFF);
+      to[2] = static_cast<char>(group & 0xFF);
     }
-    if ((padding == 1 && (group & 0xFF) != 0) || (padding == 2 && (group & 0xFFFF) != 0))
-      return std::nullopt;
-    for (std::size_t j = 0; j < 3 - padding; ++j)
-      out += static_cast<char>(group >> (16 - 8 * j) & 0xFF);
+    good = all >= 0;
+    return size;
+  });
+  // What the padding stands for has no bits.
+  for (std::size_t i = 0; i < padding; ++i) {
+    good = good && out.back() == 0;
+    out.pop_back();
   }
+  if (!good) return std::nullopt;
   return out;
 }
 

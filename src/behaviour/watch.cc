@@ -21,7 +21,10 @@ constexpr std::size_t longest_name = 1024;
 constexpr base::Bytes longest_row{64 * 1024};
 
 // No agent has such a name.
-std::string group_name(std::string_view group) { return std::format("\ngroup {}", group); }
+std::string group_name(std::string_view group) {
+  std::string name("\ngroup ");
+  return name.append(group);
+}
 std::uint64_t bit_of(std::string_view agent) {
   return std::uint64_t{1} << (std::hash<std::string_view>{}(agent) * 0x9E3779B97F4A7C15U >> 58);
 }

@@ -252,8 +252,10 @@ std::string ip_text(const IpRange& range) {
       text += std::format("{}{:x}", i > 0 ? ":" : "",
                           (unsigned{range.address[i]} << 8U) | range.address[i + 1]);
   } else {
-    text = std::format("{}.{}.{}.{}", range.address[0], range.address[1], range.address[2],
-                       range.address[3]);
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (i > 0) text += '.';
+      text += std::to_string(range.address[i]);
+    }
   }
   if (range.prefix != (range.v6 ? 128 : 32)) text += std::format("/{}", range.prefix);
   return text;
@@ -273,7 +275,7 @@ std::string datetime_text(std::int64_t milliseconds) {
                      rest / 60'000 % 60, rest / 1'000 % 60, rest % 1'000);
 }
 
-std::string duration_text(std::int64_t milliseconds) { return std::format("{}ms", milliseconds); }
+std::string duration_text(std::int64_t milliseconds) { return std::to_string(milliseconds) + "ms"; }
 
 bool in_range(const IpRange& range, const IpRange& outer) {
   return range.v6 == outer.v6 && range.prefix >= outer.prefix &&

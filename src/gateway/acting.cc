@@ -46,7 +46,8 @@ void Acting::look(const config::Server& server, std::string_view tool, std::stri
   counted_ = 0;
   act_ = {};
   act_.at = at;
-  const std::string_view named = keep(std::format("{}/{}", server.name, tool));
+  std::string name = server.name;
+  const std::string_view named = keep((name += '/').append(tool));
   act_.tool = std::hash<std::string_view>{}(named);
   if (!tool.empty()) add(Thing::tool, named);
   add(Thing::server, server.name);

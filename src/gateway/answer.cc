@@ -313,7 +313,7 @@ Task<void> Exchange::release(const mcp::Message& response, const policy::Permit&
   std::erase_if(obligations, [&](const policy::Obligation& obligation) {
     return std::ranges::contains(permit.obligations(), obligation);  // carried out before the call
   });
-  carry_out(obligations, std::format("the answer of {}", named()));
+  if (!obligations.empty()) carry_out(obligations, std::format("the answer of {}", named()));
   if (admitted_->principal->is_killed()) {
     finish_record(audit::Outcome::withheld, mcp::killed_code, "killed by its answer");
     co_await killed_answer();

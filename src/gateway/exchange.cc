@@ -82,7 +82,7 @@ Task<void> Exchange::call() {
   if (!permit) co_return;
   std::optional<store::Ticket> ticket = co_await record(*permit);
   if (!ticket) co_return;
-  if (permit->mode() == policy::Mode::enforce)
+  if (permit->mode() == policy::Mode::enforce && !permit->obligations().empty())
     carry_out(permit->obligations(), std::format("it allows {}", named()));
   if (admitted_->principal->is_killed()) {  // by its policy, or while the disk was waited for
     finish_record(audit::Outcome::cancelled, mcp::killed_code, "killed before it was sent");
@@ -434,16 +434,17 @@ std::optional<policy::Denial> Exchange::throttled(const policy::Permit& permit) 
     rates.push_back({obligation.policy, obligation.number, obligation.per});
     whose.push_back(&obligation);
   }
+  const bool limited = risk_.rung >= static_cast<std::uint8_t>(behaviour::Rung::throttle);
+  if (rates.empty() && !limited) return std::nullopt;
   const policy::Obligation of_ladder{.kind = policy::Obligation::Kind::throttle,
                                      .number = snapshot_->config->behaviour.ladder_calls,
                                      .text = {},
                                      .per = std::chrono::minutes(1),
                                      .policy = std::format("{}throttle", ladder_policies)};
-  if (risk_.rung >= static_cast<std::uint8_t>(behaviour::Rung::throttle)) {
+  if (limited) {
     rates.push_back({of_ladder.policy, of_ladder.number, of_ladder.per});
     whose.push_back(&of_ladder);
   }
-  if (rates.empty()) return std::nullopt;
   const auto empty = admitted_->principal->throttle(rates, worker_.loop().clock().instant());
   if (!empty) return std::nullopt;
   return policy::throttled(*whose[empty->rate], empty->wait);

@@ -68,6 +68,7 @@ std::optional<std::string> from_base64(std::string_view run) {
 }
 std::string from_percent(std::string_view text) {
   std::string out;
+  out.reserve(text.size());
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (text[at] == '%' && at + 2 < text.size() && hex_of(text[at + 1]) >= 0 &&
         hex_of(text[at + 2]) >= 0) {

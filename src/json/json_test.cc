@@ -206,3 +206,31 @@ TEST_CASE("documents survive a move and the reuse of their storage") {
   for (std::size_t i = 0; i < kept.size(); ++i)
     CHECK(kept[i].root()["v"].string() == "text number " + std::to_string(2 * i));
 }
+
+TEST_CASE("a string is written the same wherever in it something needs an escape") {
+  const auto slow = [](std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      if (c == '"' || c == '\\')
+        out += std::string("\\") + c;
+      else if (c == '\n')
+        out += "\\n";
+      else if (c == '\x1F')
+        out += "\\u001f";
+      else
+        out += c;
+    }
+    return out + '"';
+  };
+  for (std::size_t size = 0; size < 40; ++size) {
+    for (std::size_t at = 0; at <= size; ++at) {
+      for (const char special : {'"', '\\', '\n', '\x1F', ' ', '\x7F', '\x80', '\xFF'}) {
+        std::string text(size, 'a');
+        if (at < size) text[at] = special;
+        std::string out = "x";
+        json::write_string(text, out);
+        CHECK(out == "x" + slow(text));
+      }
+    }
+  }
+}

@@ -181,19 +181,50 @@ constexpr auto escapes = [] {
 
 // Whether one of eight bytes needs an escape: below 0x20, a quote or a backslash (bit tricks on all
 // eight at once).
-bool any_escape(const char* bytes) {
+bool any_escape(std::uint64_t word) {
   constexpr std::uint64_t ones = 0x0101010101010101U;
   constexpr std::uint64_t highs = 0x8080808080808080U;
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes, sizeof word);
   const auto zero_in = [](std::uint64_t w) { return (w - ones) & ~w & highs; };
   return (((word - ones * 0x20) & ~word & highs) | zero_in(word ^ ones * '"') |
           zero_in(word ^ ones * '\\')) != 0;
 }
 
+template <class Number>
+std::uint64_t load(const char* bytes) {
+  Number number = 0;
+  std::memcpy(&number, bytes, sizeof number);
+  return number;
+}
+bool any_escape(const char* bytes) { return any_escape(load<std::uint64_t>(bytes)); }
+
+// Whether a text stands for itself, whatever its length: the last bytes are looked at twice.
+bool is_plain(std::string_view text) {
+  const char* const from = text.data();
+  const std::size_t size = text.size();
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 8 < size; at += 8)
+      if (any_escape(from + at)) return false;
+    return !any_escape(from + size - 8);
+  }
+  if (size >= 4)
+    return !any_escape(load<std::uint32_t>(from) | load<std::uint32_t>(from + size - 4) << 32);
+  return std::ranges::all_of(text,
+                             [](char c) { return escapes[static_cast<unsigned char>(c)] == 0; });
+}
+
 }  // namespace
 
 void write_string(std::string_view text, std::string& out) {
+  if (is_plain(text)) {
+    const std::size_t old = out.size();
+    out.resize_and_overwrite(old + text.size() + 2, [&](char* buffer, std::size_t size) {
+      buffer[old] = '"';
+      std::memcpy(buffer + old + 1, text.data(), text.size());
+      buffer[size - 1] = '"';
+      return size;
+    });
+    return;
+  }
   constexpr std::size_t piece_size =
       4096;  // so that room for the longest escapes of a piece is little
   out += '"';

@@ -392,7 +392,8 @@ bool looks_like_sql(std::string_view text) {
   if (at < text.size() && !is_space(text[at]) && text[at] != '(' && text[at] != '*' &&
       text[at] != '/' && text[at] != '-')
     return false;
-  return is_one_of(verbs, {word.data(), length});
+  static_assert(std::ranges::is_sorted(verbs));
+  return std::ranges::binary_search(verbs, std::string_view(word.data(), length));
 }
 
 }  // namespace latticegate::policy
