@@ -153,6 +153,14 @@ constexpr auto value_bytes = [] {
   return table;
 }();
 
+constexpr std::array<bool, 256> only(std::string_view bytes) {
+  std::array<bool, 256> table{};
+  for (const char c : bytes) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}
+// Marks that no value ends or begins with.
+constexpr auto ends_none = only(".,:;!?-=&"), begins_none = only(",:=&");
+
 struct Shape {
   std::size_t letters = 0;
   std::size_t digits = 0;
@@ -270,6 +278,10 @@ class Finder {
         ++at;
         continue;
       }
+      if (const std::size_t behind = plain_word(at); behind > at) {
+        at = behind;
+        continue;
+      }
       std::size_t end = at;
       bool url = false;
       while (end < text_.size() && value_bytes[static_cast<unsigned char>(text_[end])]) {
@@ -286,6 +298,21 @@ class Finder {
   }
 
  private:
+  // Behind a word of letters that can be no value and part of none, with the comma or stop behind
+  // it; `at` itself where it may be more than that. Most words are such.
+  std::size_t plain_word(std::size_t at) const {
+    if (groups_ > 0) return at;  // it may belong to those
+    const auto value_byte = [this](std::size_t i) {
+      return i < text_.size() && value_bytes[static_cast<unsigned char>(text_[i])];
+    };
+    std::size_t end = at;
+    while (end < text_.size() && is_letter(text_[end])) ++end;
+    if (end == at || !value_byte(end)) return end;
+    const char c = text_[end];
+    if (c == '=' || (c == ':' && !text_.substr(end).starts_with("://"))) return end;
+    return (c == ',' || c == '.') && !value_byte(end + 1) ? end + 1 : at;
+  }
+
   void add(Kind kind, std::size_t begin, std::size_t end) {
     folded_.clear();
     fold(text_.substr(begin, end - begin), folded_);
@@ -318,8 +345,8 @@ class Finder {
   }
 
   void take(std::size_t begin, std::size_t end) {
-    while (end > begin && std::string_view(".,:;!?-=&").contains(text_[end - 1])) --end;
-    while (begin < end && std::string_view(",:=&").contains(text_[begin])) ++begin;
+    while (end > begin && ends_none[static_cast<unsigned char>(text_[end - 1])]) --end;
+    while (begin < end && begins_none[static_cast<unsigned char>(text_[begin])]) ++begin;
     const std::string_view token = text_.substr(begin, end - begin);
     const std::size_t scheme = token.find("://");
     if (token.empty()) {
