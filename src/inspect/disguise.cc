@@ -225,8 +225,8 @@ constexpr std::array<std::uint8_t, 256> openings = [] {
 // say something, and whose words begin at `offset` of the text.
 class Part {
  public:
-  Part(std::string_view text, std::span<const Word> words, std::size_t offset, Out& out)
-      : text_(text), words_(words), offset_(offset), out_(out) {}
+  Part(std::string_view text, std::span<const Word> words, std::size_t offset, bool plain, Out& out)
+      : text_(text), words_(words), offset_(offset), plain_(plain), out_(out) {}
 
   void find() {
     std::size_t mixed = 0, single = 0, grammar = 0, percents = 0, references = 0, lettered = 0;
@@ -266,7 +266,7 @@ class Part {
   // Letters of other scripts inside of words that have Latin ones, full-width forms, and what is
   // hidden between them.
   void letters() {
-    if (is_plain_ascii(text_)) return;
+    if (plain_ || is_plain_ascii(text_)) return;
     const std::string shown = strip_hidden(text_);
     std::string out;
     for (std::size_t at = 0; at < shown.size();) {
@@ -407,12 +407,13 @@ class Part {
   std::string_view text_;
   std::span<const Word> words_;
   std::size_t offset_;
+  bool plain_;
   Out& out_;
 };
 
 }  // namespace
 
-Disclosure disclose(std::string_view text, std::span<const Word> words) {
+Disclosure disclose(std::string_view text, std::span<const Word> words, bool plain) {
   Out out;
   Runs(text, out).find(words);
   for (std::size_t first = 0; first < words.size();) {
@@ -427,7 +428,7 @@ Disclosure disclose(std::string_view text, std::span<const Word> words) {
     const std::size_t last = from(begin + part) - 1, next = from(begin + part - overlap);
     const bool ends = last + 1 == words.size();
     const std::size_t end = ends ? text.size() : words[last].end;
-    Part(text.substr(begin, end - begin), words.subspan(first, last + 1 - first), begin, out)
+    Part(text.substr(begin, end - begin), words.subspan(first, last + 1 - first), begin, plain, out)
         .find();
     if (ends) break;
     first = next;

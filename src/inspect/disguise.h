@@ -34,7 +34,7 @@ struct Disclosure {
   std::uint64_t left_out = 0;  // bytes above the bounds
 };
 
-// `words` were read from the text.
-Disclosure disclose(std::string_view text, std::span<const Word> words);
+// `words` were read from the text; `plain`: that it is_plain_ascii() is known.
+Disclosure disclose(std::string_view text, std::span<const Word> words, bool plain = false);
 
 }  // namespace latticegate::inspect

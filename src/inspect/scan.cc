@@ -86,29 +86,6 @@ std::string masked(std::string_view secret, std::string_view prefix) {
   return out + std::format(" ({} characters)", secret.size());
 }
 
-// Most strings are short: two copies that overlap are less than a call.
-void copy(const char* from, std::size_t length, char* to) {
-  if (length > 16) {
-    std::memcpy(to, from, length);
-  } else if (length >= 8) {
-    std::uint64_t first = 0, last = 0;
-    std::memcpy(&first, from, sizeof first);
-    std::memcpy(&last, from + length - sizeof last, sizeof last);
-    std::memcpy(to, &first, sizeof first);
-    std::memcpy(to + length - sizeof last, &last, sizeof last);
-  } else if (length >= 4) {
-    std::uint32_t first = 0, last = 0;
-    std::memcpy(&first, from, sizeof first);
-    std::memcpy(&last, from + length - sizeof last, sizeof last);
-    std::memcpy(to, &first, sizeof first);
-    std::memcpy(to + length - sizeof last, &last, sizeof last);
-  } else {
-    to[0] = from[0];
-    to[length / 2] = from[length / 2];
-    to[length - 1] = from[length - 1];
-  }
-}
-
 }  // namespace
 
 struct Scanner::State {
@@ -180,6 +157,7 @@ struct Scanner::State {
   std::uint64_t work_ = 0;  // steps that confirmations may still take
   std::uint32_t most_findings_ = 0;
   bool each_person_ = false;
+  bool plain_ = false;  // what is laid into the buffer is plain ASCII
 };
 
 void Scanner::State::begin(const ScanLimits& limits) {
@@ -203,7 +181,7 @@ void Scanner::State::lay(const json::Node* node, std::string_view text, bool key
   if (buffer.size() < used + length + 2)
     buffer.resize(std::max(2 * buffer.size(), used + length + 1024));
   char* const to = buffer.data() + used;
-  copy(text.data(), length, to);
+  std::memcpy(to, text.data(), length);
   leaves.push_back(
       {node, static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(length), key});
   // A line feed keeps anchors from matching across two strings, since none of them contains one;
@@ -425,7 +403,8 @@ void Scanner::State::find_secrets(Surface surface, const json::Node* root) {
 }
 
 void Scanner::State::find_hidden_text(Surface surface, const json::Node* root) {
-  if (is_plain_ascii({buffer.data(), used})) return;
+  plain_ = is_plain_ascii({buffer.data(), used});
+  if (plain_) return;
   constexpr std::size_t kinds = 6;
   for (const Leaf& leaf : leaves) {
     const std::vector<HiddenRun> runs = find_hidden(text_of(leaf), 4096);
@@ -548,7 +527,7 @@ void Scanner::State::ask_model(Surface surface, const json::Node* root) {
   Judged judged = named.model.judge(laid, words);
   // A disguise that comes off and shows something worse: what it shows counts.
   std::string_view how;
-  Disclosure disclosure = disclose(laid, words);
+  Disclosure disclosure = disclose(laid, words, plain_);
   findings_.skipped += disclosure.left_out;
   for (Disclosed& disclosed : disclosure.texts) {
     look_behind(surface, disclosed, root);
