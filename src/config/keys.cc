@@ -923,7 +923,7 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "true",
      .sentence =
          "Keep an index for `audit query` in the state's directory, some seconds behind the "
-         "log (15 us of a processor and 250 bytes a record)."},
+         "log (5 us of a processor and 80 bytes a record)."},
     {.path = "audit.spill",
      .type = Type::path,
      .fallback = "<state.directory>/spill",
