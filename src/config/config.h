@@ -205,6 +205,16 @@ struct VirtualServer {
   std::uint64_t search_above = 200;
 };
 
+// Other gateways that serve the same clients (gateway/replicas.h). One file may serve all of them:
+// only `self` differs.
+struct Replicas {
+  std::string self;           // the name of this one among the members
+  std::optional<Secret> key;  // 64 hexadecimal digits, the same at all
+  pqc::Profile profile = pqc::Profile::preferred;
+  std::filesystem::path ca;  // PEM bundle to trust instead of the system's; empty: the system's
+  std::map<std::string, Http, std::less<>> members;  // with this one; empty: it is alone
+};
+
 struct Policy {
   std::filesystem::path directory = "policies";  // of .cedar files
   Mode mode = Mode::enforce;
@@ -392,6 +402,7 @@ struct Config {
   std::map<std::string, Server, std::less<>> servers;
   Aggregate aggregate;
   std::map<std::string, VirtualServer, std::less<>> virtual_servers;
+  Replicas replicas;
   Policy policy;
   Inspect inspect;
   Approvals approvals;

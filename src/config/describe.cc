@@ -336,6 +336,16 @@ void add_limits(Lines& lines, const Limits& limits) {
   lines.add("limits.timeouts.drain", limits.timeouts.drain);
 }
 
+void add_replicas(Lines& lines, const Replicas& replicas) {
+  if (replicas.members.empty()) return;
+  lines.add("replicas.self", replicas.self);
+  lines.add("replicas.key", "from " + replicas.key->origin);
+  lines.add("replicas.tls.profile", pqc::name(replicas.profile));
+  lines.add("replicas.tls.ca", replicas.ca);
+  for (const auto& [name, member] : replicas.members)
+    lines.add(std::format("replicas.members.{}.url", name), member.url);
+}
+
 std::string_view name(base::Level level) {
   switch (level) {
     case base::Level::debug: return "debug";
@@ -441,6 +451,7 @@ std::string describe(const Config& config) {
   lines.add("aggregate.search_above", config.aggregate.search_above);
   lines.add("aggregate.wait", config.aggregate.wait);
   for (const auto& [virtual_name, server] : config.virtual_servers) add_virtual(lines, server);
+  add_replicas(lines, config.replicas);
   lines.add("policy.directory", config.policy.directory);
   lines.add("policy.mode", name(config.policy.mode));
   if (!config.policy.shadow.empty()) lines.add("policy.shadow", config.policy.shadow);

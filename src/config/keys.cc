@@ -447,6 +447,38 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "<aggregate.search_above>",
      .sentence = "In place of aggregate.search_above."},
 
+    {.path = "replicas",
+     .type = Type::section,
+     .sentence =
+         "Several gateways behind one load balancer. Each conversation is at home at one of "
+         "them; the others pass its requests on to it, over TLS."},
+    {.path = "replicas.self",
+     .type = Type::text,
+     .sentence = "The name of this one among `members`. The only key that differs from one to the "
+                 "next: LATTICEGATE_REPLICAS__SELF sets it. Read at the start."},
+    {.path = "replicas.key",
+     .type = Type::secret,
+     .sentence =
+         "64 hexadecimal digits, the same at all: what one tells another is sealed with it, "
+         "and what clients carry from one to another. Read at the start."},
+    {.path = "replicas.tls",
+     .type = Type::section,
+     .sentence = "Of the connections to the others."},
+    {.path = "replicas.tls.profile",
+     .type = Type::word,
+     .fallback = "preferred",
+     .words = "preferred|required|cnsa",
+     .sentence = "As for listen.tls.profile."},
+    {.path = "replicas.tls.ca",
+     .type = Type::path,
+     .sentence = "PEM file with the authorities to trust in place of the system's."},
+    {.path = "replicas.members",
+     .type = Type::names,
+     .sentence = "All gateways, this one too: small letters, digits, - and _, at most 32."},
+    {.path = "replicas.members.*.url",
+     .type = Type::text,
+     .sentence = "Where the others reach its listener: https, or http on this machine.",
+     .needed = true},
     {.path = "policy", .type = Type::section, .sentence = "What is allowed."},
     {.path = "policy.directory",
      .type = Type::path,

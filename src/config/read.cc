@@ -453,6 +453,7 @@ base::Result<Loaded> read(const Source& source, const Surroundings& surroundings
     read_servers(top, universe, *config);
     read_aggregate(top.section("aggregate"), config->aggregate);
     read_virtual_servers(top, universe, *config);
+    read_replicas(top.section("replicas"), config->listen, config->replicas);
     read_policy(top.section("policy"), config->policy);
     read_inspect(top.section("inspect"), config->inspect);
     read_approvals(top.section("approvals"), config->approvals);

@@ -58,6 +58,7 @@ Surroundings toy_machine() {
       .variable = [](const std::string& name) -> std::optional<std::string> {
         if (name == "CRM_TOKEN") return "token-from-variable";
         if (name == "CREDENTIALS_DIRECTORY") return "/run/credentials/gate";
+        if (name == "REPLICAS_KEY") return std::string(64, '7');
         if (name == "EMPTY") return "";
         return std::nullopt;
       },

@@ -8,7 +8,8 @@
 // the same request. What the request did not declare is refused to the server; if the call fails
 // over it, the client hears which capability was missing. Parked calls have limits in number, time
 // and bytes; at each the server hears notifications/cancelled. A parked call is a connection of
-// this process: a client that comes back to another replica is told so and begins anew.
+// this process, and replicas lead its client back here (gateway/replicas.h); after a restart it is
+// told so and begins anew.
 //
 // Legacy client, modern server. The handshake is answered from server/discover; each request
 // carries what the client declared then. input_required becomes requests of the server on the

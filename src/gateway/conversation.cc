@@ -69,7 +69,7 @@ void Principals::end_everything() {
 
 std::shared_ptr<Principal> Principals::find(const identity::Caller& caller, std::size_t limit,
                                             base::Instant now) {
-  std::string id = identity::conversation_pseudonym(key_, caller.profile());
+  std::string id = identity::conversation_pseudonym(id_key_, caller.profile());
   const std::scoped_lock lock(mutex_);
   if (const auto known = by_id_.find(id); known != by_id_.end()) {
     known->second->seen_ = now;

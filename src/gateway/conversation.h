@@ -112,9 +112,9 @@ class Principals {
   // and the kill counts all the same, because stopping comes first.
   using Remember =
       std::function<base::Result<void>(const std::string& id, const std::optional<Kill>& kill)>;
-  // `key`: of the pseudonyms.
-  Principals(Remember remember, std::string key)
-      : remember_(std::move(remember)), key_(std::move(key)) {}
+  // The keys are those of the pseudonyms in records, and of the ids of principals.
+  Principals(Remember remember, std::string key, std::string id_key)
+      : remember_(std::move(remember)), key_(std::move(key)), id_key_(std::move(id_key)) {}
 
   // The principal of a caller, new or known. Null when `limit` of them are known and each is killed
   // or held by somebody (a connection, a session); otherwise those that were not asked for longest
@@ -157,6 +157,7 @@ class Principals {
   bool make_room(std::size_t limit);                      // with the mutex held
   Remember remember_;
   std::string key_;
+  std::string id_key_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Principal>> by_id_;
   std::unordered_map<std::string, std::string> kept_trails_;

@@ -27,7 +27,7 @@ constexpr base::Instant start{1h};
 Principals forgetful() {
   return Principals(
       [](const std::string&, const std::optional<gateway::Kill>&) { return base::Result<void>(); },
-      "key");
+      "key", "ids");
 }
 
 gateway::Kill by_hand() { return {base::Time{}, "", "", "operator", "test"}; }
@@ -72,7 +72,7 @@ TEST_CASE("a principal that is in use or killed stays, and newcomers are refused
 TEST_CASE("who was forgotten and is killed meanwhile comes back killed") {
   Principals principals = forgetful();
   const auto gone = std::make_shared<gateway::Principal>(
-      identity::conversation_pseudonym("key", caller("a").profile()), "", "a", "");
+      identity::conversation_pseudonym("ids", caller("a").profile()), "", "a", "");
   CHECK(principals.find(caller("a"), 1, start) != nullptr);
   CHECK(principals.find(caller("b"), 1, start + 1s) != nullptr);
   CHECK(principals.find_by_id(gone->id()) == nullptr);
@@ -86,7 +86,7 @@ TEST_CASE("a lower limit after a reload is reached with the next newcomer") {
     CHECK(principals.find(caller(std::format("a{}", i)), 10, start + i * 1s) != nullptr);
   CHECK(principals.find(caller("new"), 4, start + 20s) != nullptr);
   CHECK(principals.all().size() == 4);
-  CHECK(principals.find_by_id(identity::conversation_pseudonym("key", caller("a9").profile())) !=
+  CHECK(principals.find_by_id(identity::conversation_pseudonym("ids", caller("a9").profile())) !=
         nullptr);
 }
 

@@ -455,7 +455,7 @@ Task<void> Doorway::open_session() {
   if (const std::string words = instructions(*asking); !words.empty())
     writer.member("instructions", words);
   writer.end_object();
-  worker_.shared().sessions.add(session, worker_.random());
+  worker_.shared().sessions.add(session, worker_.random(), snapshot_->session_prefix());
   // A kill that came meanwhile found no session to end.
   if (admitted_->principal->is_killed()) {
     worker_.shared().sessions.remove(session->id);

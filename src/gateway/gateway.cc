@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "crypto/aead.h"
+#include "crypto/hash.h"
 #include "gateway/alerts.h"
 #include "gateway/approval_page.h"
 #include "gateway/control.h"
@@ -21,6 +22,7 @@
 #include "gateway/learnt.h"
 #include "gateway/meters.h"
 #include "gateway/metrics_page.h"
+#include "gateway/replica_stops.h"
 #include "gateway/rules_in_force.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
@@ -100,6 +102,9 @@ struct Gateway::Parts {
   store::SystemFiles files;
   std::shared_ptr<const config::Config> first_config;
   std::string person_key;
+  // Replicas know each conversation by the same id.
+  std::string id_key() const;
+  std::vector<std::pair<std::string, Kill>> kills_of_these_ids();
   std::unique_ptr<Memory> memory;
   std::unique_ptr<Pins> pins;
   std::unique_ptr<RulesInForce> inspection_rules;
@@ -171,8 +176,8 @@ Result<void> Gateway::Parts::open_state() {
                     kill ? std::optional<std::string>(kill_text(*kill)) : std::nullopt);
         return {};
       },
-      person_key);
-  principals->restore(remembered_kills(*memory, "kills"));
+      person_key, id_key());
+  principals->restore(kills_of_these_ids());
   halts = std::make_unique<Halts>([this](const std::string& name, const std::optional<Kill>& halt) {
     memory->put("halts", name, halt ? std::optional<std::string>(kill_text(*halt)) : std::nullopt);
   });
@@ -264,23 +269,20 @@ Result<void> Gateway::Parts::open_loops() {
     shared->redaction_key = base::to_hex(key);
     memory->put("keys", "redaction", shared->redaction_key);
   }
-  for (const auto& entry : memory->remembered("keys"))
-    if (entry.key == "cursors") shared->cursor_key = entry.value;
-  if (shared->cursor_key.empty()) {
-    std::array<std::byte, 32> key{};
-    random.fill(key);
-    shared->cursor_key = base::to_hex(key);
-    memory->put("keys", "cursors", shared->cursor_key);
-  }
-  for (const auto& entry : memory->remembered("keys"))
-    if (entry.key == "states")
-      shared->state_key = base::from_hex(entry.value).value_or(std::string());
-  if (shared->state_key.size() != crypto::aead_key_size) {
-    std::array<std::byte, crypto::aead_key_size> key{};
-    random.fill(key);
-    shared->state_key = std::string(base::text_of(key));
-    memory->put("keys", "states", base::to_hex(key));
-  }
+  // Of what clients carry: kept over restarts, or the same at all replicas.
+  const auto carried_key = [&](std::string_view name) {
+    if (!config.replicas.members.empty()) return replica_key(config.replicas, name);
+    std::string key;
+    for (const auto& entry : memory->remembered("keys"))
+      if (entry.key == name) key = base::from_hex(entry.value).value_or(std::string());
+    if (key.size() == crypto::aead_key_size) return key;
+    std::array<std::byte, crypto::aead_key_size> bytes{};
+    random.fill(bytes);
+    memory->put("keys", std::string(name), base::to_hex(bytes));
+    return std::string(base::text_of(bytes));
+  };
+  shared->cursor_key = carried_key("cursors");
+  shared->state_key = carried_key("states");
   std::array<std::byte, 8> replica{};
   random.fill(replica);
   shared->replica = base::to_hex(replica);
@@ -304,6 +306,29 @@ Result<void> Gateway::Parts::open_loops() {
     shared->workers.push_back(workers.back().get());
   }
   return {};
+}
+
+std::string Gateway::Parts::id_key() const {
+  const config::Replicas& replicas = first_config->replicas;
+  return replicas.members.empty() ? person_key : replica_key(replicas, "ids of conversations");
+}
+
+// Where ids have changed since, whoever was killed is still stopped: the whole agent is.
+std::vector<std::pair<std::string, Kill>> Gateway::Parts::kills_of_these_ids() {
+  auto kills = remembered_kills(*memory, "kills");
+  const std::string now = crypto::to_hex(crypto::hmac_sha256(id_key(), "known again"));
+  std::string before = crypto::to_hex(crypto::hmac_sha256(person_key, "known again"));
+  for (const auto& entry : memory->remembered("keys"))
+    if (entry.key == "ids") before = entry.value;
+  memory->put("keys", "ids", now);
+  if (now == before) return kills;
+  for (auto& [id, kill] : kills) {
+    if (!id.starts_with("c-")) continue;
+    memory->put("kills", id, std::nullopt);
+    id = Principals::agent_id(kill.agent);
+    memory->put("kills", id, kill_text(kill));
+  }
+  return kills;
 }
 
 Result<void> Gateway::Parts::open_custody(std::shared_ptr<const store::WrappingKeys> wrapping) {
@@ -611,6 +636,7 @@ void Gateway::run() {
     parts.workers[0]->tasks().spawn(parts.control_acceptor->run());
     if (parts.metrics_acceptor) parts.workers[0]->tasks().spawn(parts.metrics_acceptor->run());
     parts.workers[0]->tasks().spawn(parts.housekeeping());
+    parts.workers[0]->tasks().spawn(ask_replicas(*parts.workers[0]));
   });
   for (std::size_t i = 1; i < parts.loops.size(); ++i)
     parts.threads.emplace_back([&parts, i] { parts.loops[i]->run(); });

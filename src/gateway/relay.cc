@@ -205,7 +205,7 @@ Task<void> Exchange::initialize() {
   if (const json::Value result = response->result(); result.exists()) {
     session->version = result["protocolVersion"].text_or("");
     session->link->opened(hands.session_id, session->version);
-    worker_.shared().sessions.add(session, worker_.random());
+    worker_.shared().sessions.add(session, worker_.random(), snapshot_->session_prefix());
     headers = std::format("Mcp-Session-Id: {}\r\n", session->id);
     if (const json::Value instructions = result["instructions"]; instructions.is_string())
       if (!accepts_instructions(worker_.inspection().scanner(), *snapshot_, route_, instructions,

@@ -4,7 +4,8 @@
 // it is there once.
 //
 // Replicas that share the key can read each other's. What waits at a server is a connection of one
-// process and cannot travel: another one says so, and the client begins anew.
+// process and cannot travel: the conversation's home has it (gateway/replicas.h), and when that was
+// started anew meanwhile it says so, and the client begins anew.
 #pragma once
 #include <string>
 #include <string_view>

@@ -6,6 +6,7 @@
 
 #include "gateway/alerts.h"
 #include "gateway/halts.h"
+#include "gateway/replica_stops.h"
 #include "json/write.h"
 
 namespace latticegate::gateway {
@@ -39,22 +40,117 @@ void write_end(json::Writer& w, const Kill& kill) {
   if (kill.until) w.member("until", base::to_rfc3339(*kill.until));
 }
 
+void record_halt(Worker& worker, audit::Type type, const std::string& name, const Kill& halt,
+                 std::string_view person) {
+  Shared& shared = worker.shared();
+  const auto [server, tool] = halt_parts(name);
+  const bool begins =
+      type == audit::Type::server_quarantined || type == audit::Type::tool_quarantined;
+  shared.log.warning(
+      begins ? "quarantine" : "quarantine lifted",
+      {{"server", std::string(server)}, {"tool", std::string(tool)}, {"reason", halt.reason}});
+  audit::Record record;
+  record.type = type;
+  record.time = shared.clock.now();
+  record.uid = crypto::uuid_v7(record.time, worker.random());
+  record.server.id = server;
+  record.tool = tool;
+  record.principal.ref = person;
+  record.why = halt.reason;
+  const std::string_view rules[] = {halt.by};
+  record.rules = rules;
+  shared.recorder.post(worker.record_writer().write(record));
+  shared.alerts->tell(
+      {.event = config::Event::quarantine,
+       .severity = begins ? Alert::Severity::critical : Alert::Severity::info,
+       .sentence = std::format("{}: {}", begins ? "in quarantine" : "released", halt.reason),
+       .server = std::string(server),
+       .tool = std::string(tool)});
+}
+
 }  // namespace
 
-std::optional<Response::Subject> Response::subject(json::Value body) {
+audit::Type stop_type(std::string_view id) {
+  if (id == Principals::everybody) return audit::Type::calls_stopped;
+  if (id.starts_with("user:")) return audit::Type::user_quarantined;
+  if (id.starts_with("agent:")) return audit::Type::agent_quarantined;
+  return audit::Type::session_killed;
+}
+
+bool halt(Worker& worker, const std::string& name, Kill kill, std::string_view person, Tell tell) {
+  Shared& shared = worker.shared();
+  if (!shared.halts->set(name, kill)) return false;
+  const auto [server, tool] = halt_parts(name);
+  record_halt(worker,
+              tool.empty() ? audit::Type::server_quarantined : audit::Type::tool_quarantined, name,
+              kill, person);
+  if (tool.empty()) {
+    worker.end_sessions(shared.sessions.take_all_at(server));
+    worker.give_up_credential(server);
+  }
+  if (tell == Tell::replicas)
+    tell_replicas(worker, {.what = {.halt = true, .id = name}, .kill = std::move(kill)});
+  return true;
+}
+
+void lift(Worker& worker, const Stopped& what, std::string_view one, std::string_view second,
+          std::string_view why, Tell tell) {
+  Shared& shared = worker.shared();
+  if (what.halt) {
+    if (!shared.halts->lift(what.id)) return;
+    record_halt(worker,
+                what.id.contains('/') ? audit::Type::tool_released : audit::Type::server_released,
+                what.id,
+                {.at = shared.clock.now(),
+                 .agent = {},
+                 .user = {},
+                 .by = "operator",
+                 .reason = std::string(why)},
+                one);
+    if (tell == Tell::replicas) tell_replicas(worker, {.what = what, .kill = std::nullopt});
+    return;
+  }
+  Kill kill;
+  for (auto& [id, known] : shared.principals.kills())
+    if (id == what.id) kill = known;
+  if (!shared.principals.release(what.id)) return;
+  if (tell == Tell::replicas) tell_replicas(worker, {.what = what, .kill = std::nullopt});
+  const bool of_user = what.id.starts_with("user:");
+  const std::string person = of_user ? mark_of(shared, kill.user) : std::string();
+  audit::Record record;
+  record.type = released_type(what.id);
+  record.time = shared.clock.now();
+  record.uid = crypto::uuid_v7(record.time, worker.random());
+  if (!of_user) record.session = what.id;
+  record.subject = person;
+  record.agent.ref = kill.agent;
+  record.principal.ref = one;
+  record.approved_by = second;
+  record.why = why;
+  shared.recorder.post(worker.record_writer().write(record));
+  shared.log.info("conversation released",
+                  {{"conversation", of_user ? person : what.id}, {"reason", std::string(why)}});
+  shared.alerts->tell({.event = config::Event::quarantine,
+                       .severity = Alert::Severity::info,
+                       .sentence = std::format("released: {}", why),
+                       .agent = kill.agent,
+                       .conversation = of_user ? person : what.id});
+}
+
+std::optional<Stopped> Response::subject(json::Value body) {
   if (body["all"].boolean() == true || body["all"].text_or({}) == "true")
-    return Subject{false, std::string(Principals::everybody)};
+    return Stopped{false, std::string(Principals::everybody)};
   const auto named = [&](std::string_view key) { return body[key].text_or({}); };
   if (const auto id = named("conversation"); id.starts_with("c-"))
-    return Subject{false, std::string(id)};
+    return Stopped{false, std::string(id)};
   if (const auto agent = named("agent"); !agent.empty())
-    return Subject{false, Principals::agent_id(agent)};
+    return Stopped{false, Principals::agent_id(agent)};
   if (const auto user = named("user"); !user.empty())
-    return Subject{false, Principals::user_id(user)};
+    return Stopped{false, Principals::user_id(user)};
   if (const auto server = named("server"); !server.empty() && !server.contains('/'))
-    return Subject{true, std::string(server)};
+    return Stopped{true, std::string(server)};
   if (const auto tool = named("tool"); !halt_parts(tool).tool.empty() && !tool.starts_with('/'))
-    return Subject{true, std::string(tool)};
+    return Stopped{true, std::string(tool)};
   return std::nullopt;
 }
 
@@ -123,96 +219,16 @@ Task<ControlAnswer> Response::quarantine(json::Value body) {
   }
   const bool wait = body["wait"].text_or({}) == "true";
   if (!what->halt) {
-    const audit::Type type = what->id == Principals::everybody ? audit::Type::calls_stopped
-                             : what->id.starts_with("user:")   ? audit::Type::user_quarantined
-                                                               : audit::Type::agent_quarantined;
-    if (!worker_.kill_all_of(what->id, type, kill))
+    if (!worker_.kill_all_of(what->id, stop_type(what->id), kill))
       co_return ControlAnswer{409, refusal("it is in quarantine, or killed, already")};
     co_return co_await stopped(1, "quarantined", shared.principals.named(what->id), wait);
   }
   const auto [server, tool] = halt_parts(what->id);
   if (!shared.snapshot.load()->routes.contains(server))
     co_return ControlAnswer{404, refusal(std::format("no server '{}'", base::printable(server)))};
-  if (!shared.halts->set(what->id, kill))
+  if (!halt(worker_, what->id, kill, mark_of(shared, by)))
     co_return ControlAnswer{409, refusal("it is in quarantine already")};
-  record_halt(tool.empty() ? audit::Type::server_quarantined : audit::Type::tool_quarantined,
-              what->id, kill, mark_of(shared, by));
-  // What is on its way back is withheld where it arrives; sessions and processes end now.
-  if (tool.empty()) {
-    worker_.end_sessions(shared.sessions.take_all_at(server));
-    worker_.give_up_credential(server);
-  }
   co_return co_await stopped(1, "quarantined", {}, wait);
-}
-
-void Response::record_halt(audit::Type type, const std::string& name, const Kill& halt,
-                           std::string_view person) {
-  Shared& shared = worker_.shared();
-  const auto [server, tool] = halt_parts(name);
-  const bool begins =
-      type == audit::Type::server_quarantined || type == audit::Type::tool_quarantined;
-  shared.log.warning(
-      begins ? "quarantine" : "quarantine lifted",
-      {{"server", std::string(server)}, {"tool", std::string(tool)}, {"reason", halt.reason}});
-  audit::Record record;
-  record.type = type;
-  record.time = shared.clock.now();
-  record.uid = crypto::uuid_v7(record.time, worker_.random());
-  record.server.id = server;
-  record.tool = tool;
-  record.principal.ref = person;
-  record.why = halt.reason;
-  const std::string_view rules[] = {halt.by};
-  record.rules = rules;
-  shared.recorder.post(worker_.record_writer().write(record));
-  shared.alerts->tell(
-      {.event = config::Event::quarantine,
-       .severity = begins ? Alert::Severity::critical : Alert::Severity::info,
-       .sentence = std::format("{}: {}", begins ? "in quarantine" : "released", halt.reason),
-       .server = std::string(server),
-       .tool = std::string(tool)});
-}
-
-void Response::lift(const Subject& subject, std::string_view one, std::string_view second,
-                    std::string_view why) {
-  Shared& shared = worker_.shared();
-  if (subject.halt) {
-    if (!shared.halts->lift(subject.id)) return;
-    record_halt(
-        subject.id.contains('/') ? audit::Type::tool_released : audit::Type::server_released,
-        subject.id,
-        {.at = shared.clock.now(),
-         .agent = {},
-         .user = {},
-         .by = "operator",
-         .reason = std::string(why)},
-        one);
-    return;
-  }
-  Kill kill;
-  for (auto& [id, known] : shared.principals.kills())
-    if (id == subject.id) kill = known;
-  if (!shared.principals.release(subject.id)) return;
-  const bool of_user = subject.id.starts_with("user:");
-  const std::string person = of_user ? mark_of(shared, kill.user) : std::string();
-  audit::Record record;
-  record.type = released_type(subject.id);
-  record.time = shared.clock.now();
-  record.uid = crypto::uuid_v7(record.time, worker_.random());
-  if (!of_user) record.session = subject.id;
-  record.subject = person;
-  record.agent.ref = kill.agent;
-  record.principal.ref = one;
-  record.approved_by = second;
-  record.why = why;
-  shared.recorder.post(worker_.record_writer().write(record));
-  shared.log.info("conversation released",
-                  {{"conversation", of_user ? person : subject.id}, {"reason", std::string(why)}});
-  shared.alerts->tell({.event = config::Event::quarantine,
-                       .severity = Alert::Severity::info,
-                       .sentence = std::format("released: {}", why),
-                       .agent = kill.agent,
-                       .conversation = of_user ? person : subject.id});
 }
 
 ControlAnswer Response::release(json::Value body) {
@@ -223,7 +239,7 @@ ControlAnswer Response::release(json::Value body) {
   const bool two = shared.snapshot.load()->config->control.four_eyes;
   if (two && (by.empty() || !knows(shared, by))) return bad("two people release: say who you are");
   // An agent's release is that of its conversations, too.
-  std::vector<Subject> found;
+  std::vector<Stopped> found;
   if (what->halt && shared.halts->find(halt_parts(what->id).server, halt_parts(what->id).tool))
     for (const auto& [name, halt] : shared.halts->all())
       if (name == what->id) found.push_back(*what);
@@ -234,7 +250,7 @@ ControlAnswer Response::release(json::Value body) {
         found.push_back({false, id});
   std::int64_t count = 0;
   std::int64_t waiting = 0;
-  for (const Subject& one : found) {
+  for (const Stopped& one : found) {
     const std::string key = (one.halt ? "halt:" : "kill:") + one.id;
     std::string first(by);
     if (two) {
@@ -246,7 +262,7 @@ ControlAnswer Response::release(json::Value body) {
       first = known->second;
       releasing_.erase(known);
     }
-    lift(one, mark_of(shared, first), two ? mark_of(shared, by) : std::string(),
+    lift(worker_, one, mark_of(shared, first), two ? mark_of(shared, by) : std::string(),
          two ? "released by two people" : "released by an operator");
     ++count;
   }
@@ -282,8 +298,9 @@ void Response::end_what_is_over() {
   const base::Time now = worker_.shared().clock.now();
   constexpr std::string_view why = "its time is over";
   for (const std::string& id : worker_.shared().principals.over(now))
-    lift({false, id}, {}, {}, why);
-  for (const std::string& name : worker_.shared().halts->over(now)) lift({true, name}, {}, {}, why);
+    lift(worker_, {false, id}, {}, {}, why, Tell::nobody);
+  for (const std::string& name : worker_.shared().halts->over(now))
+    lift(worker_, {true, name}, {}, {}, why, Tell::nobody);
 }
 
 }  // namespace latticegate::gateway

@@ -18,6 +18,17 @@
 
 namespace latticegate::gateway {
 
+// Stops a server or tool ("crm", "crm/customers"): what is on its way back is withheld where it
+// arrives; sessions and processes of a server end now. `person` ordered it. False when it is
+// stopped already.
+bool halt(Worker& worker, const std::string& name, Kill kill, std::string_view person,
+          Tell tell = Tell::replicas);
+// Lets something go on again. `one` and `second` released it.
+void lift(Worker& worker, const Stopped& what, std::string_view one, std::string_view second,
+          std::string_view why, Tell tell = Tell::replicas);
+// The type of the record when a kill of that id begins.
+audit::Type stop_type(std::string_view id);
+
 class Response {
  public:
   explicit Response(Worker& worker) : worker_(worker) {}
@@ -35,19 +46,10 @@ class Response {
   void end_what_is_over();
 
  private:
-  // What is named, as kills and halts are known: "c-1f0a...", "agent:bot", "user:ann", "all"; or
-  // "crm", "crm/customers".
-  struct Subject {
-    bool halt = false;  // a server or tool
-    std::string id;
-  };
-  static std::optional<Subject> subject(json::Value body);
-  void lift(const Subject& subject, std::string_view one, std::string_view second,
-            std::string_view why);
+  // What is named.
+  static std::optional<Stopped> subject(json::Value body);
   net::Task<ControlAnswer> stopped(std::int64_t count, std::string_view word,
                                    std::vector<std::shared_ptr<Principal>> principals, bool wait);
-  void record_halt(audit::Type type, const std::string& name, const Kill& halt,
-                   std::string_view person);
   Worker& worker_;
   std::map<std::string, std::string, std::less<>> releasing_;  // by whom first
 };

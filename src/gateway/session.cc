@@ -114,10 +114,11 @@ net::Task<void> end_links(net::Loop& loop, std::shared_ptr<Session> session) {
     co_await member->link->end(loop);
 }
 
-std::shared_ptr<Session> Sessions::add(std::shared_ptr<Session> session, crypto::Random& random) {
+std::shared_ptr<Session> Sessions::add(std::shared_ptr<Session> session, crypto::Random& random,
+                                       std::string_view prefix) {
   std::array<std::byte, 16> bytes{};
   random.fill(bytes);
-  session->id = base::to_hex(bytes);
+  session->id = std::string(prefix) + base::to_hex(bytes);
   const std::scoped_lock lock(mutex_);
   by_id_.emplace(session->id, session);
   return session;

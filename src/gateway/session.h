@@ -127,8 +127,9 @@ net::Task<void> end_links(net::Loop& loop, std::shared_ptr<Session> session);
 
 class Sessions {
  public:
-  // Registers under a new random id.
-  std::shared_ptr<Session> add(std::shared_ptr<Session> session, crypto::Random& random);
+  // Registers under a new id: `prefix` and what is random.
+  std::shared_ptr<Session> add(std::shared_ptr<Session> session, crypto::Random& random,
+                               std::string_view prefix = {});
   // The session if it exists and belongs to that principal and server.
   std::shared_ptr<Session> find(std::string_view id, const Principal& principal,
                                 std::string_view server) const;

@@ -252,6 +252,9 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(
         snapshot->opinion.surface_mask |=
             static_cast<std::uint8_t>(1U << static_cast<unsigned>(surface));
   }
+  auto replicas = Replicas::make(config->replicas);
+  if (!replicas) return within("replicas", std::move(replicas).error());
+  snapshot->replicas = *std::move(replicas);
   if (config->listen.tls) {
     auto tls = listener_tls(*config, clock, log);
     if (!tls) return within("listen.tls", std::move(tls).error());

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "gateway/catalogue.h"
 #include "gateway/door.h"
+#include "gateway/replicas.h"
 #include "identity/authenticator.h"
 #include "inspect/rules.h"
 #include "inspect/scan.h"
@@ -54,7 +55,11 @@ struct Snapshot {
   std::map<std::string, Door, std::less<>> doors;
   // Of objectives; those that stay the same go on.
   std::vector<std::shared_ptr<behaviour::Budget>> budgets;
-  std::vector<std::string> hosts;  // lower-case names that a Host header may have
+  std::vector<std::string> hosts;            // lower-case names that a Host header may have
+  std::shared_ptr<const Replicas> replicas;  // null: this gateway is alone
+
+  // Of the ids of legacy sessions.
+  std::string session_prefix() const { return replicas ? replicas->session_prefix() : ""; }
 };
 
 // Builds a snapshot from a checked configuration: policies, rules, certificates are read from disk.

@@ -6,6 +6,7 @@
 #include "gateway/alerts.h"
 #include "gateway/broker.h"
 #include "gateway/meters.h"
+#include "gateway/replica_stops.h"
 #include "gateway/worker.h"
 #include "identity/pseudonym.h"
 
@@ -34,16 +35,19 @@ void Worker::kill(Principal& principal, std::string by, std::string reason) {
   if (!shared_.principals.kill(principal, kill)) return;
   record_kill(audit::Type::session_killed, principal.id(), kill);
   finish_kill(principal);
+  tell_replicas(*this, {.what = {.halt = false, .id = principal.id()}, .kill = kill});
   if (auto known = shared_.principals.find_by_id(principal.id()))
     tasks_.spawn(measure_stop({std::move(known)}, begun));
 }
 
-bool Worker::kill_all_of(const std::string& id, audit::Type type, Kill kill) {
+bool Worker::kill_all_of(const std::string& id, audit::Type type, Kill kill, Tell tell) {
   const base::Instant begun = loop_.clock().instant();
   if (!shared_.principals.kill_all_of(id, kill)) return false;
   record_kill(type, id, kill);
   auto stopped = shared_.principals.named(id);
   for (const auto& principal : stopped) finish_kill(*principal);
+  if (tell == Tell::replicas)
+    tell_replicas(*this, {.what = {.halt = false, .id = id}, .kill = std::move(kill)});
   tasks_.spawn(measure_stop(std::move(stopped), begun));
   return true;
 }

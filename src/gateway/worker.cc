@@ -10,9 +10,12 @@
 #include "gateway/approval_page.h"
 #include "gateway/doorway.h"
 #include "gateway/halts.h"
+#include "gateway/hand_over.h"
+#include "gateway/incoming.h"
 #include "gateway/meters.h"
 #include "gateway/metrics_page.h"
 #include "gateway/ready.h"
+#include "gateway/replica_stops.h"
 #include "gateway/request_state.h"
 #include "identity/pseudonym.h"
 #include "mcp/translate.h"
@@ -87,6 +90,18 @@ net::HttpPool& Worker::pool(const ServerRoute& route, const config::Limits& limi
     options.head_timeout = route.config->timeouts.request;
     options.idle_timeout = route.config->timeouts.idle;
     pool = std::make_unique<net::HttpPool>(loop_, route.url, route.tls, options);
+  }
+  return *pool;
+}
+
+net::HttpPool& Worker::pool(const Replica& replica, const config::Limits& limits) {
+  auto& pool = replica_pools_[replica.url.authority];
+  if (!pool) {
+    net::ClientOptions options;
+    options.limits.head = {net::buffer_size};
+    options.limits.body = limits.answer;
+    options.connect_timeout = std::chrono::seconds(2);  // one that is away holds nobody up
+    pool = std::make_unique<net::HttpPool>(loop_, replica.url, replica.tls, options);
   }
   return *pool;
 }
@@ -467,8 +482,32 @@ bool Worker::room_for_session(const Principal& principal, const Snapshot& snapsh
   return sessions.size() < limit;
 }
 
+Result<std::shared_ptr<Admitted>> Worker::admit(identity::Caller caller, const Snapshot& snapshot) {
+  auto principal = principal_of(caller, snapshot);
+  if (!principal) return fail(Code::overloaded, "limits.conversations are all in use");
+  auto admitted = std::make_shared<Admitted>(
+      Admitted{snapshot.generation, {}, std::move(caller), std::move(principal), {}, {}, {}, {}});
+  if (admitted->caller->user) admitted->delegation = {admitted->caller->agent.value()};
+  if (snapshot.engine->looks_back())
+    admitted->histories =
+        shared_.histories.of(admitted->principal->id(), admitted->caller.profile(),
+                             snapshot.config->limits.conversations, shared_.clock.now());
+  if (snapshot.shadow && snapshot.shadow->looks_back())
+    admitted->shadow_histories =
+        shared_.shadow_histories.of(admitted->principal->id(), admitted->caller.profile(),
+                                    snapshot.config->limits.conversations, shared_.clock.now());
+  return admitted;
+}
+
 Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& request,
-                                                       const Snapshot& snapshot) {
+                                                       const Snapshot& snapshot,
+                                                       const Handed* handed) {
+  if (handed != nullptr) {
+    auto caller = snapshot.authenticator->accepted_elsewhere(handed->method, handed->fingerprint,
+                                                             handed->agent);
+    if (!caller) return std::unexpected(std::move(caller).error());
+    return admit(*std::move(caller), snapshot);
+  }
   const net::Head& head = request.head();
   std::array<std::string_view, 4> values{};
   std::size_t count = 0;
@@ -496,27 +535,10 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
       .forwarded = forwarded};
   auto caller = snapshot.authenticator->authenticate(credentials);
   if (!caller) return std::unexpected(std::move(caller).error());
-  auto principal = principal_of(*caller, snapshot);
-  if (!principal) return fail(Code::overloaded, "limits.conversations are all in use");
-  auto admitted =
-      std::make_shared<Admitted>(Admitted{snapshot.generation,
-                                          count == 1 ? std::string(values[0]) : std::string(),
-                                          *std::move(caller),
-                                          std::move(principal),
-                                          {},
-                                          {},
-                                          {},
-                                          {}});
-  if (admitted->caller->user) admitted->delegation = {admitted->caller->agent.value()};
-  if (snapshot.engine->looks_back())
-    admitted->histories =
-        shared_.histories.of(admitted->principal->id(), admitted->caller.profile(),
-                             snapshot.config->limits.conversations, shared_.clock.now());
-  if (snapshot.shadow && snapshot.shadow->looks_back())
-    admitted->shadow_histories =
-        shared_.shadow_histories.of(admitted->principal->id(), admitted->caller.profile(),
-                                    snapshot.config->limits.conversations, shared_.clock.now());
-  if (!forwarded) known = admitted;
+  auto admitted = admit(*std::move(caller), snapshot);
+  if (!admitted) return admitted;
+  if (count == 1) (*admitted)->authorization = values[0];
+  if (!forwarded) known = *admitted;
   return admitted;
 }
 
@@ -526,13 +548,37 @@ Task<void> Worker::handle(net::ServerRequest& request) {
     request.slot() = std::make_shared<Remembered>();
     shared_.meters->connected(request.peer().tls_version, request.peer().tls_group);
   }
+  if (request.head().find(handed_header)) co_return co_await take_over(request, snapshot());
   co_await serve(request, snapshot());
 }
 
-Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot) {
+// What another replica passed on. What only claims to be so is refused, whatever credential it has.
+Task<void> Worker::take_over(net::ServerRequest& request,
+                             std::shared_ptr<const Snapshot> snapshot) {
+  const auto body = co_await request.body();
+  auto handed = snapshot->replicas && body
+                    ? snapshot->replicas->open(request.head(), *body, shared_.clock.now())
+                    : fail(Code::forbidden, "this gateway has no replicas");
+  if (!handed) {
+    shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+    shared_.log.warning("handed request refused", {{"peer", request.peer().address},
+                                                   {"reason", base::describe(handed.error())}});
+    co_await answer_json(request, 403, "",
+                         R"({"error":"no replica of this gateway handed this request over"})");
+    co_return;
+  }
+  shared_.counters.taken_over.fetch_add(1, std::memory_order_relaxed);
+  if (request.head().target == stops_path)
+    co_return co_await answer_replica(*this, request, handed->from, *body);
+  ReadRequest taken(request, *body, &*handed);
+  co_await serve(taken, std::move(snapshot), &*handed);
+}
+
+Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                         const Handed* handed) {
   const net::Head& head = request.head();
   const std::string_view path = without_query(head.target);
-  if (!from_here(head, *snapshot)) {
+  if (handed == nullptr && !from_here(head, *snapshot)) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     co_await answer_json(
         request, 403, "",
@@ -548,7 +594,7 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
     co_return;
   }
   if (is_approval_page(head)) co_return co_await answer_approval_page(*this, request);
-  auto admitted = authenticate(request, *snapshot);
+  auto admitted = authenticate(request, *snapshot, handed);
   if (!admitted) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     shared_.log.info("caller refused", {{"peer", request.peer().address},
@@ -566,15 +612,52 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
                                    : R"({"error":"a valid credential is required"})");
     co_return;
   }
+  if (handed == nullptr && !(*admitted)->principal->is_killed())
+    if (std::string home = home_of(*this, *snapshot, head, (*admitted)->principal->id());
+        !home.empty())
+      co_return co_await find_home(request, std::move(snapshot), std::move(home),
+                                   *std::move(admitted));
+  co_await enter(request, std::move(snapshot), *std::move(admitted));
+}
+
+// Passes a request on to its home, or to the next in order when that one is away.
+Task<void> Worker::find_home(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                             std::string home, std::shared_ptr<Admitted> admitted) {
+  const auto body = co_await request.body();
+  if (!body) {
+    if (body.error().code != Code::closed)
+      co_await reject(request, {}, net::status_of(body.error()), -32600, body.error().detail);
+    co_return;
+  }
+  ReadRequest read(request, *body);
+  std::vector<std::string> tried;
+  while (!home.empty()) {
+    if (co_await hand_over(*this, read, snapshot, home, admitted)) co_return;
+    if (const auto session = read.head().find("mcp-session-id");
+        session && snapshot->replicas->home_of_session(*session) != nullptr) {
+      // The client opens another one (2025-11-25, basic/transports).
+      co_await reject(read, {}, 404, -32600, "the gateway that has this session is away");
+      co_return;
+    }
+    tried.push_back(std::move(home));
+    home = home_of(*this, *snapshot, read.head(), admitted->principal->id(), tried);
+  }
+  co_await enter(read, std::move(snapshot), std::move(admitted));
+}
+
+Task<void> Worker::enter(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                         std::shared_ptr<Admitted> admitted) {
+  const net::Head& head = request.head();
+  const std::string_view path = without_query(head.target);
   constexpr std::string_view prefix = "/mcp/";
   const std::string_view name =
       path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view();
   const auto door = path == "/mcp" || path.starts_with(prefix) ? snapshot->doors.find(name)
                                                                : snapshot->doors.end();
   // Whom it is not open to does not learn that it is there.
-  if (door != snapshot->doors.end() && door->second.open_to(admitted->get()->caller.profile())) {
+  if (door != snapshot->doors.end() && door->second.open_to(admitted->caller.profile())) {
     const Door& entered = door->second;
-    Doorway doorway(*this, request, std::move(snapshot), entered, *admitted);
+    Doorway doorway(*this, request, std::move(snapshot), entered, std::move(admitted));
     if (head.method == "POST")
       co_await doorway.post();
     else if (head.method == "GET")
@@ -592,7 +675,7 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
                          R"({"error":"no such server; servers are at /mcp/<name>"})");
     co_return;
   }
-  Exchange exchange(*this, request, std::move(snapshot), route->second, *admitted);
+  Exchange exchange(*this, request, std::move(snapshot), route->second, std::move(admitted));
   if (head.method == "POST")
     co_await exchange.post();
   else if (head.method == "GET")

@@ -45,6 +45,8 @@ struct Counters {
   std::atomic<std::uint64_t> redactions{0};
   std::atomic<std::uint64_t> kills{0};
   std::atomic<std::uint64_t> upstream_errors{0};
+  std::atomic<std::uint64_t> handed_over{0};  // to another replica
+  std::atomic<std::uint64_t> taken_over{0};   // from one
   std::atomic<std::uint64_t> shadow_judged{0};
   std::atomic<std::uint64_t> shadow_would_allow{0};   // what was refused
   std::atomic<std::uint64_t> shadow_would_refuse{0};  // what was allowed
@@ -99,6 +101,7 @@ struct Shared {
   std::atomic<std::uint64_t> next_id{1};  // of requests that we send upstream
   Eras eras;
   Outages outages;
+  Outages away;  // replicas
   Counters counters;
 };
 
@@ -122,6 +125,15 @@ struct Admitted {
   SharedHistories histories{};  // when policies look back
   SharedHistories shadow_histories{};
 };
+
+// What is stopped: a conversation, an agent, a user or everybody, by the id that
+// Principals::kills() has; or a server or tool, by its name in Halts.
+struct Stopped {
+  bool halt = false;
+  std::string id;
+};
+// Who hears of a stop: the other replicas (gateway/replica_stops.h), unless one of them told us.
+enum class Tell : std::uint8_t { replicas, nobody };
 
 // What a worker remembers of a connection.
 struct Remembered {
@@ -150,6 +162,7 @@ class Worker final : public net::Handler {
   void give_append(std::unique_ptr<store::Append> append);
   // The pool of a server on this loop.
   net::HttpPool& pool(const ServerRoute& route, const config::Limits& limits);
+  net::HttpPool& pool(const Replica& replica, const config::Limits& limits);
   // What is counted of a server.
   const ServerMeters& meters_of(const ServerRoute& route);
   // Makes the link to a server: HTTP, or a new child process on this loop.
@@ -186,7 +199,7 @@ class Worker final : public net::Handler {
   void kill(Principal& principal, std::string by, std::string reason);
   // The same for many, by an id of Principals, whether they were seen yet or not; `type` is that of
   // the record. False when the same holds already.
-  bool kill_all_of(const std::string& id, audit::Type type, Kill kill);
+  bool kill_all_of(const std::string& id, audit::Type type, Kill kill, Tell tell = Tell::replicas);
   // A step of an agent on the ladder: recorded, logged, told.
   void tell_ladder(const behaviour::Ladders::Change& change);
   // Ends sessions in the background.
@@ -214,10 +227,19 @@ class Worker final : public net::Handler {
   // `refused`: it answered with an error.
   net::Task<base::Result<bool>> speaks_modern(Link& link, bool pipe, bool& refused);
   net::Task<void> greet(Link& link, const Outgoing& message, Handshake& hands, net::Abort& abort);
-  net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
+  // `handed`: what another replica says of it; null when it came from its client.
+  net::Task<void> serve(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                        const Handed* handed = nullptr);
+  net::Task<void> take_over(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot);
+  net::Task<void> find_home(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                            std::string home, std::shared_ptr<Admitted> admitted);
+  net::Task<void> enter(net::ServerRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                        std::shared_ptr<Admitted> admitted);
   std::shared_ptr<Principal> principal_of(const identity::Caller& caller, const Snapshot& snapshot);
   base::Result<std::shared_ptr<Admitted>> authenticate(net::ServerRequest& request,
-                                                       const Snapshot& snapshot);
+                                                       const Snapshot& snapshot,
+                                                       const Handed* handed);
+  base::Result<std::shared_ptr<Admitted>> admit(identity::Caller caller, const Snapshot& snapshot);
 
   net::Loop& loop_;
   Shared& shared_;
@@ -230,6 +252,7 @@ class Worker final : public net::Handler {
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<store::Append>> appends_;
   std::unordered_map<std::uint64_t, std::unique_ptr<net::HttpPool>> pools_;
+  std::unordered_map<std::string, std::unique_ptr<net::HttpPool>> replica_pools_;  // by address
   std::unordered_map<std::uint64_t, std::shared_ptr<const ServerMeters>> meters_;  // by route
   struct Backoff {
     std::uint32_t failures = 0;

@@ -207,6 +207,21 @@ base::Result<Authenticator> Authenticator::make(Rules rules) {
   return Authenticator(std::move(tables));
 }
 
+base::Result<Caller> Authenticator::accepted_elsewhere(Method method, std::string_view fingerprint,
+                                                       std::string_view agent) const {
+  const auto is_it = [&](const Caller& caller) {
+    return caller->method == method && caller->fingerprint == fingerprint &&
+           caller->agent.value() == agent;
+  };
+  if (tables_->loopback && is_it(*tables_->loopback)) return *tables_->loopback;
+  for (const auto& [digest, caller] : tables_->tokens)
+    if (is_it(caller)) return caller;
+  for (const auto& table : tables_->certificates)
+    for (const auto& [name, caller] : table)
+      if (is_it(caller)) return caller;
+  return fail(Code::unauthenticated, "no rule here knows this credential");
+}
+
 base::Result<Caller> Authenticator::authenticate(const Credentials& credentials) const {
   const Caller* by_certificate = nullptr;
   if (credentials.certificate != nullptr) {

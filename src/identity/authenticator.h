@@ -85,6 +85,11 @@ class Authenticator {
   // the token.
   [[nodiscard]] base::Result<Caller> authenticate(const Credentials& credentials) const;
 
+  // Who has a credential that another gateway of the same rules accepted, by what that one says of
+  // it (as in CallerProfile). Code::unauthenticated when no rule here gives it to that agent.
+  [[nodiscard]] base::Result<Caller> accepted_elsewhere(Method method, std::string_view fingerprint,
+                                                        std::string_view agent) const;
+
   Authenticator(Authenticator&&) noexcept;
   Authenticator& operator=(Authenticator&&) noexcept;
   ~Authenticator();

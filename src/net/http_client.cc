@@ -179,10 +179,24 @@ Task<Result<std::unique_ptr<ClientConnection>>> HttpPool::exchange(const ClientR
   }
 }
 
+Task<Result<void>> HttpPool::reach() {
+  co_await loop_.yield();  // what ended meanwhile is noticed
+  std::unique_ptr<ClientConnection> connection = take_idle();
+  if (!connection) {
+    CO_TRY(connection, co_await open());
+  }
+  keep(std::move(connection));
+  co_return Result<void>();
+}
+
 void HttpPool::give_back(std::unique_ptr<ClientConnection> connection) {
   if (!connection || !connection->message_complete() || !connection->head().keep_alive ||
       connection->reader_.has_more() || idle_.size() >= options_.idle_connections)
     return;
+  keep(std::move(connection));
+}
+
+void HttpPool::keep(std::unique_ptr<ClientConnection> connection) {
   connection->reused_ = true;
   connection->idle_since_ = loop_.now();
   ClientConnection* const watched = connection.get();

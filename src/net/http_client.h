@@ -112,6 +112,9 @@ class HttpPool {
   // was requested.
   Task<base::Result<std::unique_ptr<ClientConnection>>> exchange(const ClientRequest& request,
                                                                  Abort* abort = nullptr);
+  // Makes sure that an idle connection is there, opening one if need be. What fails here was not
+  // sent anywhere.
+  Task<base::Result<void>> reach();
   // Back into the pool if its answer was read to the end and it may be kept; closed otherwise.
   void give_back(std::unique_ptr<ClientConnection> connection);
   const Url& url() const { return url_; }
@@ -121,6 +124,7 @@ class HttpPool {
  private:
   Task<base::Result<std::unique_ptr<ClientConnection>>> open();
   std::unique_ptr<ClientConnection> take_idle();
+  void keep(std::unique_ptr<ClientConnection> connection);
   Task<base::Result<void>> send(ClientConnection& connection, const ClientRequest& request);
   Loop& loop_;
   Url url_;

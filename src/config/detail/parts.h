@@ -43,6 +43,8 @@ void read_servers(Section& top, Universe& universe, Config& into);
 // After the servers.
 void read_aggregate(Section section, Aggregate& into);
 void read_virtual_servers(Section& top, Universe& universe, Config& into);
+// After the listener.
+void read_replicas(Section section, const Listen& listen, Replicas& into);
 void read_alerts(Section section, Alerts& into);
 void read_objectives(Section& top, Universe& universe, std::vector<behaviour::Objective>& into);
 // Small letters, digits, - and _, not these two first; at most 64.
