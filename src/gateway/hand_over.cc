@@ -123,7 +123,8 @@ Task<bool> hand_over(Worker& worker, ReadRequest& request, std::shared_ptr<const
                                 .agent = profile.agent.value(),
                                 .address = peer.address,
                                 .tls_version = peer.tls_version,
-                                .tls_group = peer.tls_group},
+                                .tls_group = peer.tls_group,
+                                .body = {}},
                                request.head(), *body, shared.clock.now(), worker.random()));
   const std::string method(request.head().method);
   const std::string target(request.head().target);

@@ -1,6 +1,7 @@
 #include "gateway/replicas.h"
 
 #include <algorithm>
+#include <array>
 #include <format>
 #include <utility>
 
@@ -23,12 +24,16 @@ constexpr std::size_t longest_seal = 4096;
 constexpr std::size_t largest_ca = std::size_t{16} * 1024 * 1024;
 constexpr char behind_name = '.';
 
-std::string about(std::string_view to, const net::Head& head, std::string_view body) {
+std::string about(std::string_view to, const net::Head& head) {
   const std::string_view session = head.find("mcp-session-id").value_or("");
-  return std::format("handed 1\n{}:{}\n{} {}:{}\n{}:{}\n{}", to.size(), to, head.method,
-                     head.target.size(), head.target, session.size(), session,
-                     crypto::to_hex(crypto::sha256(body)));
+  return std::format("handed 1\n{}:{}\n{} {}:{}\n{}:{}", to.size(), to, head.method,
+                     head.target.size(), head.target, session.size(), session);
 }
+
+// In the order in which they are sealed, behind time and method.
+constexpr std::array texts{&Handed::from,    &Handed::fingerprint, &Handed::agent,
+                           &Handed::address, &Handed::tls_version, &Handed::tls_group,
+                           &Handed::body};
 
 std::optional<identity::Method> method_of(std::string_view word) {
   for (const identity::Method method : {identity::Method::token, identity::Method::certificate,
@@ -110,48 +115,45 @@ const std::string* Replicas::home_of_session(std::string_view id) const {
 
 std::string Replicas::session_prefix() const { return self_ + behind_name; }
 
-std::string Replicas::seal(std::string_view to, const Handed& handed, const net::Head& head,
+std::string Replicas::seal(std::string_view to, Handed handed, const net::Head& head,
                            std::string_view body, base::Time now, crypto::Random& random) const {
+  handed.from = self_;
+  handed.body = crypto::to_hex(crypto::sha256(body));
   std::string text;
   json::Writer writer(text);
   writer.begin_array()
-      .string(self_)
       .raw(std::to_string(base::to_unix_ms(now)))
-      .string(identity::name(handed.method))
-      .string(handed.fingerprint)
-      .string(handed.agent)
-      .string(handed.address)
-      .string(handed.tls_version)
-      .string(handed.tls_group)
-      .end_array();
-  return base::to_base64(base::bytes_of(crypto::seal(key_, text, about(to, head, body), random)));
+      .string(identity::name(handed.method));
+  for (const auto field : texts) writer.string(handed.*field);
+  writer.end_array();
+  return base::to_base64(base::bytes_of(crypto::seal(key_, text, about(to, head), random)));
 }
 
-Result<Handed> Replicas::open(const net::Head& head, std::string_view body, base::Time now) const {
+Result<Handed> Replicas::open(const net::Head& head, base::Time now) const {
   constexpr std::string_view sentence = "no other replica sealed this request for this one";
   const std::string_view sealed = head.find(handed_header).value_or("");
   if (head.count(handed_header) != 1 || sealed.size() > longest_seal)
     return fail(Code::forbidden, std::string(sentence));
   const auto bytes = base::from_base64(sealed);
-  const auto text = bytes ? crypto::open(key_, *bytes, about(self_, head, body)) : std::nullopt;
+  const auto text = bytes ? crypto::open(key_, *bytes, about(self_, head)) : std::nullopt;
   const auto document = json::Document::parse(text.value_or("null"));
   if (!text || !document) return fail(Code::forbidden, std::string(sentence));
   const json::Value fields = document->root();
-  const auto method = method_of(fields.at(2).text_or({}));
-  Handed handed{.from = std::string(fields.at(0).text_or({})),
-                .method = method.value_or(identity::Method::token),
-                .fingerprint = std::string(fields.at(3).text_or({})),
-                .agent = std::string(fields.at(4).text_or({})),
-                .address = std::string(fields.at(5).text_or({})),
-                .tls_version = std::string(fields.at(6).text_or({})),
-                .tls_group = std::string(fields.at(7).text_or({}))};
+  Handed handed;
+  for (std::size_t i = 0; i < texts.size(); ++i) handed.*texts.at(i) = fields.at(i + 2).text_or({});
+  const auto method = method_of(fields.at(1).text_or({}));
   if (!method || find(handed.from) == nullptr) return fail(Code::forbidden, std::string(sentence));
-  const base::Time at(std::chrono::milliseconds(fields.at(1).integer().value_or(0)));
+  handed.method = *method;
+  const base::Time at(std::chrono::milliseconds(fields.at(0).integer().value_or(0)));
   if (std::chrono::abs(now - at) > longest_way)
     return fail(Code::forbidden,
                 std::format("what replica {} sealed is more than {} off this one's time",
                             handed.from, longest_way));
   return handed;
+}
+
+bool is_its_body(const Handed& handed, std::string_view body) {
+  return handed.body == crypto::to_hex(crypto::sha256(body));
 }
 
 }  // namespace latticegate::gateway

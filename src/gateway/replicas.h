@@ -53,6 +53,7 @@ struct Handed {
   std::string address;
   std::string tls_version;
   std::string tls_group;
+  std::string body;  // SHA-256 in hexadecimal; whoever reads the body compares
 };
 
 class Replicas {
@@ -72,11 +73,12 @@ class Replicas {
   // In front of the ids of sessions that are opened here.
   std::string session_prefix() const;
 
-  std::string seal(std::string_view to, const Handed& handed, const net::Head& head,
-                   std::string_view body, base::Time now, crypto::Random& random) const;
-  // Code::forbidden for what no other member sealed for this one and this request, just now.
-  [[nodiscard]] base::Result<Handed> open(const net::Head& head, std::string_view body,
-                                          base::Time now) const;
+  // `handed` without sender and body, which are filled in.
+  std::string seal(std::string_view to, Handed handed, const net::Head& head, std::string_view body,
+                   base::Time now, crypto::Random& random) const;
+  // Code::forbidden for what no other member sealed for this one and this request, just now. Before
+  // the body is read, so that nobody else makes us read one.
+  [[nodiscard]] base::Result<Handed> open(const net::Head& head, base::Time now) const;
 
  private:
   explicit Replicas(const config::Replicas& config);
@@ -85,6 +87,9 @@ class Replicas {
   std::string key_;
   std::map<std::string, Replica, std::less<>> members_;  // this one too
 };
+
+// Whether it is the body that was sealed.
+bool is_its_body(const Handed& handed, std::string_view body);
 
 // A key of 32 bytes for one use, the same at all replicas; `use` names it.
 std::string replica_key(const config::Replicas& config, std::string_view use);

@@ -555,10 +555,13 @@ Task<void> Worker::handle(net::ServerRequest& request) {
 // What another replica passed on. What only claims to be so is refused, whatever credential it has.
 Task<void> Worker::take_over(net::ServerRequest& request,
                              std::shared_ptr<const Snapshot> snapshot) {
-  const auto body = co_await request.body();
-  auto handed = snapshot->replicas && body
-                    ? snapshot->replicas->open(request.head(), *body, shared_.clock.now())
-                    : fail(Code::forbidden, "this gateway has no replicas");
+  auto handed = snapshot->replicas ? snapshot->replicas->open(request.head(), shared_.clock.now())
+                                   : fail(Code::forbidden, "this gateway has no replicas");
+  Result<std::string_view> body;
+  if (handed) body = co_await request.body();
+  if (!body && body.error().code == Code::closed) co_return;
+  if (handed && (!body || !is_its_body(*handed, *body)))
+    handed = fail(Code::forbidden, "it has another body than was sealed");
   if (!handed) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     shared_.log.warning("handed request refused", {{"peer", request.peer().address},
