@@ -432,6 +432,30 @@ def memory(args, rows, crt):
     return found
 
 
+def check(args):
+    """Starts upstream and gateway as they are measured, calls once, opens a few streams: what would make every row fail."""
+    args.streams, trouble = 3, []
+    for tls in (False, True):
+        with working_folder(args, args.build) as folder:
+            key, crt, _ = certificate(folder)
+            started = []
+            try:
+                ports = free_port(), free_port()
+                started.append(upstream(args, folder, tls, ports[0], key, crt))
+                started.append(latticegate(args, folder, tls, ports[1], ports[0], key, crt, "latticegate", {}))
+                row = Row("latticegate TLS" if tls else "latticegate", tls, ports[1], "/mcp/crm", started[-1])
+                failure = probe(args, row, crt)
+                opened, no_stream = open_streams(args, row, crt)
+                for s in opened:
+                    s.close()
+                trouble += [f"{row.name}: {words}" for words in (failure, no_stream) if words]
+            finally:
+                for process in reversed(started):
+                    process.stop()
+    print("\n".join(trouble) or "the bench's own rows work")
+    return 1 if trouble else 0
+
+
 # --- a long run ------------------------------------------------------------------------------------------------------
 def system_calls(row, args, crt):
     """System calls per call under load, all threads; nothing where strace is absent. strace slows the row, so this is apart."""
@@ -712,19 +736,22 @@ def main():
     parse.add_argument("--load-core", type=int, default=1)
     parse.add_argument("--soak", type=int, metavar="CALLS",
                        help="instead: so many calls to one gateway; its memory, its system calls and its log (about 1.5 GB a million)")
+    parse.add_argument("--check", action="store_true", help="instead: whether our own rows work, plain and TLS; measures nothing")
     parse.add_argument("--keep", action="store_true", help="keep the working folder (configurations, logs, audit)")
     parse.add_argument("--save", action="store_true", help="write bench/results/last.json, to be committed")
     parse.add_argument("-o", "--output", choices=("table", "json"), default="table")
     args = parse.parse_args()
     args.build = args.build.resolve()
     args.binary, args.upstream = args.build / "latticegate", args.build / "bench_upstream"
-    for tool in ("wrk", "nginx", "openssl"):
+    for tool in ("openssl",) if args.check else ("wrk", "nginx", "openssl"):
         if not shutil.which(tool):
             give_up(f"{tool} is missing: run it as ./dev bench, which installs what it needs")
     if (os.cpu_count() or 1) < 2:
         give_up("two cores are needed: one for the gateway, one for load and upstream")
     args.files = raise_file_limit()
     args.tokens = tokens(args.agents)
+    if args.check:
+        return check(args)
 
     report = {"machine": machine(), "rows": [], "memory": [], "noisy": False, "settings": {
         "rounds": args.rounds, "seconds": args.seconds, "connections": args.connections, "agents": args.agents, "pad": args.pad, "era": args.era,

@@ -7,8 +7,8 @@ to the time of a call when nobody hurries. No network; its own server, or bench_
   idle      10,000 sessions (legacy, one upstream session each), nothing under way: memory
   churn     100,000 sessions opened and ended: memory after each tenth
   stream    a call whose answer sends 1 GB of messages before its result: memory while it runs, and that all of them arrive
-  latency   a call at fixed times (open loop), to the server itself and through the gateway, in turns: what is added at the
-            median and at the 99th of a hundred
+  latency   a call at fixed times (open loop), to the server itself, through the gateway, and through it while others keep it
+            half busy, in turns: what is added at the median and at the 99th of a hundred
 
 Memory is PSS of the process tree. Counts can be made smaller (--sessions, --churn, --megabytes, --calls). Exit 1 when a goal is
 missed: idle 300 MB for 10,000, churn flat within 16 MB of its first tenth, stream within 64 MB, latency 150 us and 1 ms.
@@ -204,6 +204,34 @@ def stream(args, folder, _):
     return whole and most - before <= 64
 
 
+class Load:
+    """Other callers of the gateway while it is looked at: wrk, so many connections that ask one thing after the other."""
+
+    def __init__(self, port, session, connections, seconds):
+        self.seconds = seconds
+        self.wrk = subprocess.Popen(
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", bench.HERE / "calls.lua", f"http://127.0.0.1:{port}/mcp/crm"],
+            env={**os.environ, "BENCH_TOKENS": TOKEN, "BENCH_SESSION": session}, stdout=subprocess.PIPE, text=True)
+
+    def calls_per_second(self):
+        told = json.loads(self.wrk.communicate(timeout=self.seconds + 30)[0].strip().splitlines()[-1])
+        if told["errors"] or told["bad_status"]:
+            sys.exit(f"load: the other callers had errors: {told}")
+        return told["requests"] / told["duration_us"] * 1e6
+
+
+def ask_in_time(client, call, count, rate):
+    """Calls at fixed times; microseconds from when each was due: one that waits behind a slow one counts its wait."""
+    seen, pause, due = [], 1 / rate, time.perf_counter() + 0.01
+    for _ in range(count):
+        due += pause
+        while (left := due - time.perf_counter()) > 0:
+            time.sleep(left if left > 0.002 else 0)
+        client.ask(call)
+        seen.append(1e6 * (time.perf_counter() - due))
+    return seen
+
+
 def latency(args, folder, upstream_port):
     port, gateway = start(args, folder, upstream_port)
     direct, through = Client(upstream_port, "/mcp"), Client(port)
@@ -211,21 +239,27 @@ def latency(args, folder, upstream_port):
     for client in (direct, through):
         client.open()
         client.ask(call)
-    pause, times = 1 / args.rate, {"direct": [], "through": []}
-    due = time.perf_counter()
-    for i in range(args.calls * 2):
-        due += pause
-        while (left := due - time.perf_counter()) > 0:
-            time.sleep(left if left > 0.002 else 0)
-        which, client = ("direct", direct) if i % 2 else ("through", through)
-        client.ask(call)
-        # From when it was due: a call that waits behind a slow one counts its wait.
-        times[which].append(time.perf_counter() - due)
+    peak = Load(port, through.session, 32, 3).calls_per_second()
+    others = next(n for n in range(1, 33) if Load(port, through.session, n, 2).calls_per_second() >= peak / 2)
+    ways = {"direct": [], "alone": [], "half": []}  # the gateway has nothing else to do; it has half of what it can
+    rates = []
+    for _ in range(args.rounds):
+        count = args.calls // args.rounds
+        ways["direct"] += ask_in_time(direct, call, count, args.rate)
+        ways["alone"] += ask_in_time(through, call, count, args.rate)
+        load = Load(port, through.session, others, count // args.rate + 2)
+        time.sleep(0.5)
+        ways["half"] += ask_in_time(through, call, count, args.rate)
+        rates.append(load.calls_per_second())
     gateway.stop()
-    at = {which: [1e6 * statistics.quantiles(seen, n=100)[k] for k in (49, 98)] for which, seen in times.items()}
-    added = [b - a for a, b in zip(at["direct"], at["through"])]
-    print(f"latency: {args.calls} calls each way, {args.rate} a second: direct p50 {at['direct'][0]:.0f} us, p99 {at['direct'][1]:.0f} us; "
-          f"through p50 {at['through'][0]:.0f} us, p99 {at['through'][1]:.0f} us; added {added[0]:.0f} us and {added[1]:.0f} us")
+    at = {way: [statistics.quantiles(seen, n=100)[k] for k in (49, 98)] for way, seen in ways.items()}
+    print(f"latency: {args.calls} calls each way, {args.rate} a second; the gateway's most is {peak:.0f} calls a second with 32 connections")
+    words = {"direct": "to the server itself", "alone": "through the gateway",
+             "half": f"the same, beside {statistics.median(rates):.0f} calls a second of others ({others} connections)"}
+    for way, (p50, p99) in at.items():
+        added = "" if way == "direct" else f"; added {p50 - at['direct'][0]:.0f} us and {p99 - at['direct'][1]:.0f} us"
+        print(f"  {words[way]}: p50 {p50:.0f} us, p99 {p99:.0f} us{added}")
+    added = [half - straight for half, straight in zip(at["half"], at["direct"])]
     return added[0] <= 150 and added[1] <= 1000
 
 
@@ -237,7 +271,8 @@ def main():
     parser.add_argument("--churn", type=int, default=100_000)
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--rate", type=int, default=1000, help="of latency: calls a second, both ways together")
+    parser.add_argument("--rate", type=int, default=500, help="of latency: calls a second")
+    parser.add_argument("--rounds", type=int, default=5, help="of latency: turns")
     parser.add_argument("modes", nargs="*", choices=("idle", "churn", "stream", "latency", []))
     args = parser.parse_args()
     args.build = args.build.resolve()

@@ -4,7 +4,7 @@
 //   bench_upstream --port N [--certificate PEM --key PEM]
 //
 // initialize gives a session id; tools/list has one tool, search_customers; tools/call echoes the
-// id and answers about 1 KB; GET holds an event stream open until the client leaves. One thread.
+// id and answers about 1 KB; GET and subscriptions/listen hold an event stream open until the client leaves. One thread.
 // Listens on 127.0.0.1 only; for the bench only.
 #include <csignal>
 #include <cstdint>
@@ -37,9 +37,9 @@ constexpr std::string_view tools =
     R"({"type":"array","items":{"type":"string"}},"note":{"type":"string"}},"required":["query"],"additionalProperties":false},)"
     R"("annotations":{"readOnlyHint":true,"openWorldHint":false}}]})";
 constexpr std::string_view initialized =
-    R"({"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"bench","version":"1.0"}})";
+    R"({"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"bench","version":"1.0"}})";
 constexpr std::string_view discovered =
-    R"({"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"})";
+    R"({"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true}},"ttlMs":0,"cacheScope":"private"})";
 
 // About a kilobyte: five records as JSON in a text, as most servers answer.
 std::string made_customers() {
@@ -56,12 +56,7 @@ std::string made_customers() {
 class Upstream final : public net::Handler {
  public:
   net::Task<void> handle(net::ServerRequest& request) override {
-    if (request.head().method == "GET") {
-      net::Event gone(request.loop());
-      request.on_hangup([&gone] { gone.set(); });
-      if (const auto begun = co_await request.start_events(""); begun) co_await gone.wait();
-      co_return;
-    }
+    if (request.head().method == "GET") co_return co_await stream(request, "");
     const auto body = co_await request.body();
     if (!body) co_return;
     const auto message = json::Document::parse(*body, limits_);
@@ -75,6 +70,14 @@ class Upstream final : public net::Handler {
       co_return;
     }
     const std::string_view method = root["method"].text_or("");
+    if (method == "subscriptions/listen")
+      co_return co_await stream(
+          request,
+          std::format(
+              R"(data: {{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{}},)"
+              R"("_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}}})"
+              "\n\n",
+              json::to_string(root["id"])));
     std::string_view result = "{}";
     std::string headers;
     if (method == "tools/call")
@@ -95,6 +98,14 @@ class Upstream final : public net::Handler {
   }
 
  private:
+  static net::Task<void> stream(net::ServerRequest& request, std::string first) {
+    net::Event gone(request.loop());
+    request.on_hangup([&gone] { gone.set(); });
+    if (!co_await request.start_events("")) co_return;
+    if (!first.empty() && !co_await request.send_events(first)) co_return;
+    co_await gone.wait();
+  }
+
   json::Limits limits_{};
   std::string customers_ = made_customers();
   std::uint64_t sessions_ = 0;
