@@ -364,6 +364,7 @@ struct Timeouts {
   milliseconds idle{75'000};        // keep-alive between two requests
   milliseconds session{3'600'000};  // a session without a request or an open stream
   milliseconds drain{10'000};       // after SIGTERM, for calls under way
+  milliseconds keep_alive{15'000};  // until a silent event stream gets a comment; 0: never
 };
 
 struct Limits {

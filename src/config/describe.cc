@@ -334,6 +334,7 @@ void add_limits(Lines& lines, const Limits& limits) {
   lines.add("limits.timeouts.idle", limits.timeouts.idle);
   lines.add("limits.timeouts.session", limits.timeouts.session);
   lines.add("limits.timeouts.drain", limits.timeouts.drain);
+  lines.add("limits.timeouts.keep_alive", limits.timeouts.keep_alive);
 }
 
 void add_replicas(Lines& lines, const Replicas& replicas) {

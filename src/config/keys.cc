@@ -1068,6 +1068,12 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "10s",
      .sentence = "Calls under way when the gateway is told to stop.",
      .most = hour},
+    {.path = "limits.timeouts.keep_alive",
+     .type = Type::duration,
+     .fallback = "15s",
+     .sentence = "An event stream that was silent so long gets an empty comment, so that nothing "
+                 "on the way takes it for dead. 0: never. Read at the start.",
+     .most = hour},
 
     {.path = "log",
      .type = Type::section,

@@ -240,6 +240,7 @@ void read_limits(Section section, Limits& into) {
   timeouts.duration("idle", into.timeouts.idle);
   timeouts.duration("session", into.timeouts.session);
   timeouts.duration("drain", into.timeouts.drain);
+  timeouts.duration("keep_alive", into.timeouts.keep_alive);
 }
 
 void read_log(Section section, Logging& into) {

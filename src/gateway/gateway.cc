@@ -151,6 +151,7 @@ struct Gateway::Parts {
   Result<void> reload();
   Task<void> drain(std::size_t index);
   Task<void> housekeeping();
+  Task<void> keep_streams_alive(std::size_t index);
   void keep_saving(const std::stop_token& stop);
   void tell_about_log();
   void look_at_objectives(base::Time now);
@@ -376,6 +377,7 @@ Result<void> Gateway::Parts::bind() {
   options.body_timeout = config.limits.timeouts.body;
   options.write_timeout = config.limits.timeouts.write;
   options.idle_timeout = config.limits.timeouts.idle;
+  options.keep_alive = config.limits.timeouts.keep_alive;
   auto address = net::parse_address(config::describe(config.listen.address));
   if (!address) return base::within("listen.address", std::move(address).error());
   for (std::size_t i = 0; i < loops.size(); ++i) {
@@ -529,6 +531,13 @@ void Gateway::Parts::look_at_objectives(base::Time now) {
   }
 }
 
+Task<void> Gateway::Parts::keep_streams_alive(std::size_t index) {
+  while (!stopping.load()) {
+    co_await loops[index]->sleep(std::chrono::milliseconds(500));
+    co_await servers[index]->keep_streams_alive();
+  }
+}
+
 Task<void> Gateway::Parts::housekeeping() {
   base::Instant next_look = clock.instant();
   base::Instant next_history = clock.instant();
@@ -629,8 +638,10 @@ std::string Gateway::address() const {
 void Gateway::run() {
   Parts& parts = *parts_;
   for (std::size_t i = 0; i < parts.loops.size(); ++i)
-    parts.loops[i]->post(
-        [&parts, i] { parts.workers[i]->tasks().spawn(parts.acceptors[i]->run()); });
+    parts.loops[i]->post([&parts, i] {
+      parts.workers[i]->tasks().spawn(parts.acceptors[i]->run());
+      parts.workers[i]->tasks().spawn(parts.keep_streams_alive(i));
+    });
   parts.loops[0]->post([&parts] {
     parts.alerts->use(parts.first_config, std::move(parts.first_channels));
     parts.workers[0]->tasks().spawn(parts.control_acceptor->run());

@@ -13,6 +13,8 @@ using net::Task;
 
 // The home has its own patience with servers and people; this one only ends what it forgot.
 constexpr std::chrono::minutes patience{30};
+// A stream of a home that is alive has a comment at least so often, where it sends them at all.
+constexpr int silences = 4;
 
 // Header lines that are the client's to say, and the home's to answer.
 bool goes_there(std::string_view name) {
@@ -42,11 +44,13 @@ Task<void> lost(net::ServerRequest& request, std::string_view body) {
 
 // The answer's pieces as they come.
 Task<void> pass_events(net::ServerRequest& request, net::ClientConnection& connection,
-                       std::string_view headers) {
+                       std::string_view headers, std::chrono::milliseconds silence) {
   if (!co_await request.start_events(headers)) co_return;
   for (;;) {
+    if (silence.count() > 0) connection.stream().set_deadline(request.loop().now() + silence);
     const auto piece = co_await connection.read_piece();
     if (!piece) co_return;  // not finished: the client sees that something is missing
+    connection.stream().clear_deadline();
     if (piece->empty()) break;
     if (!co_await request.send_events(*piece)) co_return;
   }
@@ -54,7 +58,7 @@ Task<void> pass_events(net::ServerRequest& request, net::ClientConnection& conne
 }
 
 Task<void> pass_back(net::ServerRequest& request, net::ClientConnection& connection,
-                     std::string_view sent) {
+                     std::string_view sent, std::chrono::milliseconds silence) {
   const net::Head& head = connection.head();
   const int status = head.status;
   const std::string type(head.find("content-type").value_or("application/json"));
@@ -62,7 +66,7 @@ Task<void> pass_back(net::ServerRequest& request, net::ClientConnection& connect
   if (status == 200 && net::is_media_type(type, "text/event-stream")) {
     connection.release_head();
     connection.read_without_end();
-    co_return co_await pass_events(request, connection, headers);
+    co_return co_await pass_events(request, connection, headers, silence);
   }
   const auto body = co_await connection.read_body();
   if (body)
@@ -75,7 +79,7 @@ Task<void> pass_back(net::ServerRequest& request, net::ClientConnection& connect
 
 ReadRequest::ReadRequest(net::ServerRequest& inner, std::string_view body, const Handed* handed)
     : inner_(inner), body_(body), handed_(handed != nullptr) {
-  if (!handed_) return;
+  if (handed == nullptr) return;
   peer_.address = handed->address;
   peer_.tls_version = handed->tls_version;
   peer_.tls_group = handed->tls_group;
@@ -145,7 +149,8 @@ Task<bool> hand_over(Worker& worker, ReadRequest& request, std::shared_ptr<const
   if (connection) {
     answering = connection->get();
     request.on_hangup([answering] { answering->cancel(); });
-    co_await pass_back(request, **connection, *body);
+    co_await pass_back(request, **connection, *body,
+                       silences * snapshot->config->limits.timeouts.keep_alive);
     answering = nullptr;
   } else if (!abort.requested()) {
     co_await lost(request, *body);

@@ -45,6 +45,7 @@ std::optional<identity::Method> method_of(std::string_view word) {
 }  // namespace
 
 std::string replica_key(const config::Replicas& config, std::string_view use) {
+  base::check(config.key.has_value(), "members have a key");
   const std::string secret = base::from_hex(config.key->value.reveal()).value_or("");
   return std::string(
       base::text_of(crypto::hmac_sha256(secret, std::format("latticegate replicas 1: {}", use))));
@@ -66,7 +67,10 @@ Result<std::shared_ptr<const Replicas>> Replicas::make(const config::Replicas& c
   for (const auto& [name, member] : config.members) {
     auto url = net::parse_url(member.url);
     if (!url) return std::unexpected(std::move(url).error());
-    Replica replica{.url = *std::move(url), .tls = nullptr};
+    Replica replica{.url = *std::move(url),
+                    .tls = nullptr,
+                    .pool = std::format("{} {} {}", member.url, pqc::name(config.profile),
+                                        crypto::to_hex(crypto::sha256(options.ca_pem)))};
     if (replica.url.tls) {
       options.server_name = replica.url.host;
       auto context = net::TlsContext::client(options);

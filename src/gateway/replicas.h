@@ -42,6 +42,7 @@ inline constexpr std::string_view handed_header = "latticegate-handed";
 struct Replica {
   net::Url url;
   std::shared_ptr<const net::TlsContext> tls;  // null for http
+  std::string pool;  // names its connections; changes when the way there does
 };
 
 // Whose request it is, and how it came to the replica that was asked.

@@ -170,7 +170,7 @@ Task<ControlAnswer> Response::stopped(std::int64_t count, std::string_view word,
 }
 
 Task<ControlAnswer> Response::kill(json::Value body) {
-  Shared& shared = worker_.shared();
+  const Shared& shared = worker_.shared();
   const std::string reason =
       without_secrets(worker_, body["reason"].text_or("stopped by an operator"));
   const std::string id(body["conversation"].text_or({}));
@@ -198,7 +198,7 @@ Task<ControlAnswer> Response::kill(json::Value body) {
 }
 
 Task<ControlAnswer> Response::quarantine(json::Value body) {
-  Shared& shared = worker_.shared();
+  const Shared& shared = worker_.shared();
   const auto what = subject(body);
   if (!what || what->id.starts_with("c-"))
     co_return bad("name an agent, a user, a server, a tool (SERVER/TOOL), or all");
@@ -232,7 +232,7 @@ Task<ControlAnswer> Response::quarantine(json::Value body) {
 }
 
 ControlAnswer Response::release(json::Value body) {
-  Shared& shared = worker_.shared();
+  const Shared& shared = worker_.shared();
   const auto what = subject(body);
   const std::string_view by = body["by"].text_or({});
   if (!what) return bad("name a conversation, an agent, a user, a server, a tool, or all");

@@ -95,7 +95,7 @@ net::HttpPool& Worker::pool(const ServerRoute& route, const config::Limits& limi
 }
 
 net::HttpPool& Worker::pool(const Replica& replica, const config::Limits& limits) {
-  auto& pool = replica_pools_[replica.url.authority];
+  auto& pool = replica_pools_[replica.pool];
   if (!pool) {
     net::ClientOptions options;
     options.limits.head = {net::buffer_size};

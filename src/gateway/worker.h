@@ -252,7 +252,7 @@ class Worker final : public net::Handler {
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<store::Append>> appends_;
   std::unordered_map<std::uint64_t, std::unique_ptr<net::HttpPool>> pools_;
-  std::unordered_map<std::string, std::unique_ptr<net::HttpPool>> replica_pools_;  // by address
+  std::unordered_map<std::string, std::unique_ptr<net::HttpPool>> replica_pools_;
   std::unordered_map<std::uint64_t, std::shared_ptr<const ServerMeters>> meters_;  // by route
   struct Backoff {
     std::uint32_t failures = 0;

@@ -110,7 +110,11 @@ struct Authenticator::Tables {
   // By kind, then by name. DNS names are compared in lower case.
   std::array<std::map<std::string, Caller, std::less<>>, 4> certificates;
   std::optional<Caller> loopback;
+  std::map<std::pair<Method, std::string>, Caller> by_fingerprint;  // all of these
 
+  void note(const Caller& caller) {
+    by_fingerprint.try_emplace({caller->method, caller->fingerprint}, caller);
+  }
   const Caller* find(NameKind kind, const std::string& text) const {
     const auto& table = certificates[static_cast<std::size_t>(kind)];
     const auto found = kind == NameKind::dns ? table.find(lowered(text)) : table.find(text);
@@ -185,6 +189,7 @@ base::Result<Authenticator> Authenticator::make(Rules rules) {
     if (!fresh)
       return fail(Code::invalid, std::format("one token for two agents: {} and {}",
                                              at->second->agent, (*caller)->agent));
+    tables->note(*caller);
   }
   for (CertificateRule& rule : rules.certificates) {
     const std::string text = describe(rule.name);
@@ -198,10 +203,12 @@ base::Result<Authenticator> Authenticator::make(Rules rules) {
     if (!fresh)
       return fail(Code::invalid, std::format("the certificate name {} for two agents: {} and {}",
                                              text, at->second->agent, (*caller)->agent));
+    tables->note(*caller);
   }
   if (rules.loopback) {
     auto caller = finish(std::move(*rules.loopback), Method::loopback_anonymous, "");
     if (!caller) return std::unexpected(std::move(caller).error());
+    tables->note(*caller);
     tables->loopback = *std::move(caller);
   }
   return Authenticator(std::move(tables));
@@ -209,17 +216,10 @@ base::Result<Authenticator> Authenticator::make(Rules rules) {
 
 base::Result<Caller> Authenticator::accepted_elsewhere(Method method, std::string_view fingerprint,
                                                        std::string_view agent) const {
-  const auto is_it = [&](const Caller& caller) {
-    return caller->method == method && caller->fingerprint == fingerprint &&
-           caller->agent.value() == agent;
-  };
-  if (tables_->loopback && is_it(*tables_->loopback)) return *tables_->loopback;
-  for (const auto& [digest, caller] : tables_->tokens)
-    if (is_it(caller)) return caller;
-  for (const auto& table : tables_->certificates)
-    for (const auto& [name, caller] : table)
-      if (is_it(caller)) return caller;
-  return fail(Code::unauthenticated, "no rule here knows this credential");
+  const auto found = tables_->by_fingerprint.find({method, std::string(fingerprint)});
+  if (found == tables_->by_fingerprint.end() || found->second->agent.value() != agent)
+    return fail(Code::unauthenticated, "no rule here knows this credential");
+  return found->second;
 }
 
 base::Result<Caller> Authenticator::authenticate(const Credentials& credentials) const {

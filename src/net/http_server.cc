@@ -41,6 +41,7 @@ class HttpServer::Connection final : public ServerRequest {
   Connection(HttpServer& server, std::unique_ptr<Stream> stream)
       : server_(server),
         stream_(std::move(stream)),
+        said_(server.loop_),
         reader_(server.loop_, *stream_, HttpParser::Side::request, server.options_.limits) {
     server_.open_.insert(this);
   }
@@ -66,6 +67,7 @@ class HttpServer::Connection final : public ServerRequest {
       stream_->clear_deadline();
       begin_answer();
       co_await server_.handler_.handle(*this);
+      while (saying_) co_await said_.wait();
       stream_->on_hangup(nullptr);
       if (!answered_)
         (void)co_await respond(500, "", "text/plain", "the request was not answered\n");
@@ -143,27 +145,27 @@ class HttpServer::Connection final : public ServerRequest {
     finish_head();
     auto written = co_await write_now(out_);
     out_ = {};
+    last_said_ = server_.loop_.now();
     if (reader_.message_complete()) reader_.release_head();
     co_return written;
   }
 
   Task<Result<void>> send_events(std::string_view text) override {
-    if (!chunked_) co_return co_await write_now(text);
-    std::array<char, 20> digits;
-    const auto end =
-        std::to_chars(digits.data(), digits.data() + digits.size(), text.size(), 16).ptr;
-    std::string_view head(digits.data(), end);
-    const std::string_view parts[] = {head, "\r\n", text, "\r\n"};
-    deadline(server_.options_.write_timeout);
-    auto written = co_await stream_->write(parts);
-    stream_->clear_deadline();
-    co_return written;
+    while (saying_) co_await said_.wait();
+    co_return co_await say(text);
   }
 
   Task<Result<void>> finish_events() override {
+    while (saying_) co_await said_.wait();
     auto written = chunked_ ? co_await write_now("0\r\n\r\n") : Result<void>();
     if (written) streaming_ = false;
     co_return written;
+  }
+
+  // The comment, if the stream was silent for so long.
+  Task<void> keep_alive(base::Instant now) {
+    if (!streaming_ || saying_ || now - last_said_ < server_.options_.keep_alive) co_return;
+    if (!co_await say(":\n\n")) stream_->close();
   }
 
   bool answered() const override { return answered_; }
@@ -179,6 +181,24 @@ class HttpServer::Connection final : public ServerRequest {
  private:
   void deadline(std::chrono::milliseconds limit) {
     stream_->set_deadline(server_.loop_.now() + limit);
+  }
+
+  // Of an event stream; one at a time.
+  Task<Result<void>> say(std::string_view text) {
+    saying_ = true;
+    std::array<char, 20> digits;
+    const auto end =
+        std::to_chars(digits.data(), digits.data() + digits.size(), text.size(), 16).ptr;
+    const std::string_view head(digits.data(), end);
+    const std::string_view chunk[] = {head, "\r\n", text, "\r\n"};
+    deadline(server_.options_.write_timeout);
+    auto written =
+        co_await stream_->write(chunked_ ? std::span(chunk) : std::span(chunk).subspan(2, 1));
+    stream_->clear_deadline();
+    last_said_ = server_.loop_.now();
+    saying_ = false;
+    said_.set();
+    co_return written;
   }
 
   void begin_answer() {
@@ -229,6 +249,9 @@ class HttpServer::Connection final : public ServerRequest {
 
   HttpServer& server_;
   std::unique_ptr<Stream> stream_;
+  Event said_;
+  base::Instant last_said_{};
+  bool saying_ = false;  // a part of an event stream is on its way
   MessageReader reader_;
   std::string out_;
   std::shared_ptr<void> slot_;
@@ -301,6 +324,14 @@ Task<void> HttpServer::drain() {
       connection->end_after_answer();
   }
   co_await tasks_.empty();
+}
+
+Task<void> HttpServer::keep_streams_alive() {
+  if (options_.keep_alive.count() == 0) co_return;
+  // While one is written to, others come and go.
+  const std::vector<Connection*> open(open_.begin(), open_.end());
+  for (Connection* const connection : open)
+    if (open_.contains(connection)) co_await connection->keep_alive(loop_.now());
 }
 
 void HttpServer::abort() {

@@ -83,7 +83,8 @@ struct HttpServerOptions {
   std::chrono::milliseconds head_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds write_timeout{30'000};
-  std::size_t handshakes_in_flight = 64;  // per loop; further ones wait
+  std::chrono::milliseconds keep_alive{15'000};  // of silent event streams; 0: never
+  std::size_t handshakes_in_flight = 64;         // per loop; further ones wait
 };
 
 class HttpServer {
@@ -99,6 +100,9 @@ class HttpServer {
   // Closes idle connections and lets the others finish their answer; resumes when all are gone.
   // Event streams are told to end by their handlers.
   Task<void> drain();
+  // Event streams that were silent for options.keep_alive get an empty comment: what lies between
+  // does not take them for dead, and a client that vanished is noticed. To be called now and then.
+  Task<void> keep_streams_alive();
   // Closes everything now.
   void abort();
   std::size_t connections() const { return tasks_.size(); }
