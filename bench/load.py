@@ -240,7 +240,7 @@ def latency(args, folder, upstream_port):
         client.open()
         client.ask(call)
     peak = Load(port, through.session, 32, 3).calls_per_second()
-    others = next(n for n in range(1, 33) if Load(port, through.session, n, 2).calls_per_second() >= peak / 2)
+    others = min(range(1, 9), key=lambda n: abs(Load(port, through.session, n, 2).calls_per_second() - peak / 2))
     ways = {"direct": [], "alone": [], "half": []}  # the gateway has nothing else to do; it has half of what it can
     rates = []
     for _ in range(args.rounds):
