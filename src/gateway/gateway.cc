@@ -44,6 +44,12 @@ constexpr std::chrono::seconds housekeeping_interval(30);
 constexpr std::chrono::seconds last_words(
     1);  // for the answers of calls that the end of the drain ended
 
+// Keys and ids are made of these.
+bool is_same_replica(const config::Replicas& a, const config::Replicas& b) {
+  return a.self == b.self && a.key.has_value() == b.key.has_value() &&
+         (!a.key || a.key->value.reveal() == b.key->value.reveal());
+}
+
 std::string kill_text(const Kill& kill) {
   std::string out;
   json::Writer w(out);
@@ -439,7 +445,10 @@ Result<void> Gateway::Parts::reload() {
   Result<void> outcome;
   Result<Alerts::Channels> channels;
   const auto current = shared->snapshot.load();
-  if (config) {
+  if (config && !is_same_replica((*config)->replicas, first_config->replicas)) {
+    outcome = base::fail(base::Code::invalid,
+                         "replicas: self and key are read at the start; restart the gateway");
+  } else if (config) {
     auto snapshot = make_snapshot(*std::move(config), current->generation + 1, *pins,
                                   *inspection_rules, clock, log, person_key, current.get());
     if (snapshot)

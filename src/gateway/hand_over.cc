@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "gateway/incoming.h"
+#include "mcp/revision.h"
 
 namespace latticegate::gateway {
 namespace {
@@ -86,14 +87,26 @@ ReadRequest::ReadRequest(net::ServerRequest& inner, std::string_view body, const
   slot_ = std::make_shared<Remembered>();
 }
 
+const std::string* home_of_session(const Replicas& replicas, const net::Head& head) {
+  if (head.find("mcp-protocol-version") == mcp::modern_revision) return nullptr;
+  const auto session = head.find("mcp-session-id");
+  return session ? replicas.home_of_session(*session) : nullptr;
+}
+
+bool names_no_session_here(Worker& worker, const Snapshot& snapshot, const net::Head& head,
+                           const Principal& principal) {
+  const std::string* const home = home_of_session(*snapshot.replicas, head);
+  return home != nullptr && *home == snapshot.replicas->self() &&
+         !worker.shared().sessions.has(*head.find("mcp-session-id"), principal);
+}
+
 std::string home_of(Worker& worker, const Snapshot& snapshot, const net::Head& head,
-                    std::string_view principal, std::span<const std::string> tried) {
+                    const Principal& principal, std::span<const std::string> tried) {
   if (!snapshot.replicas) return {};
   const Replicas& replicas = *snapshot.replicas;
-  const std::string* home = nullptr;
-  if (const auto session = head.find("mcp-session-id")) home = replicas.home_of_session(*session);
-  if (home == nullptr)
-    home = &replicas.home(principal, [&](const std::string& name) {
+  const std::string* home = home_of_session(replicas, head);
+  if (home == nullptr || names_no_session_here(worker, snapshot, head, principal))
+    home = &replicas.home(principal.id(), [&](const std::string& name) {
       return std::ranges::contains(tried, name) ||
              worker.shared().away.rests(name, worker.loop().now());
     });

@@ -2,6 +2,13 @@
 // taking one over. The request goes as its client sent it, without the client's credential; the
 // answer comes back as it is, an event stream unbuffered. When the client leaves, so does the
 // request; what that means is for the home to say.
+//
+// A client has no say in where its conversation is at home: the session that a request names counts
+// only where there is one, and requests of the newer era name none.
+//
+// On the worker's loop. Limits: those of the client's request and of answers (limits.body,
+// limits.answer); 2 s to reach a replica, 30 minutes to the head of its answer, and four times
+// limits.timeouts.keep_alive of silence on an event stream.
 #pragma once
 #include <functional>
 #include <memory>
@@ -50,9 +57,14 @@ class ReadRequest final : public net::ServerRequest {
   std::shared_ptr<void> slot_;
 };
 
+// The replica whose session a request names; null when it names none.
+const std::string* home_of_session(const Replicas& replicas, const net::Head& head);
+// Whether it names a session of this replica that is not there, or another's.
+bool names_no_session_here(Worker& worker, const Snapshot& snapshot, const net::Head& head,
+                           const Principal& principal);
 // Where a request of this principal belongs, but for those that were tried; empty: here.
 std::string home_of(Worker& worker, const Snapshot& snapshot, const net::Head& head,
-                    std::string_view principal, std::span<const std::string> tried = {});
+                    const Principal& principal, std::span<const std::string> tried = {});
 
 // Passes a request on to the replica `to` and answers with what comes back. False when that one
 // cannot be reached: nothing was sent or answered, and it is away for a while.

@@ -134,6 +134,12 @@ std::shared_ptr<Session> Sessions::find(std::string_view id, const Principal& pr
   return found->second;
 }
 
+bool Sessions::has(std::string_view id, const Principal& principal) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_id_.find(std::string(id));
+  return found != by_id_.end() && found->second->principal.get() == &principal;
+}
+
 void Sessions::remove(std::string_view id) {
   const std::scoped_lock lock(mutex_);
   by_id_.erase(std::string(id));

@@ -133,6 +133,8 @@ class Sessions {
   // The session if it exists and belongs to that principal and server.
   std::shared_ptr<Session> find(std::string_view id, const Principal& principal,
                                 std::string_view server) const;
+  // Whether there is such a session of that principal, at whatever server.
+  bool has(std::string_view id, const Principal& principal) const;
   void remove(std::string_view id);
 
   // The modern access of a principal to a server; made by `make` when there is none yet.

@@ -615,9 +615,11 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
                                    : R"({"error":"a valid credential is required"})");
     co_return;
   }
-  if (handed == nullptr && !(*admitted)->principal->is_killed())
-    if (std::string home = home_of(*this, *snapshot, head, (*admitted)->principal->id());
-        !home.empty())
+  const Principal& principal = *(*admitted)->principal;
+  if (handed != nullptr && names_no_session_here(*this, *snapshot, head, principal))
+    co_return co_await reject(request, {}, 404, -32600, "this session does not exist or has ended");
+  if (handed == nullptr && !principal.is_killed())
+    if (std::string home = home_of(*this, *snapshot, head, principal); !home.empty())
       co_return co_await find_home(request, std::move(snapshot), std::move(home),
                                    *std::move(admitted));
   co_await enter(request, std::move(snapshot), *std::move(admitted));
@@ -636,14 +638,13 @@ Task<void> Worker::find_home(net::ServerRequest& request, std::shared_ptr<const 
   std::vector<std::string> tried;
   while (!home.empty()) {
     if (co_await hand_over(*this, read, snapshot, home, admitted)) co_return;
-    if (const auto session = read.head().find("mcp-session-id");
-        session && snapshot->replicas->home_of_session(*session) != nullptr) {
+    if (home_of_session(*snapshot->replicas, read.head()) != nullptr) {
       // The client opens another one (2025-11-25, basic/transports).
       co_await reject(read, {}, 404, -32600, "the gateway that has this session is away");
       co_return;
     }
     tried.push_back(std::move(home));
-    home = home_of(*this, *snapshot, read.head(), admitted->principal->id(), tried);
+    home = home_of(*this, *snapshot, read.head(), *admitted->principal, tried);
   }
   co_await enter(read, std::move(snapshot), std::move(admitted));
 }

@@ -159,6 +159,42 @@ test("several agents do not all live at one gateway", async () => {
   assert.ok(homes.size > 1, [...homes].join());
 });
 
+/** A message straight to one gateway, with headers of our choice. */
+const say = (name, message, more) =>
+  new Promise((done, failed) => {
+    const out = https(`${members[name].url}/mcp/everything`, {
+      ca, method: "POST",
+      headers: { ...headers("tester"), "content-type": "application/json", accept: "application/json, text/event-stream", ...more },
+    }, (reply) => {
+      let body = "";
+      reply.on("data", (piece) => (body += piece)).on("end", () => done({ status: reply.statusCode, headers: reply.headers, body }));
+    });
+    out.on("error", failed);
+    out.end(JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }));
+  });
+
+test("no client chooses where its conversation is at home, whatever session it names", async () => {
+  const home = await homeOf("tester");
+  const calls = () => Promise.all(names.map((name) => metric(name, "latticegate_calls_begun_total")));
+  const before = await calls();
+  const meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+  };
+  const modern = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "echo" };
+  for (const asked of names)
+    for (const named of names) {
+      const session = { "mcp-session-id": `${named}.00ff` };
+      const called = await say(asked, { method: "tools/call", params: { name: "echo", arguments: { message: "x" }, _meta: meta } }, { ...modern, ...session });
+      assert.equal(called.status, 200, called.body);
+      const hello = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } };
+      const opened = await say(asked, { method: "initialize", params: hello }, session);
+      if (opened.status !== 404) assert.ok(opened.headers["mcp-session-id"].startsWith(`${home}.`), JSON.stringify(opened.headers));
+    }
+  const after = await calls();
+  for (const [i, name] of names.entries()) assert.equal(after[i] - before[i], name === home ? 9 : 0, name);
+});
+
 test("a conversation that is stopped is stopped wherever it asks", async () => {
   const peer = await connect("v2", { url: new URL("/mcp/files", base), headers: headers("turning") }, { era: "modern" });
   await peer.call("get_file_info", { path: "secret.txt" }).catch(() => {});
@@ -197,6 +233,17 @@ test("what nobody of them sealed is refused, whatever token comes with it", asyn
     });
     assert.equal(status, 403);
   }
+});
+
+test("a gateway does not become another one by a reload", async () => {
+  const file = join(folder, "a", "latticegate.yaml");
+  const good = readFileSync(file, "utf8");
+  writeFileSync(file, good.replace('"self": "a"', '"self": "b"'));
+  const refused = await gateways.a.run("reload");
+  writeFileSync(file, good);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stdout + refused.stderr, /replicas: self and key are read at the start; restart the gateway/);
+  assert.equal((await gateways.a.run("reload")).code, 0);
 });
 
 test("one that is away is passed over; its sessions are opened anew", async () => {
