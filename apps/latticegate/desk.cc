@@ -102,8 +102,7 @@ Result<std::string> ask_log(const config::Config& config, std::string_view what,
        .write = write,
        .keys_changed = nullptr,
        .sign_with = [&](auto log_keys) { (*journal)->use_keys(std::move(log_keys)); },
-       .prove_rotation = [&](std::uint64_t r) { (*journal)->prove_rotation(r); },
-       .index = {}},
+       .prove_rotation = [&](std::uint64_t r) { (*journal)->prove_rotation(r); }},
       clock, files);
   return (*ask)(desk);
 }

@@ -10,7 +10,6 @@
 #include "crypto/random.h"
 #include "json/value.h"
 #include "store/body_file.h"
-#include "store/log_index.h"
 #include "store/query_reader.h"
 #include "store/rotation.h"
 #include "store/sealer.h"
@@ -23,6 +22,7 @@ using base::fail;
 using base::Result;
 
 constexpr std::size_t longest_reason = 500;
+constexpr std::chrono::hours retain_every(1);
 
 std::optional<crypto::Digest> digest_in(json::Value hex) {
   const auto bytes = base::from_hex(hex.text_or(""));
@@ -292,19 +292,10 @@ Result<Rotated> Desk::rotate(bool finish) {
   return Rotated{.record = record, .keys = (*latest)->public_text()};
 }
 
-Result<void> Desk::refresh_index() {
-  if (parts_.index.empty()) return {};
-  auto index = store::LogIndex::open(parts_.index, parts_.audit.directory);
-  if (!index) return std::unexpected(std::move(index).error());
-  // A piece at a time: somebody may be waiting for the desk.
-  if (const auto taken = index->update(200'000); !taken) return std::unexpected(taken.error());
-  return {};
-}
-
-Custody::Custody(std::unique_ptr<Desk> desk, std::chrono::seconds every,
+Custody::Custody(std::unique_ptr<Desk> desk, const base::Clock& clock,
                  std::function<void(const Result<GivenUp>&)> told)
     : desk_(std::move(desk)),
-      every_(every),
+      clock_(clock),
       told_(std::move(told)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -314,20 +305,17 @@ Custody::~Custody() {
 }
 
 void Custody::run(const std::stop_token& stop) {
-  told_(desk_->retain(true));
-  std::int64_t rounds = 0;
+  base::Instant next{};
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    if (!wake_.wait_for(lock, stop, every_, [&] { return !work_.empty(); })) {
-      if (stop.stop_requested()) break;
+    if (clock_.instant() >= next) {
       lock.unlock();
-      if (++rounds % std::max<std::int64_t>(3600 / every_.count(), 1) == 0)
-        told_(desk_->retain(true));
-      if (auto fresh = desk_->refresh_index(); !fresh)
-        told_(std::unexpected(std::move(fresh).error()));
+      told_(desk_->retain(true));
+      next = clock_.instant() + retain_every;
       lock.lock();
-      continue;
     }
+    if (!wake_.wait_for(lock, stop, next - clock_.instant(), [&] { return !work_.empty(); }))
+      continue;
     auto work = std::move(work_.front());
     work_.pop_front();
     lock.unlock();

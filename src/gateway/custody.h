@@ -77,7 +77,6 @@ class Desk {
     // Of the journal: other keys sign from now on; the record that says so.
     std::function<void(std::shared_ptr<const store::LogKeys>)> sign_with;
     std::function<void(std::uint64_t)> prove_rotation;
-    std::filesystem::path index{};  // empty: none
   };
   // Clock and files outlive it.
   Desk(Parts parts, const base::Clock& clock, store::Files& files)
@@ -95,9 +94,6 @@ class Desk {
   std::string pseudonym_of(std::string_view tenant, std::string_view user) const {
     return identity::person_pseudonym(parts_.person_key, tenant, user);
   }
-  // Brings the index of the log up to date, if there is to be one. Code::unavailable and others:
-  // the log itself is as good as before.
-  [[nodiscard]] base::Result<void> refresh_index();
   // Gives the log other keys (store/rotation.h): `finish` false makes them, and from now on both
   // sign; true ends that, when the former ones have signed a checkpoint that names the next, and
   // destroys the former. Code::conflict, Code::not_found: not now.
@@ -120,9 +116,9 @@ class Desk {
 // The desk of a running gateway, on its thread.
 class Custody {
  public:
-  // Also does what retention demands, at the beginning and then every hour, and keeps the index
-  // fresh, every so often.
-  Custody(std::unique_ptr<Desk> desk, std::chrono::seconds every,
+  // Also does what retention demands, at the beginning and then every hour.
+  // The clock outlives it.
+  Custody(std::unique_ptr<Desk> desk, const base::Clock& clock,
           std::function<void(const base::Result<GivenUp>&)> told);
   Custody(const Custody&) = delete;
   Custody& operator=(const Custody&) = delete;
@@ -134,7 +130,7 @@ class Custody {
  private:
   void run(const std::stop_token& stop);
   std::unique_ptr<Desk> desk_;
-  std::chrono::seconds every_;
+  const base::Clock& clock_;
   std::function<void(const base::Result<GivenUp>&)> told_;
   std::mutex mutex_;
   std::condition_variable_any wake_;

@@ -26,6 +26,7 @@
 #include "gateway/rules_in_force.h"
 #include "gateway/worker.h"
 #include "net/socket.h"
+#include "store/indexer.h"
 #include "store/log_keys.h"
 #include "store/pseudonym_key.h"
 #include "store/sealer.h"
@@ -125,6 +126,7 @@ struct Gateway::Parts {
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Custody> custody;
+  std::unique_ptr<store::Indexer> indexer;
   net::TaskGroup telling{[](const std::exception_ptr&) {}};  // of alerts; on the first loop
   std::unique_ptr<Shared> shared;
   std::unique_ptr<Learnt> learnt;
@@ -353,19 +355,23 @@ Result<void> Gateway::Parts::open_custody(std::shared_ptr<const store::WrappingK
                       },
                   .keys_changed = [this] { recorder->forget_body_keys(); },
                   .sign_with = [this](auto log_keys) { recorder->use_keys(std::move(log_keys)); },
-                  .prove_rotation = [this](std::uint64_t r) { recorder->prove_rotation(r); },
-                  .index = audit.index ? first_config->state.directory / "audit-index.db"
-                                       : std::filesystem::path()},
+                  .prove_rotation = [this](std::uint64_t r) { recorder->prove_rotation(r); }},
       clock, files);
-  custody = std::make_unique<Custody>(
-      std::move(desk), std::chrono::seconds(10), [this](const Result<GivenUp>& given) {
-        if (!given)
-          log.error("keeping the audit log in order did not work",
-                    {{"reason", base::describe(given.error())}});
-        else if (given->keys + given->records > 0)
-          log.info("retention", {{"keys", std::to_string(given->keys)},
-                                 {"records", std::to_string(given->records)}});
-      });
+  custody = std::make_unique<Custody>(std::move(desk), clock, [this](const Result<GivenUp>& given) {
+    if (!given)
+      log.error("keeping the audit log in order did not work",
+                {{"reason", base::describe(given.error())}});
+    else if (given->keys + given->records > 0)
+      log.info("retention", {{"keys", std::to_string(given->keys)},
+                             {"records", std::to_string(given->records)}});
+  });
+  if (audit.index)
+    indexer = std::make_unique<store::Indexer>(
+        first_config->state.directory / "audit-index.db", audit.directory,
+        [this](const base::Error& error) {
+          log.error("keeping the index of the audit log did not work",
+                    {{"reason", base::describe(error)}});
+        });
   return {};
 }
 
@@ -674,6 +680,7 @@ void Gateway::run() {
     // the process ends without taking its loops apart under what still waits in them.
     parts.log.warning("some connections did not end in time");
     parts.custody.reset();  // it writes records
+    parts.indexer.reset();
     parts.recorder.reset();
     parts.memory.reset();
     std::_Exit(0);

@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <format>
 #include <fstream>
+#include <semaphore>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "audit/record.h"
@@ -15,6 +17,7 @@
 #include "json/value.h"
 #include "store/awaited.h"
 #include "store/detail/scratch.h"
+#include "store/indexer.h"
 #include "store/journal.h"
 #include "store/query_reader.h"
 
@@ -175,4 +178,30 @@ TEST_CASE("an index that is damaged, of another version or of another log is mad
   CHECK(by_index(bench, *index, "agent:bot-3") == by_scan(bench, "agent:bot-3"));
   auto again = LogIndex::open(bench.file(), bench.log(), true);
   CHECK(again->end() == 0);
+}
+
+TEST_CASE("the indexer follows the log, tells of a trouble once, and goes on when it is over") {
+  Bench bench;
+  bench.write(500);
+  std::counting_semaphore<100> troubles{0};
+  fs::create_directory(bench.file());  // no place for a file
+  const store::Indexer indexer(
+      bench.file(), bench.log(), [&](const base::Error&) { troubles.release(); },
+      std::chrono::milliseconds(2));
+  CHECK(troubles.try_acquire_for(std::chrono::seconds(20)));
+  CHECK_FALSE(troubles.try_acquire_for(std::chrono::milliseconds(20)));
+  fs::remove(bench.file());
+  const auto indexed = [&](std::uint64_t records) {
+    const auto late = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < late) {
+      const auto index = LogIndex::open(bench.file(), bench.log());
+      if (index && index->end() >= records) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  };
+  CHECK(indexed(500));
+  bench.write(200);
+  CHECK(indexed(700));
+  CHECK_FALSE(troubles.try_acquire());
 }

@@ -1,9 +1,5 @@
 #include "store/packer.h"
 
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <format>
 #include <memory>
 #include <optional>
@@ -27,7 +23,6 @@ using base::fail;
 using base::Result;
 
 constexpr std::size_t chunk_size = std::size_t{256} * 1024;
-constexpr int niceness = 15;
 
 fs::path unfinished_path(const fs::path& log) { return log / "segment.new"; }
 
@@ -148,8 +143,7 @@ std::string Packer::trouble() const {
 }
 
 void Packer::run(const std::stop_token& stop) {
-  pthread_setname_np(pthread_self(), "audit-pack");
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), niceness);
+  take_spare_time("audit-pack");
   (void)files_.remove(unfinished_path(log_)).has_value();  // of a process that was killed
   std::uint64_t done = 0;
   for (;;) {
