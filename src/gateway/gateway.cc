@@ -224,7 +224,6 @@ Result<void> Gateway::Parts::open_loops() {
   options.origin = config.audit.origin;
   options.homes = count + 1;  // the last for threads that block
   options.segment = config.audit.segment;
-  options.gather = std::chrono::milliseconds(2);
   // A log that was signed goes on under its keys or not at all.
   std::error_code ignored;
   const bool first_start = !fs::exists(store::checkpoint_path(config.audit.directory), ignored);

@@ -1,6 +1,7 @@
 #include "gateway/recorder.h"
 
 #include <coroutine>
+#include <utility>
 
 namespace latticegate::gateway {
 
@@ -11,6 +12,7 @@ base::Result<std::unique_ptr<Recorder>> Recorder::open(store::JournalOptions opt
   // One wake-up per loop and batch: the whole list of a loop's records is handed over at once.
   std::unique_ptr<Recorder> recorder(new Recorder);  // tidy: the constructor is private
   recorder->blocking_home_ = static_cast<std::uint32_t>(loops.size());
+  recorder->homes_ = std::vector<Home>(loops.size());
   auto notify = [loops = std::move(loops), &awaited = recorder->awaited_](std::uint32_t home,
                                                                           store::Append* list) {
     if (home == loops.size()) {
@@ -56,7 +58,7 @@ struct Durable {
   bool await_ready() const noexcept { return false; }
   bool await_suspend(std::coroutine_handle<> awaiting) {
     append.set(leaf, call_uid, home, awaiting.address(), std::move(body));
-    submitted = journal.submit(append);
+    submitted = journal.submit(append, store::Commit::later);
     return submitted.has_value();
   }
   base::Result<store::Ticket> await_resume() {
@@ -71,6 +73,11 @@ net::Task<base::Result<store::Ticket>> Recorder::begin(
     net::Loop& loop, store::Append& append, audit::Leaf leaf, const crypto::Uuid& call_uid,
     std::unique_ptr<const store::KeptBody> body) {
   Durable durable{*journal_, append, leaf, std::move(body), call_uid, loop.index(), {}};
+  if (!std::exchange(homes_[loop.index()].commits, true))
+    loop.when_idle([this, &home = homes_[loop.index()]] {
+      home.commits = false;
+      journal_->commit();
+    });
   co_return co_await durable;
 }
 

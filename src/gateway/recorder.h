@@ -34,16 +34,20 @@ class Recorder {
   // a time.
   base::Result<std::uint64_t> write(audit::Leaf leaf);
   // See Journal.
-  void use_keys(std::shared_ptr<const store::LogKeys> keys) {
-    journal_->use_keys(std::move(keys));
-  }
+  void use_keys(std::shared_ptr<const store::LogKeys> keys) { journal_->use_keys(std::move(keys)); }
   void prove_rotation(std::uint64_t record) { journal_->prove_rotation(record); }
   void forget_body_keys() { journal_->forget_body_keys(); }
   store::Journal::Status status() const { return journal_->status(); }
 
  private:
   Recorder() = default;
+  // Records of a loop are committed together: when it has nothing else to do.
+  struct alignas(64) Home {
+    bool commits = false;  // the loop will say so; on the loop only
+  };
+
   store::Awaited awaited_;
+  std::vector<Home> homes_;  // by loop
   std::uint32_t blocking_home_ = 0;
   std::unique_ptr<store::Journal> journal_;  // last: tells the others until it ends
 };

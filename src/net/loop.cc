@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t buffers_kept = 256;
 constexpr std::chrono::milliseconds tick_interval(100);
 constexpr int events_at_once = 128;
+constexpr std::chrono::milliseconds idle_work_waits(2);
 
 }  // namespace
 
@@ -125,6 +126,17 @@ void Loop::post(std::move_only_function<void()> work) {
 
 void Loop::resume_later(std::coroutine_handle<> task) { ready_.push_back(task); }
 
+void Loop::when_idle(std::move_only_function<void()> work) {
+  if (idle_work_.empty()) idle_work_at_ = now_ + idle_work_waits;
+  idle_work_.push_back(std::move(work));
+}
+
+void Loop::do_idle_work() {
+  idle_taken_.swap(idle_work_);
+  for (auto& work : idle_taken_) work();
+  idle_taken_.clear();
+}
+
 void Loop::take_posted() {
   {
     const std::scoped_lock lock(mutex_);
@@ -138,16 +150,21 @@ void Loop::wait_for_events() {
   std::array<epoll_event, events_at_once> events;
   const base::Instant turn = clock_.instant();
   if (turn - now_ > tick_interval) give_back(turn - now_);
+  if (!idle_work_.empty() && turn >= idle_work_at_) do_idle_work();
   int timeout = 0;
+  bool idle = false;
   if (ready_.empty()) {
     // Asleep is said before the last look: who posts after that look rings the bell.
     asleep_.store(true);
     const std::scoped_lock lock(mutex_);
-    timeout = posted_.empty() ? patience(turn) : 0;
+    idle = posted_.empty();
+    // Before it sleeps with work that waited for that, it looks whether it really has nothing.
+    timeout = idle && idle_work_.empty() ? patience(turn) : 0;
   }
   const int count = ::epoll_wait(epoll_, events.data(), events_at_once, timeout);
   base::check(count >= 0 || errno == EINTR, "an event loop waits for events");
   asleep_.store(false);
+  if (idle && count == 0 && !idle_work_.empty()) do_idle_work();
   now_ = clock_.instant();
   const auto told = static_cast<std::size_t>(std::max(count, 0));
   for (const epoll_event& event : std::span(events).first(told))

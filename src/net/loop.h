@@ -98,6 +98,10 @@ class Loop {
   void stop();                                      // any thread
   void post(std::move_only_function<void()> work);  // any thread; runs on the loop later
   void resume_later(std::coroutine_handle<> task);  // on the loop only; cheaper than post
+  // Runs `work` once, when nothing is left to do and the loop would sleep, at the latest in the
+  // first round that begins 2 ms later. For what is cheaper done for many at once. On the loop
+  // only.
+  void when_idle(std::move_only_function<void()> work);
 
   // Watches or forgets a deadline; watching again moves it.
   void watch(Deadline& deadline, base::Instant at);
@@ -174,6 +178,7 @@ class Loop {
   void sleep_until(base::Instant until, std::coroutine_handle<> task);
   void take_posted();
   void wait_for_events();
+  void do_idle_work();
   int patience(base::Instant now);  // milliseconds that it may sleep; -1 for ever
   void give_back(std::chrono::nanoseconds busy);
   void wake_sleepers();
@@ -187,6 +192,9 @@ class Loop {
   BufferPool buffers_;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> running_;
+  std::vector<std::move_only_function<void()>> idle_work_;
+  std::vector<std::move_only_function<void()>> idle_taken_;
+  base::Instant idle_work_at_{};   // the latest
   std::vector<Sleeper> sleepers_;  // a heap
   std::vector<std::shared_ptr<Watcher>> retired_;
   struct Head final : Deadline {

@@ -4,6 +4,7 @@
 
 #include <semaphore>
 #include <thread>
+#include <vector>
 
 using namespace latticegate;
 using std::chrono::milliseconds;
@@ -59,6 +60,46 @@ TEST_CASE("a deadline does not count the time for which the loop held everybody 
   tasks.spawn(rounds());
   loop.run();
   loop.forget(due);
+}
+
+TEST_CASE("work for idle times waits while there is something to do, and no longer than 2 ms") {
+  HandClock clock;
+  net::Loop loop(0, clock);
+  net::TaskGroup tasks([](const std::exception_ptr& error) { std::rethrow_exception(error); });
+  int rounds = 0;
+  int done_at = -1;
+  const auto busy = [&](int most, milliseconds each) -> net::Task<void> {
+    done_at = -1;
+    loop.when_idle([&] { done_at = rounds; });
+    for (rounds = 0; rounds < most; ++rounds) {
+      clock.advance(each);
+      co_await loop.yield();
+    }
+    loop.when_idle([&] { loop.stop(); });  // nothing else wakes it
+  };
+  SUBCASE("until the others are done") {
+    tasks.spawn(busy(20, milliseconds(0)));
+    loop.run();
+    CHECK(done_at == 20);
+  }
+  SUBCASE("when the others take long") {
+    tasks.spawn(busy(20, milliseconds(1)));
+    loop.run();
+    CHECK(done_at == 1);  // in the second round the clock had moved by 2 ms
+  }
+  SUBCASE("posted work comes first, work that it asks for comes later") {
+    std::vector<int> order;
+    loop.when_idle([&] {
+      order.push_back(2);
+      loop.when_idle([&] {
+        order.push_back(3);
+        loop.stop();
+      });
+    });
+    loop.post([&] { order.push_back(1); });
+    loop.run();
+    CHECK(order == std::vector{1, 2, 3});
+  }
 }
 
 TEST_CASE("work aside runs on another thread, lanes do not wait for each other") {

@@ -7,7 +7,6 @@
 #include <condition_variable>
 #include <format>
 #include <iterator>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -21,7 +20,6 @@
 #include "store/body_file.h"
 #include "store/detail/lock.h"
 #include "store/detail/thread.h"
-#include "store/pace.h"
 #include "store/packer.h"
 #include "store/posted.h"
 #include "store/query_reader.h"
@@ -38,7 +36,7 @@ using base::Code;
 using base::fail;
 using base::Result;
 
-constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t enough = 64;         // appends that are worth a commit, whoever comes next
 constexpr std::size_t post_soon = 65'536;  // posted bytes that are worth a commit of their own
 
 std::string node_of(const std::string& origin) { return origin.substr(origin.rfind('/') + 1); }
@@ -65,7 +63,8 @@ class Journal::Writer {
   ~Writer();
 
   Result<void> start();
-  Result<void> submit(Append& append);
+  Result<void> submit(Append& append, Commit commit);
+  void commit();
   Result<void> post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body);
   void use_keys(std::shared_ptr<const LogKeys> keys) {
     if (sealer_ != nullptr) sealer_->use(std::move(keys));
@@ -89,6 +88,8 @@ class Journal::Writer {
   // Waits for work and takes all of it; false when there is none and will be none.
   bool take(Batch& batch);
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
+  // Whether there is something that must not wait any longer. Under the mutex.
+  bool due() const { return stopping_ || due_ || posted_.text.size() > post_soon; }
   void commit(Batch& batch);
   // Puts the frames of a batch into out_ and their bodies on the disk; gives the next seq.
   Result<std::uint64_t> make_frames(const Batch& batch);
@@ -138,7 +139,6 @@ class Journal::Writer {
   std::vector<Append*> tails_;
   std::chrono::milliseconds retry_{0};  // not zero: the disk failed, next attempt after that
   bool last_attempt_ = false;           // the one that an end of the program still makes was made
-  Pace pace_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -149,8 +149,9 @@ class Journal::Writer {
   std::uint64_t queued_bytes_ =
       0;  // of leaves that are not yet durable, kept_ and the running batch included
   std::uint64_t body_bytes_ = 0;  // of their bodies
-  std::size_t wanted_ = never;    // appends that are worth waking the writer for
-  bool want_posted_ = false;      // whether a posted leaf is
+  bool due_ = false;              // appends wait that somebody wants committed
+  bool waiting_ = false;          // the writer waits until something is due,
+  bool want_posted_ = false;      // or until anything is posted
   bool stopping_ = false;
   std::uint64_t lost_before_ = 0;  // counts at the last log.resumed
   std::uint64_t refused_before_ = 0;
@@ -216,7 +217,7 @@ Journal::Writer::~Writer() {
   sealer_.reset();
 }
 
-Result<void> Journal::Writer::submit(Append& append) {
+Result<void> Journal::Writer::submit(Append& append, Commit commit) {
   base::check(append.state_ == Append::State::ready && append.home_ < options_.homes,
               "an append is set before it is submitted");
   bool wake = false;
@@ -244,11 +245,21 @@ Result<void> Journal::Writer::submit(Append& append) {
     last_ = &append;
     ++queued_;
     queued_bytes_ += append.leaf_.size();
-    wake = queued_ >= wanted_;
-    if (wake) wanted_ = never;
+    due_ = due_ || commit == Commit::now || queued_ >= enough;
+    wake = due_ && std::exchange(waiting_, false);
   }
   if (wake) wake_.notify_one();
   return {};
+}
+
+void Journal::Writer::commit() {
+  bool wake = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    due_ = due_ || queued_ > 0;
+    wake = due_ && std::exchange(waiting_, false);
+  }
+  if (wake) wake_.notify_one();
 }
 
 Result<void> Journal::Writer::post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body) {
@@ -329,28 +340,15 @@ void Journal::Writer::run() {
 }
 
 bool Journal::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
-  pace_.committed(queued_);
-  const auto due = [&] { return stopping_ || queued_ > 0 || posted_.text.size() > post_soon; };
-  // Under load the first record of a batch is not worth being woken for: the others follow.
-  if (const std::size_t target = pace_.target(); target > 1) {
-    wanted_ = target;
-    if (!wake_.wait_for(lock, options_.gather, [&] {
-          return stopping_ || queued_ >= target || posted_.text.size() > post_soon;
-        }))
-      pace_.fell_short(queued_);
-  }
+  const auto is_due = [this] { return due(); };
   // A posted leaf rides with the next batch; only if none comes for some time, it is one by itself.
-  wanted_ = 1;
-  if (!due() && !wake_.wait_for(lock, options_.post_delay, due)) {
-    pace_.rested();
-    while (!due() && posted_.empty()) {
-      wanted_ = 1;
-      want_posted_ = true;
-      wake_.wait(lock);
-    }
+  waiting_ = true;
+  if (!due() && !wake_.wait_for(lock, options_.post_delay, is_due)) {
+    want_posted_ = true;
+    wake_.wait(lock, [this] { return due() || queued_ > 0 || !posted_.empty(); });
     want_posted_ = false;
   }
-  wanted_ = never;
+  waiting_ = false;
   return queued_ > 0 || !posted_.empty();
 }
 
@@ -360,7 +358,7 @@ bool Journal::Writer::take(Batch& batch) {
   if (retry_.count() != 0) {
     // Only time is worth a new attempt. Appends that are queued meanwhile are set aside; most often
     // there are none, because submit() refuses them.
-    wanted_ = 1;
+    waiting_ = true;
     want_posted_ = options_.on_failure == OnFailure::spill;
     const base::Instant now = clock_.instant();
     if (attempt_at_ < now) attempt_at_ = now + retry_;
@@ -369,7 +367,7 @@ bool Journal::Writer::take(Batch& batch) {
              (options_.on_failure == OnFailure::spill && !posted_.empty());
     };
     batch.aside = wake_.wait_for(lock, attempt_at_ - now, news) && !stopping_;
-    wanted_ = never;
+    waiting_ = false;
     want_posted_ = false;
     if (stopping_ && std::exchange(last_attempt_, true)) return false;
     if (!batch.aside) attempt_at_ = {};
@@ -381,6 +379,7 @@ bool Journal::Writer::take(Batch& batch) {
            .bytes = queued_bytes_,
            .aside = batch.aside};
   last_ = nullptr;
+  due_ = false;
   if (kept_.empty())
     std::swap(kept_, posted_);
   else
@@ -651,7 +650,10 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, const bas
 
 Journal::Journal(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {}
 Journal::~Journal() = default;
-Result<void> Journal::submit(Append& append) { return writer_->submit(append); }
+Result<void> Journal::submit(Append& append, Commit commit) {
+  return writer_->submit(append, commit);
+}
+void Journal::commit() { writer_->commit(); }
 Result<void> Journal::post(audit::Leaf leaf, std::unique_ptr<const KeptBody> body) {
   return writer_->post(leaf, std::move(body));
 }

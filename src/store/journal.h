@@ -1,11 +1,12 @@
 // The durable log: records from any thread, on disk before anybody is told so.
 //
 // One writer thread owned by the Journal takes everything that is queued, gives it consecutive
-// seqs, and makes one write and one fdatasync of it. A lone record is committed at once; under load
-// a commit gathers up to 64 waiting records or 0.5 ms (store/pace.h), because each commit costs 50
-// us of processor time however many records it holds. A call waits for the disk by suspending, not
-// by blocking: when a batch is durable the notifier gets, once per home (event loop), the list of
-// that home's appends in seq order.
+// seqs, and makes one write and one fdatasync of it. Each commit costs 50 us of processor time
+// however many records it holds. So an event loop, which knows what else it has to do, submits
+// with Commit::later and says by commit() when no more records come from it for now; no clock
+// decides how long records are gathered. A call waits for the disk by suspending, not by blocking:
+// when a batch is durable the notifier gets, once per home (event loop), the list of that home's
+// appends in seq order.
 //
 // When the disk fails (full, I/O error): the batch is cut off the file again, its waiters get an
 // error, further appends are refused at once, and the writer tries to go on in a new segment, first
@@ -27,8 +28,8 @@
 // about; the next open() puts the torn bytes aside in a file beside the segment and goes on after
 // the last valid leaf.
 //
-// Threads: submit, post and status from any; open and destruction from the owner. The program
-// ignores SIGXFSZ, so that a file size limit is an error like any other. Files:
+// Threads: submit, commit, post and status from any; open and destruction from the owner. The
+// program ignores SIGXFSZ, so that a file size limit is an error like any other. Files:
 // <directory>/seg/000001.log ... (format in audit/segment.h), one process at a time (lock file).
 #pragma once
 #include <cstddef>
@@ -63,9 +64,8 @@ struct JournalOptions {
   std::uint32_t homes = 1;  // event loops; Append homes are below this
   base::Bytes segment{std::uint64_t{64} * 1024 * 1024};
   base::Bytes queue{std::uint64_t{8} * 1024 * 1024};  // leaves that wait; above: Code::overloaded
-  // The longest that a commit waits for more records; only under load.
-  std::chrono::microseconds gather{500};
-  // The longest that a posted record waits for a batch to ride with.
+  // The longest that a posted record waits for a batch to ride with, and a submitted one for
+  // commit().
   std::chrono::milliseconds post_delay{10};
   // After a failure of the disk: the first attempt to go on, and the longest pause between
   // attempts.
@@ -85,6 +85,12 @@ struct JournalOptions {
   std::shared_ptr<const WrappingKeys> wrapping_keys{};
   std::filesystem::path body_keys{};
   base::Bytes body_queue{std::uint64_t{32} * 1024 * 1024};  // bodies that wait; others are left out
+};
+
+// When a record that was submitted is committed.
+enum class Commit : bool {
+  now,    // as soon as the commit that runs is over
+  later,  // with Journal::commit(), with somebody else's, or when 64 wait
 };
 
 class Journal {
@@ -110,7 +116,10 @@ class Journal {
   // Queues a record whose waiter will be told through the notifier. An error means that it was not
   // queued and nobody will be told: Code::overloaded (queue full), Code::unavailable (the disk does
   // not work now), Code::closed.
-  [[nodiscard]] base::Result<void> submit(Append& append);
+  [[nodiscard]] base::Result<void> submit(Append& append, Commit commit = Commit::now);
+
+  // Commits what was submitted for later, as soon as the commit that runs is over. Returns at once.
+  void commit();
 
   // Queues a copy of a record that nobody waits for. Kept over a failure of the disk;
   // Code::overloaded when the queue is full, and then counted as lost.

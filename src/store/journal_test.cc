@@ -105,6 +105,50 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "records for later are committed together: when it is said, when 64 wait, or after a while") {
+  Bench bench;
+  JournalOptions options = bench.options();
+  options.post_delay = 1h;
+  std::vector<Append> appends(64);
+  {
+    const auto journal = bench.open(options, bench.files);
+    const auto submit = [&](std::size_t from, std::size_t to) {
+      for (std::size_t i = from; i < to; ++i) {
+        appends[i].set(bench.named(std::to_string(i)), {}, 0, nullptr);
+        REQUIRE(journal->submit(appends[i], store::Commit::later).has_value());
+      }
+    };
+    const std::uint64_t before = journal->status().batches;
+    journal->commit();  // nothing waits
+    submit(0, 3);
+    CHECK(journal->status().queued_bytes > 0);
+    CHECK(bench.waiting.calls() == 0);
+    journal->commit();
+    CHECK(bench.waiting.take(3).size() == 3);
+    CHECK(journal->status().batches == before + 1);
+    submit(0, 63);
+    CHECK(bench.waiting.calls() == 1);
+    submit(63, 64);
+    CHECK(bench.waiting.take(64).size() == 64);
+    CHECK(journal->status().batches == before + 2);
+    submit(0, 1);
+    Append at_once;  // takes along what waits
+    at_once.set(bench.named("now"), {}, 1, nullptr);
+    REQUIRE(journal->submit(at_once).has_value());
+    CHECK(bench.waiting.take(2).size() == 2);
+    CHECK(journal->status().batches == before + 3);
+    submit(0, 5);  // the end of the journal commits them
+  }
+  CHECK(bench.waiting.take(5).size() == 5);
+  options.post_delay = 5ms;
+  const auto journal = bench.open(options, bench.files);
+  appends[0].set(bench.named("forgotten"), {}, 0, nullptr);
+  REQUIRE(journal->submit(appends[0], store::Commit::later).has_value());
+  REQUIRE(journal->post(bench.named("posted")).has_value());
+  CHECK(bench.waiting.take(1).size() == 1);
+}
+
+TEST_CASE(
     "eight threads, 100,000 records each: one order, nothing lost, nothing twice, each thread's "
     "order kept") {
   Bench bench;
