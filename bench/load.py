@@ -273,6 +273,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=bench.ROOT / "build/release")
     parser.add_argument("--core", type=int, default=0, help="of the gateway; server and load have the other")
+    parser.add_argument("--folder", type=pathlib.Path, help="where the gateways' logs are, instead of the folder for what is passing")
     parser.add_argument("--sessions", type=int, default=10_000)
     parser.add_argument("--churn", type=int, default=100_000)
     parser.add_argument("--megabytes", type=int, default=1000)
@@ -282,7 +283,7 @@ def main():
     args = parser.parse_args()
     args.build = args.build.resolve()
     bad = 0
-    with tempfile.TemporaryDirectory(prefix="latticegate-load-") as made:
+    with tempfile.TemporaryDirectory(prefix="latticegate-load-", dir=args.folder) as made:
         folder, upstream_port = pathlib.Path(made), bench.free_port()
         upstream = bench.Process("upstream", [args.build / "bench_upstream", "--port", str(upstream_port)], 1 - args.core, folder,
                                  bench.listens(upstream_port))
