@@ -1071,8 +1071,9 @@ constexpr auto table = std::to_array<Key>({
     {.path = "limits.timeouts.keep_alive",
      .type = Type::duration,
      .fallback = "15s",
-     .sentence = "An event stream that was silent so long gets an empty comment, so that nothing "
-                 "on the way takes it for dead. 0: never. Read at the start.",
+     .sentence = "An event stream that was silent so long gets an empty comment, and a call that "
+                 "waits so long for its answer gets an event stream, so that nothing on the way "
+                 "takes it for dead. 0: never. Read at the start.",
      .most = hour},
 
     {.path = "log",

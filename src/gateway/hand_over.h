@@ -44,6 +44,7 @@ class ReadRequest final : public net::ServerRequest {
     return inner_.send_events(text);
   }
   net::Task<base::Result<void>> finish_events() override { return inner_.finish_events(); }
+  void may_begin_events() override { inner_.may_begin_events(); }
   bool answered() const override { return inner_.answered(); }
   // What comes through another replica is somebody else's each time.
   std::shared_ptr<void>& slot() override { return handed_ ? slot_ : inner_.slot(); }

@@ -60,6 +60,9 @@ Task<std::optional<Incoming>> receive(Worker& worker, net::ServerRequest& reques
                     era.error().sentence, era.error().data);
     co_return std::nullopt;
   }
+  // The answer of initialize has a header that the client needs.
+  if (parsed->is_request() && parsed->method() != mcp::Method::initialize)
+    request.may_begin_events();
   co_return Incoming{*std::move(parsed), *era, static_cast<std::int64_t>(body->size())};
 }
 

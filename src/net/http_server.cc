@@ -5,8 +5,10 @@
 #include <array>
 #include <charconv>
 #include <format>
+#include <optional>
 
 #include "net/socket.h"
+#include "net/sse.h"
 
 namespace latticegate::net {
 
@@ -96,8 +98,15 @@ class HttpServer::Connection final : public ServerRequest {
 
   Task<Result<void>> respond(int status, std::string_view headers, std::string_view content_type,
                              std::string_view body) override {
+    while (saying_) co_await said_.wait();
     base::check(!answered_, "a request is answered twice");
     answered_ = true;
+    if (streaming_) {  // begun while the handler was silent
+      std::string event;
+      if (content_type == "application/json") write_event(body, std::nullopt, event);
+      if (!event.empty()) CO_CHECK(co_await say(event));
+      co_return co_await finish_events();
+    }
     // What is left of an unread body would be read as the next request.
     if (!reader_.message_complete() &&
         (reader_.head().chunked || reader_.head().length.value_or(0) > 0))
@@ -130,22 +139,11 @@ class HttpServer::Connection final : public ServerRequest {
   }
 
   Task<Result<void>> start_events(std::string_view headers) override {
+    while (saying_) co_await said_.wait();
     base::check(!answered_, "a request is answered twice");
     answered_ = true;
-    streaming_ = true;
-    chunked_ = reader_.head().minor == 1;
-    if (!chunked_) keep_alive_ = false;
-    if (server_.draining_) keep_alive_ = false;
-    out_.clear();
-    start_head(200);
-    out_ += headers;
-    out_ +=
-        "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n";
-    if (chunked_) out_ += "Transfer-Encoding: chunked\r\n";
-    finish_head();
-    auto written = co_await write_now(out_);
-    out_ = {};
-    last_said_ = server_.loop_.now();
+    base::check(!streaming_ || headers.empty(), "no header comes after the stream was begun");
+    auto written = streaming_ ? Result<void>() : co_await begin_events(headers);
     if (reader_.message_complete()) reader_.release_head();
     co_return written;
   }
@@ -162,9 +160,20 @@ class HttpServer::Connection final : public ServerRequest {
     co_return written;
   }
 
-  // The comment, if the stream was silent for so long.
+  void may_begin_events() override { may_begin_ = true; }
+
+  // The comment, if the stream was silent for so long; before it the stream, if there is none yet.
   Task<void> keep_alive(base::Instant now) {
-    if (!streaming_ || saying_ || now - last_said_ < server_.options_.keep_alive) co_return;
+    if (saying_ || now - last_said_ < server_.options_.keep_alive) co_return;
+    if (!streaming_ && (answered_ || !may_begin_)) co_return;
+    if (!streaming_) {
+      saying_ = true;
+      const auto begun = co_await begin_events({});
+      saying_ = false;
+      said_.set();
+      if (!begun) stream_->close();
+      co_return;
+    }
     if (!co_await say(":\n\n")) stream_->close();
   }
 
@@ -181,6 +190,24 @@ class HttpServer::Connection final : public ServerRequest {
  private:
   void deadline(std::chrono::milliseconds limit) {
     stream_->set_deadline(server_.loop_.now() + limit);
+  }
+
+  Task<Result<void>> begin_events(std::string_view headers) {
+    streaming_ = true;
+    last_said_ = server_.loop_.now();
+    chunked_ = reader_.head().minor == 1;
+    if (!chunked_) keep_alive_ = false;
+    if (server_.draining_) keep_alive_ = false;
+    out_.clear();
+    start_head(200);
+    out_ += headers;
+    out_ +=
+        "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n";
+    if (chunked_) out_ += "Transfer-Encoding: chunked\r\n";
+    finish_head();
+    auto written = co_await write_now(out_);
+    out_ = {};
+    co_return written;
   }
 
   // Of an event stream; one at a time.
@@ -204,6 +231,8 @@ class HttpServer::Connection final : public ServerRequest {
   void begin_answer() {
     answered_ = false;
     streaming_ = false;
+    may_begin_ = false;
+    last_said_ = server_.loop_.now();
     keep_alive_ = reader_.head().keep_alive;
   }
 
@@ -258,6 +287,7 @@ class HttpServer::Connection final : public ServerRequest {
   bool idle_ = false;
   bool answered_ = false;
   bool streaming_ = false;
+  bool may_begin_ = false;  // events, before the handler says anything
   bool chunked_ = false;
   bool keep_alive_ = true;
 };

@@ -44,6 +44,11 @@ class ServerRequest {
   // Sends ready event-stream text (whole events or comments).
   virtual Task<base::Result<void>> send_events(std::string_view text) = 0;
   virtual Task<base::Result<void>> finish_events() = 0;
+  // The client takes an event stream for an answer, and the handler may take long: after
+  // options.keep_alive the server begins the stream by itself, so that what lies between hears
+  // something. A later respond() then becomes its one event, without status and headers. Before the
+  // handler knows of headers that the client needs; the request's head stays.
+  virtual void may_begin_events() = 0;
   virtual bool answered() const = 0;
 
   // A place for what the handler wants to remember about this connection; dies with it.
@@ -83,7 +88,7 @@ struct HttpServerOptions {
   std::chrono::milliseconds head_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds write_timeout{30'000};
-  std::chrono::milliseconds keep_alive{15'000};  // of silent event streams; 0: never
+  std::chrono::milliseconds keep_alive{15'000};  // of silence; 0: nothing is said
   std::size_t handshakes_in_flight = 64;         // per loop; further ones wait
 };
 
@@ -101,7 +106,8 @@ class HttpServer {
   // Event streams are told to end by their handlers.
   Task<void> drain();
   // Event streams that were silent for options.keep_alive get an empty comment: what lies between
-  // does not take them for dead, and a client that vanished is noticed. To be called now and then.
+  // does not take them for dead, and a client that vanished is noticed. Requests that wait for so
+  // long and may have a stream get it. To be called now and then.
   Task<void> keep_streams_alive();
   // Closes everything now.
   void abort();

@@ -62,6 +62,33 @@ test("the stream of a call that takes its time, and its result behind the commen
   assert.match(heard, /data: .*"result".*"id":2.*\n\n$/);
 });
 
+test("a call whose server says nothing before its result", async () => {
+  const headers = await session();
+  const call = { name: "trigger-long-running-operation", arguments: { duration: 2, steps: 1 } };
+  const answer = await post({ id: 3, method: "tools/call", params: call }, headers);
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get("content-type"), /event-stream/);
+  const heard = await answer.text();
+  assert.ok(heard.split(":\n\n").length > 2, heard);
+  assert.match(heard, /^(:\n\n)+data: .*"id":3.*\n\n$/);
+  assert.match(heard, /completed/);
+  // What ends sooner is plain JSON, and the connection serves on.
+  const next = await post({ id: 4, method: "tools/call", params: { name: "echo", arguments: { message: "quick" } } }, headers);
+  assert.match(next.headers.get("content-type"), /json/);
+  assert.match(await next.text(), /quick/);
+});
+
+test("a silent call that is killed after its stream was begun", async () => {
+  const call = { name: "trigger-long-running-operation", arguments: { duration: 60, steps: 1 } };
+  const answer = await post({ id: 5, method: "tools/call", params: call }, await session());
+  const killed = await gateway.run("kill", "--agent", "tester", "--reason", "a test");
+  assert.equal(killed.code, 0, killed.stderr);
+  const heard = await within(10_000, "the end of the stream", answer.text());
+  assert.match(heard, /^(:\n\n)*data: .*"id":5.*\n\n$/);
+  assert.match(heard, /"isError":true|"error"/);
+  await gateway.run("release", "--agent", "tester");
+});
+
 for (const [version, era] of [["v1", {}], ["v2", {}], ["v2", { era: "modern" }]])
   test(`${version} ${era.era ?? "legacy"} does not notice`, async () => {
     const peer = await connect(version, { url: gateway.endpoint("everything"), headers: gateway.headers() }, era);
@@ -69,5 +96,6 @@ for (const [version, era] of [["v1", {}], ["v2", {}], ["v2", { era: "modern" }]]
     const done = await peer.call("trigger-long-running-operation", { duration: 3, steps: 2 }, { onprogress: (p) => steps.push(p.progress) });
     assert.match(text(done), /completed/);
     assert.deepEqual(steps, [1, 2]);
+    assert.match(text(await peer.call("trigger-long-running-operation", { duration: 1, steps: 1 })), /completed/);
     await peer.close();
   });
