@@ -26,7 +26,6 @@
 #include <deque>
 #include <format>
 #include <iterator>
-#include <limits>
 #include <print>
 #include <random>
 #include <string>

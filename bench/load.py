@@ -21,7 +21,6 @@ import http.client
 import json
 import os
 import pathlib
-import signal
 import socket
 import statistics
 import struct
@@ -245,7 +244,10 @@ def latency(args, folder, upstream_port):
         number, path, session = sessions[way]
         command = [args.build / "bench_callers", "--port", number, "--path", path, "--token", TOKEN, "--session", session,
                    "--rate", rate, "--connections", connections, "--seconds", seconds]
-        return json.loads(subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout)
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"load: {done.stderr.strip()}")
+        return json.loads(done.stdout)
 
     with awake() as kept:
         most = [calls("through", 0, connections, args.seconds)["calls_per_second"] for connections in (4, 8, 16, 32)]

@@ -1,6 +1,7 @@
 #include "gateway/custody.h"
 
 #include <algorithm>
+#include <chrono>
 #include <coroutine>
 #include <format>
 #include <optional>

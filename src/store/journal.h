@@ -3,10 +3,9 @@
 // One writer thread owned by the Journal takes everything that is queued, gives it consecutive
 // seqs, and makes one write and one fdatasync of it. Each commit costs 50 us of processor time
 // however many records it holds. So an event loop, which knows what else it has to do, submits
-// with Commit::later and says by commit() when no more records come from it for now; no clock
-// decides how long records are gathered. A call waits for the disk by suspending, not by blocking:
-// when a batch is durable the notifier gets, once per home (event loop), the list of that home's
-// appends in seq order.
+// with Commit::later and says by commit() when no more records come from it for now. A call waits
+// for the disk by suspending, not by blocking: when a batch is durable the notifier gets, once per
+// home (event loop), the list of that home's appends in seq order.
 //
 // When the disk fails (full, I/O error): the batch is cut off the file again, its waiters get an
 // error, further appends are refused at once, and the writer tries to go on in a new segment, first
@@ -64,8 +63,7 @@ struct JournalOptions {
   std::uint32_t homes = 1;  // event loops; Append homes are below this
   base::Bytes segment{std::uint64_t{64} * 1024 * 1024};
   base::Bytes queue{std::uint64_t{8} * 1024 * 1024};  // leaves that wait; above: Code::overloaded
-  // The longest that a posted record waits for a batch to ride with, and a submitted one for
-  // commit().
+  // The longest that a posted record waits for a batch to ride with.
   std::chrono::milliseconds post_delay{10};
   // After a failure of the disk: the first attempt to go on, and the longest pause between
   // attempts.
@@ -90,7 +88,8 @@ struct JournalOptions {
 // When a record that was submitted is committed.
 enum class Commit : bool {
   now,    // as soon as the commit that runs is over
-  later,  // with Journal::commit(), with somebody else's, or when 64 wait
+  later,  // with Journal::commit(), which whoever submits so owes; with any other commit before
+          // it; or when 64 wait
 };
 
 class Journal {

@@ -105,7 +105,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "records for later are committed together: when it is said, when 64 wait, or after a while") {
+    "records for later are committed together: when it is said, when 64 wait, with another one") {
   Bench bench;
   JournalOptions options = bench.options();
   options.post_delay = 1h;
