@@ -85,7 +85,7 @@ int main() {
     http.reset();
     std::size_t at = 0;
     while (!http.message_complete()) at += http.feed(std::string_view(request).substr(at))->used;
-    return http.head().header_count;
+    return http.head().headers.size();
   });
   measure("JSON: parse the call", [&] { return json::Document::parse(call)->root().size(); });
   measure("JSON: parse the answer", [&] { return json::Document::parse(answer)->root().size(); });

@@ -41,7 +41,7 @@ Outcome read(HttpParser::Side side, std::string_view text, std::size_t step) {
       outcome.head += parser.head().method;
       outcome.head += ' ';
       outcome.head += parser.head().target;
-      for (const net::Header& header : parser.head().all()) {
+      for (const net::Header& header : parser.head().headers) {
         outcome.head += '\n';
         outcome.head += header.name;
         outcome.head += ':';

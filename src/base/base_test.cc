@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/percent.h"
 #include "base/result.h"
+#include "base/storage.h"
 #include "base/suggest.h"
 
 using namespace latticegate::base;
@@ -86,4 +87,14 @@ TEST_CASE("what is base64 is what was written so, and nothing else") {
   }
   CHECK(from_base64("") == "");
   CHECK(from_base64("QUJDREVGRw==") == "ABCDEFG");
+}
+
+TEST_CASE("free_storage leaves nothing reserved") {
+  std::string text(5000, 'x');
+  free_storage(text);
+  CHECK(text.empty());
+  CHECK(text.capacity() < 100);
+  std::vector<int> numbers(5000);
+  free_storage(numbers);
+  CHECK(numbers.capacity() == 0);
 }

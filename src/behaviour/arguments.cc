@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/storage.h"
 
 namespace latticegate::behaviour {
 namespace {
@@ -179,7 +180,7 @@ ArgumentLesson Arguments::learn(std::span<const Given> given, bool mature) {
     ++one->texts;
     if (value.text.size() > longest_text) {
       one->free = true;
-      one->known = {};
+      base::free_storage(one->known);
       continue;
     }
     const std::uint32_t hash = text_hash(value.text);
@@ -191,7 +192,7 @@ ArgumentLesson Arguments::learn(std::span<const Given> given, bool mature) {
       if (taken < lesson.texts.size()) lesson.texts.at(taken++) = hash;
     } else {
       one->free = true;
-      one->known = {};
+      base::free_storage(one->known);
     }
   }
   return lesson;

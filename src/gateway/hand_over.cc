@@ -30,7 +30,7 @@ bool comes_back(std::string_view name) {
 
 std::string lines_of(const net::Head& head, bool (*wanted)(std::string_view)) {
   std::string out;
-  for (const net::Header& header : head.all())
+  for (const net::Header& header : head.headers)
     if (wanted(base::to_lower(header.name)))
       out += std::format("{}: {}\r\n", header.name, header.value);
   return out;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/storage.h"
+
 namespace latticegate::gateway {
 namespace {
 
@@ -32,7 +34,7 @@ void restore_rows(Memory& memory, std::string_view space, Table& table, const ba
         else
           moves = moves || !*stays;
       }
-      row.value = {};
+      base::free_storage(row.value);
       if (moves) memory.put(std::string(space), row.key, std::nullopt);
     }
   };

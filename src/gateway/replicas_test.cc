@@ -34,9 +34,7 @@ net::Head head(std::string_view sealed, std::string_view session = "s-1",
   net::Head made;
   made.method = "POST";
   made.target = target;
-  made.headers[0] = {"Mcp-Session-Id", session};
-  made.headers[1] = {"Latticegate-Handed", sealed};
-  made.header_count = 2;
+  made.headers = {{"Mcp-Session-Id", session}, {"Latticegate-Handed", sealed}};
   return made;
 }
 
@@ -133,8 +131,7 @@ TEST_CASE("what one seals the other reads, for that request only") {
   CHECK(refused(*named("b", {"b", "c"}), head(text), noon));       // no member any more
   CHECK(refused(*b, head(std::string(5000, 'A')), noon));
   net::Head twice = head(text);
-  twice.headers[2] = {"Latticegate-Handed", text};
-  twice.header_count = 3;
+  twice.headers.push_back({"Latticegate-Handed", text});
   CHECK(refused(*b, twice, noon));
   for (std::size_t i = 0; i < text.size(); ++i) {
     std::string changed = text;

@@ -512,7 +512,7 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
   std::array<std::string_view, 4> values{};
   std::size_t count = 0;
   bool forwarded = false;
-  for (const net::Header& header : head.all()) {
+  for (const net::Header& header : head.headers) {
     if (net::same_name(header.name, "authorization")) {
       if (count < values.size()) values[count] = header.value;
       ++count;

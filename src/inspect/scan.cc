@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/storage.h"
 #include "inspect/detail/compiled.h"
 #include "inspect/detail/personal.h"
 #include "inspect/detail/subschema.h"
@@ -677,8 +678,8 @@ void Scanner::State::look(Surface surface, const json::Node* root) {
   settle();
   mask_pointers();
   if (buffer.size() > largest_kept_buffer) {
-    buffer = {};
-    leaves.shrink_to_fit();
+    base::free_storage(buffer);
+    base::free_storage(leaves);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <format>
 
+#include "base/storage.h"
+
 namespace latticegate::net {
 namespace {
 
@@ -35,19 +37,19 @@ bool same_name(std::string_view name, std::string_view lower_name) {
 }
 
 std::optional<std::string_view> Head::find(std::string_view name) const {
-  for (const Header& header : all())
+  for (const Header& header : headers)
     if (same_name(header.name, name)) return header.value;
   return std::nullopt;
 }
 
 std::size_t Head::count(std::string_view name) const {
   return static_cast<std::size_t>(std::ranges::count_if(
-      all(), [name](const Header& header) { return same_name(header.name, name); }));
+      headers, [name](const Header& header) { return same_name(header.name, name); }));
 }
 
 struct HttpParser::Machine {
+  static const llhttp_settings_t settings;
   llhttp_t parser;
-  llhttp_settings_t settings;
   HttpParser* owner = nullptr;
   std::string_view url;
   std::string_view field;
@@ -76,25 +78,24 @@ struct HttpParser::Machine {
     header_open = false;
     Head& head = owner->head_;
     const std::size_t most = std::min(owner->limits_.fields, max_headers);
-    if (head.header_count >= most)
+    if (head.headers.size() >= most)
       return refuse(Code::too_large, std::format("more than {} header fields", most));
-    head.headers[head.header_count++] = {field, trimmed(value)};
+    head.headers.push_back({field, trimmed(value)});
     field = {};
     value = {};
     return 0;
   }
 };
 
-HttpParser::HttpParser(Side side, Limits limits)
-    : side_(side), limits_(limits), machine_(std::make_unique<Machine>()) {
-  Machine& m = *machine_;
-  m.owner = this;
-  llhttp_settings_init(&m.settings);
-  m.settings.on_message_begin = [](llhttp_t* p) {
+// What llhttp calls; the same for every parser.
+const llhttp_settings_t HttpParser::Machine::settings = [] {
+  llhttp_settings_t made;
+  llhttp_settings_init(&made);
+  made.on_message_begin = [](llhttp_t* p) {
     Machine::of(p).started = true;
     return 0;
   };
-  m.settings.on_url = [](llhttp_t* p, const char* at, std::size_t n) {
+  made.on_url = [](llhttp_t* p, const char* at, std::size_t n) {
     Machine& machine = Machine::of(p);
     // One blank stands before the target (RFC 9112 3); llhttp skips more. The method lies before it
     // in the same buffer.
@@ -103,7 +104,7 @@ HttpParser::HttpParser(Side side, Limits limits)
     Machine::extend(machine.url, at, n);
     return 0;
   };
-  m.settings.on_header_field = [](llhttp_t* p, const char* at, std::size_t n) {
+  made.on_header_field = [](llhttp_t* p, const char* at, std::size_t n) {
     Machine& machine = Machine::of(p);
     if (machine.owner->head_complete_)
       return machine.refuse(Code::malformed, "trailers are not accepted");
@@ -112,7 +113,7 @@ HttpParser::HttpParser(Side side, Limits limits)
     Machine::extend(machine.field, at, n);
     return 0;
   };
-  m.settings.on_header_value = [](llhttp_t* p, const char* at, std::size_t n) {
+  made.on_header_value = [](llhttp_t* p, const char* at, std::size_t n) {
     Machine& machine = Machine::of(p);
     // A value that continues after a line end is folded: its pieces do not touch.
     if (!machine.value.empty() && at != machine.value.data() + machine.value.size())
@@ -121,12 +122,12 @@ HttpParser::HttpParser(Side side, Limits limits)
     machine.header_open = true;
     return 0;
   };
-  m.settings.on_header_value_complete = [](llhttp_t* p) {
+  made.on_header_value_complete = [](llhttp_t* p) {
     Machine& machine = Machine::of(p);
     machine.header_open = true;  // also for an empty value
     return machine.store();
   };
-  m.settings.on_headers_complete = [](llhttp_t* p) -> int {
+  made.on_headers_complete = [](llhttp_t* p) -> int {
     Machine& machine = Machine::of(p);
     if (const int stored = machine.store(); stored != 0) return stored;
     Head& head = machine.owner->head_;
@@ -152,7 +153,7 @@ HttpParser::HttpParser(Side side, Limits limits)
                ? 1
                : static_cast<int>(HPE_PAUSED);
   };
-  m.settings.on_body = [](llhttp_t* p, const char* at, std::size_t n) -> int {
+  made.on_body = [](llhttp_t* p, const char* at, std::size_t n) -> int {
     Machine& machine = Machine::of(p);
     machine.body_bytes += n;
     if (machine.body_bytes > machine.owner->limits_.body.count)
@@ -161,18 +162,24 @@ HttpParser::HttpParser(Side side, Limits limits)
     machine.body = {at, n};
     return HPE_PAUSED;
   };
-  m.settings.on_chunk_extension_name = [](llhttp_t* p, const char*, std::size_t n) -> int {
+  made.on_chunk_extension_name = [](llhttp_t* p, const char*, std::size_t n) -> int {
     Machine& machine = Machine::of(p);
     machine.head_bytes += n;
     return machine.head_bytes > machine.owner->limits_.head.count
                ? machine.refuse(Code::too_large, "chunk extensions without end")
                : 0;
   };
-  m.settings.on_chunk_extension_value = m.settings.on_chunk_extension_name;
-  m.settings.on_message_complete = [](llhttp_t* p) -> int {
+  made.on_chunk_extension_value = made.on_chunk_extension_name;
+  made.on_message_complete = [](llhttp_t* p) -> int {
     Machine::of(p).owner->message_complete_ = true;
     return HPE_PAUSED;
   };
+  return made;
+}();
+
+HttpParser::HttpParser(Side side, Limits limits)
+    : side_(side), limits_(limits), machine_(std::make_unique<Machine>()) {
+  machine_->owner = this;
   reset();
 }
 
@@ -189,7 +196,7 @@ void HttpParser::reset(bool response_to_head) {
   m.started = false;
   m.header_open = false;
   m.error.reset();
-  head_.header_count = 0;
+  head_.headers.clear();
   head_.length.reset();
   head_.host = head_.target = head_.method = {};
   head_.status = 0;
@@ -200,6 +207,10 @@ void HttpParser::reset(bool response_to_head) {
 }
 
 void HttpParser::set_body_limit(base::Bytes limit) { limits_.body = limit; }
+void HttpParser::release_head() {
+  base::free_storage(head_.headers);
+  head_.host = head_.target = {};
+}
 bool HttpParser::idle() const { return !machine_->started; }
 
 Result<HttpParser::Fed> HttpParser::feed(std::string_view bytes) {
@@ -251,7 +262,7 @@ Result<void> HttpParser::check_framing() {
   std::size_t lengths = 0;
   std::size_t codings = 0;
   std::size_t hosts = 0;
-  for (const Header& header : head_.all()) {
+  for (const Header& header : head_.headers) {
     if (same_name(header.name, "content-length")) {
       ++lengths;
       std::uint64_t value = 0;

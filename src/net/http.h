@@ -8,16 +8,15 @@
 // connection. Limits: head size, header count, body size. Fuzz target: fuzz/http_fuzz.cc.
 //
 // Lifetimes: a Head's views point into the buffer that was fed; they are valid until the parser is
-// reset.
+// reset or the head released.
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -44,10 +43,8 @@ struct Head {
   bool keep_alive = true;
   bool chunked = false;
   std::optional<std::uint64_t> length;  // Content-Length
-  std::array<Header, max_headers> headers;
-  std::size_t header_count = 0;
+  std::vector<Header> headers;          // at most max_headers
 
-  std::span<const Header> all() const { return {headers.data(), header_count}; }
   // The value of the header of that (lower-case) name; nothing if absent.
   std::optional<std::string_view> find(std::string_view name) const;
   std::size_t count(std::string_view name) const;
@@ -73,6 +70,8 @@ class HttpParser {
   // Starts a new message. For a response: whether the request was HEAD.
   void reset(bool response_to_head = false);
   void set_body_limit(base::Bytes limit);
+  // The views of the head are not needed any more; its numbers and flags stay.
+  void release_head();
 
   // What a feed brought about.
   struct Fed {

@@ -7,6 +7,7 @@
 #include <format>
 #include <optional>
 
+#include "base/storage.h"
 #include "net/socket.h"
 #include "net/sse.h"
 
@@ -206,7 +207,7 @@ class HttpServer::Connection final : public ServerRequest {
     if (chunked_) out_ += "Transfer-Encoding: chunked\r\n";
     finish_head();
     auto written = co_await write_now(out_);
-    out_ = {};
+    base::free_storage(out_);
     co_return written;
   }
 

@@ -74,6 +74,19 @@ TEST_CASE("chunked bodies are decoded, extensions dropped, the next message is l
 }
 
 // The battery of known ways to make two readers disagree; all are refused, never repaired.
+TEST_CASE("a released head has no views any more, and its numbers and flags") {
+  HttpParser parser(HttpParser::Side::response, {});
+  const std::string text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-One: 1\r\n\r\nok";
+  REQUIRE(run(parser, text, text.size()).done);
+  CHECK(parser.head().headers.size() == 2);
+  parser.release_head();
+  CHECK(parser.head().headers.capacity() == 0);
+  CHECK_FALSE(parser.head().find("x-one").has_value());
+  CHECK(parser.head().status == 200);
+  CHECK(parser.head().length == 2);
+  CHECK(parser.head().keep_alive);
+}
+
 TEST_CASE("ambiguous framing is refused") {
   const std::string head = "POST / HTTP/1.1\r\nHost: x\r\n";
   const std::vector<std::pair<const char*, std::string>> cases = {

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/storage.h"
+
 namespace latticegate::net {
 
 using base::Code;
@@ -18,7 +20,7 @@ Task<Result<bool>> MessageReader::wait() {
   if (begin_ < end_) co_return true;
   loop_.buffers().give(std::move(buffer_));
   begin_ = end_ = base_ = 0;
-  if (storage_.capacity() > buffer_size) storage_ = {};
+  if (storage_.capacity() > buffer_size) base::free_storage(storage_);
   CO_CHECK(co_await stream_.wait_readable());
   co_return true;
 }
@@ -65,6 +67,7 @@ Task<Result<bool>> MessageReader::read_head(bool response_to_head) {
 }
 
 void MessageReader::release_head() {
+  parser_.release_head();
   released_ = true;
   base_ = 0;
   if (begin_ != end_) return;

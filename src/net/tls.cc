@@ -8,6 +8,7 @@
 #include <array>
 #include <format>
 
+#include "base/storage.h"
 #include "crypto/certificate.h"
 #include "net/detail/descriptor.h"
 
@@ -284,7 +285,7 @@ class TlsStream final : public Stream {
         CO_CHECK(co_await write_all(part));
       }
     }
-    if (scratch_.capacity() > 4 * record_size) scratch_ = {};
+    if (scratch_.capacity() > 4 * record_size) base::free_storage(scratch_);
     if (fairness_.turn_is_over()) co_await descriptor_->loop().yield();
     co_return Result<void>();
   }
@@ -292,7 +293,8 @@ class TlsStream final : public Stream {
   Task<Result<void>> wait_readable() override {
     if (!descriptor_->open()) co_return fail(Code::closed, "closed");
     if (SSL_has_pending(ssl_.get()) != 0) co_return Result<void>();
-    if (scratch_.capacity() > 1024) scratch_ = {};  // an idle connection keeps no buffer
+    // An idle connection keeps no buffer.
+    if (scratch_.capacity() > 1024) base::free_storage(scratch_);
     const Wake wake = co_await descriptor_->readable();
     if (wake != Wake::ready) co_return woken(wake);
     co_return Result<void>();
