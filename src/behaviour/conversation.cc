@@ -23,9 +23,12 @@ bool Labels::contains(std::string_view label) const {
 }
 
 void Lessons::add(Entry entry) {
+  if (entries_.size() < kept) {
+    entries_.push_back(entry);
+    return;
+  }
   entries_[next_] = entry;
   next_ = (next_ + 1) % kept;
-  count_ = std::min(count_ + 1, kept);
 }
 
 }  // namespace latticegate::behaviour

@@ -1,9 +1,8 @@
 // What one conversation has done so far: totals for the policy, and the lessons it taught, to be
 // taken back when it is killed.
 //
-// A plain value, bounded (about 1 KiB and at most 64 labels of each kind); the owner locks.
+// A plain value, bounded (at most 1 KiB and 64 labels of each kind); the owner locks.
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -52,15 +51,15 @@ class Lessons {
     Lesson lesson;
   };
   void add(Entry entry);
-  std::span<const Entry> all() const [[clang::lifetimebound]] {
-    return std::span(entries_).first(count_);
+  std::span<const Entry> all() const [[clang::lifetimebound]] { return entries_; }
+  void clear() {
+    entries_.clear();
+    next_ = 0;
   }
-  void clear() { count_ = next_ = 0; }
 
  private:
-  std::array<Entry, kept> entries_{};
-  std::size_t count_ = 0;
-  std::size_t next_ = 0;
+  std::vector<Entry> entries_;  // grows when something is learnt: most open sessions are idle
+  std::size_t next_ = 0;        // once there are `kept`: the oldest
 };
 
 }  // namespace latticegate::behaviour

@@ -188,3 +188,24 @@ TEST_CASE("who is new is no blank cheque where others of its group are known") {
   CHECK(call(again, {"newer", "db", "query", "bots"}, 5000, lessons).score >= 90);
   CHECK(again.usual_of("bots", start, settings).empty());
 }
+
+TEST_CASE("of more lessons than are kept the oldest go, also after all were taken back") {
+  Lessons lessons;
+  const auto teach = [&lessons](std::uint64_t from, std::uint64_t to) {
+    for (std::uint64_t pair = from; pair < to; ++pair) lessons.add({.pair = pair, .lesson = {}});
+  };
+  const auto holds = [&lessons](std::uint64_t pair) {
+    return std::ranges::contains(lessons.all(), pair, &Lessons::Entry::pair);
+  };
+  teach(0, Lessons::kept + 5);
+  CHECK(lessons.all().size() == Lessons::kept);
+  CHECK_FALSE(holds(4));
+  CHECK(holds(5));
+  CHECK(holds(Lessons::kept + 4));
+  lessons.clear();
+  CHECK(lessons.all().empty());
+  teach(100, 100 + Lessons::kept + 1);
+  CHECK(lessons.all().size() == Lessons::kept);
+  CHECK_FALSE(holds(100));
+  CHECK(holds(101));
+}

@@ -27,7 +27,7 @@ std::string_view root_of(std::string_view text) {
 
 }  // namespace
 
-std::string_view Acting::keep(std::string text) { return kept_.emplace_back(std::move(text)); }
+std::string_view Acting::keep(std::string text) { return kept_.emplace_front(std::move(text)); }
 
 void Acting::add(Thing kind, std::string_view name) {
   if (name.empty() || touched_.size() >= most) return;

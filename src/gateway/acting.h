@@ -6,7 +6,7 @@
 // One walk over the arguments; strings above 16 KiB and what is nested deeper than 8 are left out.
 // The result views the arguments and what it holds itself: neither moved nor copied.
 #pragma once
-#include <deque>
+#include <forward_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -44,7 +44,7 @@ class Acting {
   behaviour::Act act_;
   std::vector<behaviour::Touched> touched_;
   std::vector<behaviour::Given> given_;
-  std::deque<std::string> kept_;
+  std::forward_list<std::string> kept_;
   cedar::Arena arena_;
   std::size_t numbers_ = 0;
   std::size_t counted_ = 0;  // texts that end in a number

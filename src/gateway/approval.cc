@@ -33,12 +33,16 @@ std::string progress(std::string_view token, std::int64_t number, std::string_vi
   return out;
 }
 
+std::unique_ptr<const ApprovalRequest> kept(std::optional<ApprovalRequest> request) {
+  return request ? std::make_unique<const ApprovalRequest>(*std::move(request)) : nullptr;
+}
+
 }  // namespace
 
 void Exchange::look_for_approval() {
   if (task_call_ || !worker_.shared().approvals.any()) return;
   ask_digest();
-  approval_ = worker_.shared().approvals.find(digest_, at_);
+  approval_ = kept(worker_.shared().approvals.find(digest_, at_));
 }
 
 void Exchange::ask_digest() {
@@ -55,7 +59,7 @@ void Exchange::ask_for_approval(const policy::Challenge& challenge) {
   ask_digest();
   if (approval_ && approval_->state == State::approved) {  // but not for these policies
     approvals.reopen(approval_->id, challenge.level, until);
-    approval_ = approvals.find(digest_, at_);
+    approval_ = kept(approvals.find(digest_, at_));
   }
   if (!approval_) {
     ApprovalRequest request;
@@ -75,7 +79,7 @@ void Exchange::ask_for_approval(const policy::Challenge& challenge) {
                                     challenge.level, opened.error().detail);
       return;
     }
-    approval_ = *std::move(opened);
+    approval_ = kept(*std::move(opened));
     worker_.shared().meters->approval("asked");
     worker_.shared().alerts->tell(
         {.event = config::Event::approval,
@@ -116,7 +120,7 @@ net::Task<bool> Exchange::approval_comes() {
   watch_for_end();
   while (!must_end() && loop.clock().instant() - begun < patience) {
     co_await loop.sleep(glance);
-    approval_ = worker_.shared().approvals.find(digest_, now());
+    approval_ = kept(worker_.shared().approvals.find(digest_, now()));
     if (!approval_ || approval_->state != State::open) break;
     if (token.empty() || loop.clock().instant() < sign) continue;
     sign += between_signs;

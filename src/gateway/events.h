@@ -5,7 +5,7 @@
 // thread.
 #pragma once
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -50,7 +50,7 @@ class Events {
   mutable std::mutex mutex_;
   std::uint64_t streams_ = 0;
   std::uint64_t numbers_ = 0;  // of events, over all streams
-  std::deque<Kept> kept_;
+  std::list<Kept> kept_;
   std::size_t bytes_ = 0;
   std::uint64_t lost_ = 0;  // the number of the last event that went
   std::set<std::uint64_t> open_;

@@ -268,7 +268,7 @@ class Exchange {
   provenance::Origins origins_;
   provenance::Explained explained_;
   std::string digest_;  // of what an approval would be for; empty until it is needed
-  std::optional<ApprovalRequest> approval_;  // the request for it, whatever came of it
+  std::unique_ptr<const ApprovalRequest> approval_;  // the request for it, whatever came of it
   std::string approval_words_;
   bool client_may_answer_ = false;  // the request that is open now
   bool client_lifts_ = false;       // its answer counts for what holds now

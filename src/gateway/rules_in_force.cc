@@ -1,5 +1,7 @@
 #include "gateway/rules_in_force.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <charconv>
 #include <format>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/storage.h"
 #include "crypto/hash.h"
 #include "store/log_keys.h"
 #include "store/open_file.h"
@@ -134,14 +137,15 @@ Result<std::shared_ptr<const inspect::RuleSet>> RulesInForce::load(const config:
     std::ranges::move(*own, std::back_inserter(files));
   }
   if (!rules_ || files != files_) {
-    auto rules = inspect::RuleSet::compile(files, databases_);
+    std::string databases = rules_ ? rules_->databases() : std::exchange(databases_, {});
+    auto rules = inspect::RuleSet::compile(files, databases);
     if (!rules) return rules;
-    if (!(*rules)->databases_were_kept()) {
-      databases_ = (*rules)->databases();
-      memory_.put(std::string(space), std::string(databases_key), databases_);
-    }
+    if (!(*rules)->databases_were_kept())
+      memory_.put(std::string(space), std::string(databases_key), (*rules)->databases());
     rules_ = *std::move(rules);
     files_ = std::move(files);
+    base::free_storage(databases);
+    ::malloc_trim(0);  // compiling took tens of megabytes that nothing needs again
   }
   if (bundle && std::exchange(versions_[bundle->origin], bundle->size) != bundle->size) {
     memory_.put(std::string(space), std::string(version_prefix) + bundle->origin,

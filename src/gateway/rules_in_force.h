@@ -64,8 +64,8 @@ class RulesInForce {
   Memory& memory_;
   const base::Log& log_;
   std::map<std::string, std::uint64_t, std::less<>> versions_;  // the newest of each name
-  std::string databases_;
-  std::vector<inspect::RuleFile> files_;  // of what load() gave last
+  std::string databases_;                                       // of the run before, until load()
+  std::vector<inspect::RuleFile> files_;                        // of what load() gave last
   std::shared_ptr<const inspect::RuleSet> rules_;
 };
 

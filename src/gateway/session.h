@@ -6,7 +6,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -71,7 +71,7 @@ class Tasks {
 
  private:
   mutable std::mutex mutex_;
-  std::deque<std::pair<std::string, std::shared_ptr<const mcp::Message>>> calls_;
+  std::list<std::pair<std::string, std::shared_ptr<const mcp::Message>>> calls_;
 };
 
 // Of a door (gateway/door.h), a legacy session holds one session for each server behind it. They

@@ -542,14 +542,38 @@ Result<std::shared_ptr<Admitted>> Worker::authenticate(net::ServerRequest& reque
   return admitted;
 }
 
+namespace {
+
+// At a door or at a server: what the method asks for.
+template <class At, class Place>
+Task<void> let_in(Worker& worker, net::ServerRequest& request,
+                  std::shared_ptr<const Snapshot> snapshot, const Place& place,
+                  std::shared_ptr<Admitted> admitted) {
+  const std::string_view method = request.head().method;
+  At at(worker, request, std::move(snapshot), place, std::move(admitted));
+  if (method == "POST")
+    co_await at.post();
+  else if (method == "GET")
+    co_await at.listen();
+  else if (method == "DELETE")
+    co_await at.end_session();
+  else
+    co_await answer_json(request, 405, "Allow: GET, POST, DELETE\r\n",
+                         R"({"error":"method not allowed"})");
+}
+
+}  // namespace
+
+// This, serve() and enter() hand on what is to be awaited instead of awaiting it: an open stream
+// would keep a frame of each.
 Task<void> Worker::handle(net::ServerRequest& request) {
   shared_.counters.requests.fetch_add(1, std::memory_order_relaxed);
   if (!request.slot()) {  // the first on its connection
     request.slot() = std::make_shared<Remembered>();
     shared_.meters->connected(request.peer().tls_version, request.peer().tls_group);
   }
-  if (request.head().find(handed_header)) co_return co_await take_over(request, snapshot());
-  co_await serve(request, snapshot());
+  if (request.head().find(handed_header)) return take_over(request, snapshot());
+  return serve(request, snapshot());
 }
 
 // What another replica passed on. What only claims to be so is refused, whatever credential it has.
@@ -583,46 +607,40 @@ Task<void> Worker::serve(net::ServerRequest& request, std::shared_ptr<const Snap
   const std::string_view path = without_query(head.target);
   if (handed == nullptr && !from_here(head, *snapshot)) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
-    co_await answer_json(
+    return answer_json(
         request, 403, "",
         R"({"error":"the Host or Origin header is not one that this gateway serves"})");
-    co_return;
   }
   if (path == "/healthz") {
     const bool working = shared_.recorder.status().working;
     const bool goes_on = snapshot->config->audit.on_failure != config::OnFailure::refuse;
-    co_await answer_json(
+    return answer_json(
         request, working || goes_on ? 200 : 503, "",
         working ? R"({"status":"ok"})" : R"({"status":"the audit log cannot be written"})");
-    co_return;
   }
-  if (is_approval_page(head)) co_return co_await answer_approval_page(*this, request);
+  if (is_approval_page(head)) return answer_approval_page(*this, request);
   auto admitted = authenticate(request, *snapshot, handed);
   if (!admitted) {
     shared_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     shared_.log.info("caller refused", {{"peer", request.peer().address},
                                         {"reason", base::describe(admitted.error())}});
-    if (admitted.error().code == Code::overloaded) {
-      co_await answer_json(
+    if (admitted.error().code == Code::overloaded)
+      return answer_json(
           request, 503, "Retry-After: 30\r\n",
           R"({"error":"as many conversations are open as the gateway may have; try again later"})");
-      co_return;
-    }
     const bool malformed = admitted.error().code == Code::malformed;
-    co_await answer_json(request, malformed ? 400 : 401,
-                         malformed ? "" : "WWW-Authenticate: Bearer realm=\"latticegate\"\r\n",
-                         malformed ? R"({"error":"the Authorization header is malformed"})"
-                                   : R"({"error":"a valid credential is required"})");
-    co_return;
+    return answer_json(request, malformed ? 400 : 401,
+                       malformed ? "" : "WWW-Authenticate: Bearer realm=\"latticegate\"\r\n",
+                       malformed ? R"({"error":"the Authorization header is malformed"})"
+                                 : R"({"error":"a valid credential is required"})");
   }
   const Principal& principal = *(*admitted)->principal;
   if (handed != nullptr && names_no_session_here(*this, *snapshot, head, principal))
-    co_return co_await reject(request, {}, 404, -32600, "this session does not exist or has ended");
+    return reject(request, {}, 404, -32600, "this session does not exist or has ended");
   if (handed == nullptr && !principal.is_killed())
     if (std::string home = home_of(*this, *snapshot, head, principal); !home.empty())
-      co_return co_await find_home(request, std::move(snapshot), std::move(home),
-                                   *std::move(admitted));
-  co_await enter(request, std::move(snapshot), *std::move(admitted));
+      return find_home(request, std::move(snapshot), std::move(home), *std::move(admitted));
+  return enter(request, std::move(snapshot), *std::move(admitted));
 }
 
 // Passes a request on to its home, or to the next in order when that one is away.
@@ -659,36 +677,13 @@ Task<void> Worker::enter(net::ServerRequest& request, std::shared_ptr<const Snap
   const auto door = path == "/mcp" || path.starts_with(prefix) ? snapshot->doors.find(name)
                                                                : snapshot->doors.end();
   // Whom it is not open to does not learn that it is there.
-  if (door != snapshot->doors.end() && door->second.open_to(admitted->caller.profile())) {
-    const Door& entered = door->second;
-    Doorway doorway(*this, request, std::move(snapshot), entered, std::move(admitted));
-    if (head.method == "POST")
-      co_await doorway.post();
-    else if (head.method == "GET")
-      co_await doorway.listen();
-    else if (head.method == "DELETE")
-      co_await doorway.end_session();
-    else
-      co_await answer_json(request, 405, "Allow: GET, POST, DELETE\r\n",
-                           R"({"error":"method not allowed"})");
-    co_return;
-  }
+  if (door != snapshot->doors.end() && door->second.open_to(admitted->caller.profile()))
+    return let_in<Doorway>(*this, request, std::move(snapshot), door->second, std::move(admitted));
   const auto route = snapshot->routes.find(name);
-  if (name.empty() || route == snapshot->routes.end()) {
-    co_await answer_json(request, 404, "",
-                         R"({"error":"no such server; servers are at /mcp/<name>"})");
-    co_return;
-  }
-  Exchange exchange(*this, request, std::move(snapshot), route->second, std::move(admitted));
-  if (head.method == "POST")
-    co_await exchange.post();
-  else if (head.method == "GET")
-    co_await exchange.listen();
-  else if (head.method == "DELETE")
-    co_await exchange.end_session();
-  else
-    co_await answer_json(request, 405, "Allow: GET, POST, DELETE\r\n",
-                         R"({"error":"method not allowed"})");
+  if (name.empty() || route == snapshot->routes.end())
+    return answer_json(request, 404, "",
+                       R"({"error":"no such server; servers are at /mcp/<name>"})");
+  return let_in<Exchange>(*this, request, std::move(snapshot), route->second, std::move(admitted));
 }
 
 }  // namespace latticegate::gateway
