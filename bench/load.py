@@ -281,9 +281,12 @@ def main():
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=5, help="of latency: each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="of latency: turns")
+    parser.add_argument("--check", action="store_true", help="instead: whether all of it works, with little of everything; no goal is judged")
     parser.add_argument("modes", nargs="*", choices=("idle", "churn", "stream", "latency", []))
     args = parser.parse_args()
     args.build = args.build.resolve()
+    if args.check:
+        args.sessions, args.churn, args.megabytes, args.seconds, args.rounds = 20, 100, 5, 1, 1
     bad = 0
     with tempfile.TemporaryDirectory(prefix="latticegate-load-", dir=args.folder) as made:
         folder, upstream_port = pathlib.Path(made), bench.free_port()
@@ -293,8 +296,8 @@ def main():
         try:
             for mode in args.modes or ("idle", "churn", "stream", "latency"):
                 good = {"idle": idle, "churn": churn, "stream": stream, "latency": latency}[mode](args, folder, upstream_port)
-                bad += not good
-                if not good:
+                if not good and not args.check:
+                    bad += 1
                     print(f"{mode}: the goal is missed")
         finally:
             upstream.stop()
