@@ -58,7 +58,7 @@ class Exchange {
   bool may_watch(std::string_view uri);
   // What inspection says of a part of a message. Awaitable.
   Inspection::Look look(inspect::Surface surface, const mcp::Message& message, json::Value part) {
-    return worker_.inspection().look(surface, part, message.text());
+    return worker_.inspection().look(surface, part, message.size());
   }
   // One notification or server request that belongs to a request or to the listening stream. False
   // when the client is gone.

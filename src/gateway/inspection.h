@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string_view>
 
 #include "inspect/scan.h"
 #include "net/loop.h"
@@ -54,9 +53,9 @@ class Inspection {
     bool looked_ = true;
     std::optional<net::Loop::Aside> aside_;
   };
-  // `value` is a part of the message whose text is given; both outlive the waiting.
-  Look look(inspect::Surface surface, json::Value value, std::string_view text) {
-    return {*this, surface, value, text.size()};
+  // `value` is a part of a message of so many bytes, and outlives the waiting.
+  Look look(inspect::Surface surface, json::Value value, std::size_t size) {
+    return {*this, surface, value, size};
   }
 
  private:

@@ -29,7 +29,7 @@ std::expected<Message, ParseFailure> Message::parse(std::string_view text,
   const json::Value root = document->root();
   if (root.is_array()) return refuse({}, "batches are not accepted");
   if (!root.is_object()) return refuse({}, "a message is an object");
-  Message message(*std::move(document));
+  Message message(*std::move(document), text.size());
   json::Value version;
   json::Value method;
   for (const json::Member member : root.members()) {

@@ -8,6 +8,7 @@
 // Lifetimes: every view and Value points into the Message's own document; valid as long as the
 // Message lives, also after a move.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -51,12 +52,16 @@ class Message {
   json::Value result() const { return result_; }
   json::Value error() const { return error_; }
 
+  std::size_t size() const { return size_; }  // bytes of the text that it was read from
+
   // The whole message as text again, with edits (document order, see json::Edit).
   std::string text(std::span<const json::Edit> edits = {}) const;
 
  private:
-  explicit Message(json::Document document) : document_(std::move(document)) {}
+  Message(json::Document document, std::size_t size)
+      : document_(std::move(document)), size_(size) {}
   json::Document document_;
+  std::size_t size_;
   json::Value id_;
   std::string_view method_name_;
   Method method_ = Method::unknown;
