@@ -565,7 +565,8 @@ Task<void> let_in(Worker& worker, net::ServerRequest& request,
 }  // namespace
 
 // This, serve() and enter() hand on what is to be awaited instead of awaiting it: an open stream
-// would keep a frame of each.
+// would keep a frame of each. The task runs after they returned, so no view of their locals may go
+// into it.
 Task<void> Worker::handle(net::ServerRequest& request) {
   shared_.counters.requests.fetch_add(1, std::memory_order_relaxed);
   if (!request.slot()) {  // the first on its connection

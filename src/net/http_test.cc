@@ -73,7 +73,6 @@ TEST_CASE("chunked bodies are decoded, extensions dropped, the next message is l
   }
 }
 
-// The battery of known ways to make two readers disagree; all are refused, never repaired.
 TEST_CASE("a released head has no views any more, and its numbers and flags") {
   HttpParser parser(HttpParser::Side::response, {});
   const std::string text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-One: 1\r\n\r\nok";
@@ -87,6 +86,7 @@ TEST_CASE("a released head has no views any more, and its numbers and flags") {
   CHECK(parser.head().keep_alive);
 }
 
+// The battery of known ways to make two readers disagree; all are refused, never repaired.
 TEST_CASE("ambiguous framing is refused") {
   const std::string head = "POST / HTTP/1.1\r\nHost: x\r\n";
   const std::vector<std::pair<const char*, std::string>> cases = {
